@@ -1,0 +1,145 @@
+/* smtp/client.h - the sending side of one SMTP conversation (sans-I/O).
+ *
+ * RFC 5321 section 3 and 4, RFC 3207 (STARTTLS), RFC 2920 (PIPELINING), RFC 1870 (SIZE),
+ * RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP).
+ *
+ * Contract: feed bytes and time, pull events with next until SMTP_CLIENT_NOTHING, send what
+ * output gives, close when SMTP_CLIENT_FINISHED came. Any split of the input gives the same
+ * events. Memory is what the caller lends at init. Nothing behind the 220 to STARTTLS is ever
+ * taken as SMTP.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/span.h"
+#include "smtp/capabilities.h"
+#include "smtp/dot.h"
+#include "smtp/reply.h"
+
+/* What the conversation waits for. */
+enum smtp_client_state {
+    SMTP_CLIENT_GREETING,
+    SMTP_CLIENT_EHLO,
+    SMTP_CLIENT_HELO,
+    SMTP_CLIENT_STARTTLS,
+    SMTP_CLIENT_HANDSHAKE,  /* the caller does TLS, then calls smtp_client_secured */
+    SMTP_CLIENT_READY,      /* may start a message, or quit */
+    SMTP_CLIENT_MAIL,
+    SMTP_CLIENT_RCPT,
+    SMTP_CLIENT_DATA,
+    SMTP_CLIENT_BODY,       /* wants bytes of the body: smtp_client_give_body */
+    SMTP_CLIENT_END_OF_DATA,
+    SMTP_CLIENT_RSET,
+    SMTP_CLIENT_QUIT,
+    SMTP_CLIENT_CLOSED,
+};
+
+/* The lower-case word of a state for logs and transcripts: "greeting", "ehlo", "end-of-data". */
+const char *smtp_client_state_name(enum smtp_client_state state);
+
+enum smtp_client_tls {
+    SMTP_CLIENT_TLS_NEVER,      /* does not ask for STARTTLS */
+    SMTP_CLIENT_TLS_IF_OFFERED, /* asks where a strict reading of EHLO offers it */
+    SMTP_CLIENT_TLS_REQUIRED,   /* where it is not offered or refused, quits */
+};
+
+struct smtp_client_settings {
+    const char *hostname; /* for EHLO; borrowed for the engine's life */
+    enum smtp_client_tls tls;
+    bool is_lmtp;         /* LHLO, and one reply a recipient after the data */
+    bool is_implicit_tls; /* the stream is already encrypted: no STARTTLS is needed */
+    /* Longest wait per reply in milliseconds; 0: RFC 5321 section 4.5.3.2 (greeting and MAIL 5
+     * minutes, DATA 2, block 3, end of data 10). */
+    int64_t reply_timeout_ms;
+};
+
+enum smtp_client_event_kind {
+    SMTP_CLIENT_NOTHING,
+    SMTP_CLIENT_REPLIED,     /* a whole reply came: `during` says to what; see `reply` */
+    SMTP_CLIENT_HANDSHAKE_NOW, /* do TLS on this stream, then call smtp_client_secured */
+    SMTP_CLIENT_INJECTED,    /* bytes stood behind the 220 to STARTTLS: they are in `bytes`; dead */
+    SMTP_CLIENT_IS_READY,    /* greeting, EHLO (and TLS) are done */
+    SMTP_CLIENT_RECIPIENT,   /* reply to RCPT number `recipient` (or to its LMTP end of data) */
+    SMTP_CLIENT_BODY_WANTED, /* 354 came and at least one recipient was taken */
+    SMTP_CLIENT_MESSAGE_DONE,/* the end of data (or the last that mattered) was answered */
+    SMTP_CLIENT_BROKEN_REPLY,/* what came is not an SMTP reply: see `reply`.flaws; dead */
+    SMTP_CLIENT_TIMED_OUT,   /* nothing whole came before the deadline; dead */
+    SMTP_CLIENT_ENDED_EARLY, /* the peer closed while a reply was due; `bytes`: of it, what came */
+    SMTP_CLIENT_FINISHED,    /* close the stream once the output is sent */
+};
+
+struct smtp_client_event {
+    enum smtp_client_event_kind kind;
+    enum smtp_client_state during; /* the state that it came in */
+    bool is_encrypted;             /* came inside TLS */
+    struct smtp_reply reply;       /* spans borrowed until the next call that feeds */
+    struct span bytes;             /* likewise */
+    size_t recipient;
+};
+
+/* DSN parameters of RFC 3461; texts are already xtext, NULL or 0: none. */
+struct smtp_client_recipient {
+    const char *address;         /* without angle brackets */
+    const char *original;        /* ORCPT value, "rfc822;..." */
+    unsigned notify;             /* enum smtp_notify bits */
+};
+enum smtp_notify { SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4, SMTP_NOTIFY_DELAY = 8 };
+
+struct smtp_client_message {
+    const char *sender;          /* "" for the null reverse-path */
+    const struct smtp_client_recipient *recipients;
+    size_t recipient_count;
+    uint64_t size_bytes;         /* 0: not known */
+    bool is_8bit, is_utf8;       /* needs 8BITMIME; needs SMTPUTF8 */
+    const char *envelope_id;     /* ENVID, or NULL */
+    const char *return_part;     /* "FULL", "HDRS" or NULL */
+};
+
+enum { SMTP_CLIENT_QUEUE_MOST = 8, SMTP_CLIENT_OUTPUT_BYTES = 4096 };
+
+struct smtp_client {
+    struct smtp_client_settings settings;
+    enum smtp_client_state state;
+    struct smtp_reply_parser replies;
+    struct smtp_capabilities capabilities;
+};
+
+/* Lends `storage` for replies for the engine's whole life (at least 4 KiB; 16 KiB is plenty). */
+void smtp_client_init(struct smtp_client *client, const struct smtp_client_settings *settings,
+                      char *storage, size_t size, int64_t now_ms);
+
+/* Takes bytes off *input. May leave some: pull events, then feed again. */
+void smtp_client_feed(struct smtp_client *client, struct span *input, int64_t now_ms);
+
+/* The peer closed its side (or the stream failed): no more input will come. */
+void smtp_client_end_of_input(struct smtp_client *client);
+
+/* Time passed; may bring SMTP_CLIENT_TIMED_OUT. */
+void smtp_client_tick(struct smtp_client *client, int64_t now_ms);
+
+/* Milliseconds on the same clock at which to call tick; INT64_MAX: no need. */
+int64_t smtp_client_deadline_ms(const struct smtp_client *client);
+
+MUST_CHECK bool smtp_client_next(struct smtp_client *client, struct smtp_client_event *event);
+
+/* What is to be sent now; borrowed until the next call. Drop what was sent with sent. */
+struct span smtp_client_output(const struct smtp_client *client);
+void smtp_client_sent(struct smtp_client *client, size_t len);
+
+/* TLS is up: state is forgotten and EHLO is sent again (RFC 3207 section 4.2). */
+void smtp_client_secured(struct smtp_client *client, int64_t now_ms);
+
+/* In READY: what the last EHLO offered. */
+const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_client *client);
+enum smtp_client_state smtp_client_state(const struct smtp_client *client);
+
+/* In READY. The message and all it points to are borrowed until MESSAGE_DONE or FINISHED. */
+void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, int64_t now_ms);
+/* In BODY: takes off *body what fits the output now. `is_last` with an empty rest ends the data. */
+void smtp_client_give_body(struct smtp_client *client, struct span *body, bool is_last, int64_t now_ms);
+/* In READY: says QUIT; FINISHED follows. In any other state: FINISHED follows at once. */
+void smtp_client_quit(struct smtp_client *client, int64_t now_ms);

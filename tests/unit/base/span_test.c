@@ -1,0 +1,55 @@
+/* tests/unit/base/span_test.c - promises of base/span.h */
+#include "../test.h"
+
+#include "base/span.h"
+
+static void takes_until_a_separator_and_drops_it(void **state)
+{
+    struct span rest = span_of("mail from:<a>");
+    struct span word = span_take_until(&rest, ' ');
+
+    (void)state;
+    assert_true(span_equal(word, span_of("mail")));
+    assert_true(span_equal(rest, span_of("from:<a>")));
+    assert_true(span_equal(span_take_until(&rest, '!'), span_of("from:<a>")));
+    assert_int_equal(rest.len, 0);
+}
+
+static void cuts_a_part_to_what_is_there(void **state)
+{
+    struct span text = span_of("abc");
+
+    (void)state;
+    assert_true(span_equal(span_part(text, 1, 99), span_of("bc")));
+    assert_int_equal(span_part(text, 3, 1).len, 0);
+    assert_int_equal(span_part(text, 99, 1).len, 0);
+}
+
+static void compares_letters_of_either_case_only_when_asked(void **state)
+{
+    (void)state;
+    assert_true(span_equal_nocase(span_of("StartTLS"), span_of("STARTTLS")));
+    assert_false(span_equal(span_of("StartTLS"), span_of("STARTTLS")));
+    assert_true(span_starts_with_nocase(span_of("250-size"), "250-SIZE"));
+    assert_false(span_starts_with(span_of("25"), "250"));
+}
+
+static void trims_blanks_at_both_ends(void **state)
+{
+    (void)state;
+    assert_true(span_equal(span_trim(span_of(" \t x y \t")), span_of("x y")));
+    assert_int_equal(span_trim(span_of(" \t")).len, 0);
+    assert_int_equal(span_trim((struct span){ NULL, 0 }).len, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_until_a_separator_and_drops_it),
+        cmocka_unit_test(cuts_a_part_to_what_is_there),
+        cmocka_unit_test(compares_letters_of_either_case_only_when_asked),
+        cmocka_unit_test(trims_blanks_at_both_ends),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

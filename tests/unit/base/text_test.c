@@ -1,0 +1,131 @@
+/* tests/unit/base/text_test.c - promises of base/text.h */
+#include "../test.h"
+
+#include "base/text.h"
+
+static int make_arena(void **state)
+{
+    static struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    *state = &arena;
+    return 0;
+}
+
+static int clear_arena(void **state)
+{
+    arena_clear(*state);
+    return 0;
+}
+
+static void shows_no_control_character(void **state)
+{
+    static const struct {
+        const char *bytes, *plain, *utf8;
+    } cases[] = {
+        { "250 ok\r\n", "250 ok\\r\\n", "250 ok\\r\\n" },
+        { "\x1b[2J\x07", "\\x1b[2J\\x07", "\\x1b[2J\\x07" },
+        { "back\\slash", "back\\\\slash", "back\\\\slash" },
+        { "b\xc3\xbc", "b\\xc3\\xbc", "b\xc3\xbc" },
+        { "\xc2\x9b" "31m", "\\xc2\\x9b31m", "\\xc2\\x9b31m" },               /* C1 CSI */
+        { "\xe2\x80\xae" "evil", "\\xe2\\x80\\xaeevil", "\\xe2\\x80\\xaeevil" }, /* U+202E */
+        { "\xc0\xaf\xff", "\\xc0\\xaf\\xff", "\\xc0\\xaf\\xff" },             /* not UTF-8 */
+        { "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80" },             /* a surrogate */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        assert_string_equal(text_printable(*state, span_of(cases[i].bytes), false), cases[i].plain);
+        assert_string_equal(text_printable(*state, span_of(cases[i].bytes), true), cases[i].utf8);
+    }
+}
+
+/* RFC 4648 section 10 */
+static void carries_base64_both_ways(void **state)
+{
+    static const char *const pairs[][2] = { { "", "" },         { "f", "Zg==" },
+                                            { "fo", "Zm8=" },   { "foo", "Zm9v" },
+                                            { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+                                            { "foobar", "Zm9vYmFy" } };
+    struct span back;
+
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+        assert_string_equal(text_base64(*state, span_of(pairs[i][0])), pairs[i][1]);
+        assert_true(text_from_base64(*state, span_of(pairs[i][1]), &back));
+        assert_true(span_equal(back, span_of(pairs[i][0])));
+    }
+    assert_true(text_from_base64(*state, span_of("Zm9v\r\nYmFy\n"), &back));
+    assert_true(span_equal(back, span_of("foobar")));
+    assert_false(text_from_base64(*state, span_of("Zm9"), &back));
+    assert_false(text_from_base64(*state, span_of("Zg=a"), &back));
+    assert_false(text_from_base64(*state, span_of("Zm9v!"), &back));
+}
+
+static void carries_hex_both_ways(void **state)
+{
+    struct span back;
+
+    assert_string_equal(text_hex(*state, span_of("\x01\xab")), "01ab");
+    assert_true(text_from_hex(*state, span_of("01 Ab"), &back));
+    assert_true(span_equal(back, span_of("\x01\xab")));
+    assert_false(text_from_hex(*state, span_of("012"), &back));
+    assert_false(text_from_hex(*state, span_of("0g"), &back));
+}
+
+static void tells_dates_without_a_time_zone(void **state)
+{
+    int64_t seconds;
+
+    assert_string_equal(text_time(*state, 0), "1970-01-01T00:00:00Z");
+    assert_string_equal(text_time(*state, 1582934400), "2020-02-29T00:00:00Z");
+    assert_string_equal(text_time(*state, -1), "1969-12-31T23:59:59Z");
+    assert_string_equal(text_time(*state, 253402300799), "9999-12-31T23:59:59Z");
+    assert_string_equal(text_date(*state, 1795287900), "21 November 2026");
+    assert_true(text_to_time(span_of("2020-02-29T00:00:01Z"), &seconds));
+    assert_int_equal(seconds, 1582934401);
+    assert_true(text_to_time(span_of("2026-11-21"), &seconds));
+    assert_string_equal(text_date(*state, seconds), "21 November 2026");
+    assert_true(text_to_time(span_of("12345"), &seconds));
+    assert_int_equal(seconds, 12345);
+    assert_false(text_to_time(span_of("2026-13-01"), &seconds));
+    assert_false(text_to_time(span_of("2026-11-21T25:00:00Z"), &seconds));
+    assert_false(text_to_time(span_of("yesterday"), &seconds));
+}
+
+static void reads_only_whole_numbers_in_range(void **state)
+{
+    uint64_t number;
+
+    (void)state;
+    assert_true(text_to_number(span_of("65535"), 65535, &number));
+    assert_int_equal(number, 65535);
+    assert_false(text_to_number(span_of("65536"), 65535, &number));
+    assert_true(text_to_number(span_of("18446744073709551615"), UINT64_MAX, &number));
+    assert_false(text_to_number(span_of("18446744073709551616"), UINT64_MAX, &number));
+    assert_false(text_to_number(span_of(""), 9, &number));
+    assert_false(text_to_number(span_of("-1"), 9, &number));
+    assert_false(text_to_number(span_of("7"), 5, &number));
+}
+
+static void names_a_duration_by_its_largest_unit(void **state)
+{
+    assert_string_equal(text_duration(*state, 0), "0 seconds");
+    assert_string_equal(text_duration(*state, 60), "1 minute");
+    assert_string_equal(text_duration(*state, 3 * 86400 + 5), "3 days");
+    assert_string_equal(text_duration(*state, -7200), "2 hours");
+    assert_string_equal(text_duration(*state, 400LL * 86400), "400 days");
+    assert_string_equal(text_duration(*state, 3LL * 365 * 86400), "3 years");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shows_no_control_character),
+        cmocka_unit_test(carries_base64_both_ways),
+        cmocka_unit_test(carries_hex_both_ways),
+        cmocka_unit_test(tells_dates_without_a_time_zone),
+        cmocka_unit_test(reads_only_whole_numbers_in_range),
+        cmocka_unit_test(names_a_duration_by_its_largest_unit),
+    };
+
+    return cmocka_run_group_tests(tests, make_arena, clear_arena);
+}
