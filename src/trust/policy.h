@@ -1,0 +1,103 @@
+/* trust/policy.h - the levels of protection, and what each says of one session.
+ *
+ * A pure function from (level, what the session established) to a decision. RFC 7672 section 2.2
+ * and 3 (dane), RFC 8461 section 5 (sts), RFC 7435 (opportunistic security: may).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/span.h"
+#include "trust/chain.h"
+
+enum policy_level {
+    POLICY_NONE,        /* never TLS */
+    POLICY_MAY,         /* TLS where offered, in the clear else */
+    POLICY_ENCRYPT,     /* TLS always, whoever it is */
+    POLICY_FINGERPRINT, /* TLS with this very certificate or key */
+    POLICY_DANE,        /* TLSA where published, else as may */
+    POLICY_DANE_ONLY,   /* TLSA or nothing */
+    POLICY_VERIFY,      /* trusted, and names the MX host */
+    POLICY_SECURE,      /* trusted, and names the recipient's domain */
+    POLICY_STS,         /* trusted, names the MX host, and the domain's policy lists that host */
+    POLICY_LEVEL_COUNT,
+};
+
+const char *policy_level_name(enum policy_level level); /* "dane-only" */
+MUST_CHECK bool policy_level_parse(struct span text, enum policy_level *level);
+
+enum policy_tlsa {
+    POLICY_TLSA_NOT_ASKED,     /* nobody looked: says nothing about the domain */
+    POLICY_TLSA_NONE,          /* securely none, or the zone is insecure */
+    POLICY_TLSA_UNUSABLE,      /* records, and none of them usable: encrypt */
+    POLICY_TLSA_USABLE,
+    POLICY_TLSA_LOOKUP_FAILED, /* a secure zone, a failing answer: never a downgrade */
+};
+
+enum policy_sts { POLICY_STS_UNKNOWN, POLICY_STS_NONE, POLICY_STS_TESTING, POLICY_STS_ENFORCE };
+
+/* What one session with one host established. */
+struct policy_session {
+    bool offered;     /* STARTTLS, by a strict reading */
+    bool refused;     /* offered, then answered with 4xx or 5xx */
+    bool encrypted;   /* the handshake was completed and the first reply inside it came */
+    bool handshake_failed;        /* after the 220: the socket is dead */
+    bool after_tls_failed;        /* EHLO inside TLS was refused or never answered */
+    bool injected;                /* plaintext behind the 220: somebody stands between */
+    bool client_certificate_refused; /* the peer refuses ours; without it, it might work */
+    bool chain_trusted;
+    bool host_named;              /* the certificate names the MX host */
+    bool domain_named;            /* it names the recipient's domain or a host below it */
+    bool fingerprint_matched;
+    enum policy_tlsa tlsa;
+    bool tlsa_matched;
+    enum policy_sts sts;
+    bool sts_host_listed;
+    bool version_too_old;         /* below the rule's minimum */
+    bool may_go_clear;            /* the message waited long enough for a redial in the clear */
+    bool has_other_hosts;         /* hosts of the same domain that were not tried yet */
+};
+
+enum policy_decision {
+    POLICY_DELIVER,
+    POLICY_DELIVER_IN_CLEAR,
+    POLICY_REDIAL_WITHOUT_TLS,
+    POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE,
+    POLICY_NEXT_HOST,
+    POLICY_DEFER,
+    POLICY_BOUNCE,
+    POLICY_DECISION_COUNT,
+};
+
+const char *policy_decision_name(enum policy_decision decision); /* "deliver-in-clear" */
+
+/* Why, as one word a finding can be chosen by. */
+enum policy_reason {
+    POLICY_REASON_FINE,
+    POLICY_REASON_LEVEL_NONE,
+    POLICY_REASON_NOT_OFFERED,
+    POLICY_REASON_REFUSED,
+    POLICY_REASON_HANDSHAKE,
+    POLICY_REASON_AFTER_TLS,
+    POLICY_REASON_INJECTED,
+    POLICY_REASON_CLIENT_CERTIFICATE,
+    POLICY_REASON_NOT_TRUSTED,
+    POLICY_REASON_HOST_NOT_NAMED,
+    POLICY_REASON_DOMAIN_NOT_NAMED,
+    POLICY_REASON_FINGERPRINT,
+    POLICY_REASON_TLSA_MISMATCH,
+    POLICY_REASON_TLSA_LOOKUP,
+    POLICY_REASON_TLSA_REQUIRED,
+    POLICY_REASON_STS_HOST,
+    POLICY_REASON_STS_UNKNOWN,
+    POLICY_REASON_VERSION,
+};
+
+struct policy_outcome {
+    enum policy_decision decision;
+    enum policy_reason reason;
+    bool is_authenticated; /* delivered to whom we meant, not merely encrypted */
+};
+
+struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session);
