@@ -45,10 +45,9 @@ static bool is_deceptive(uint32_t point)
 {
     static const struct {
         uint32_t low, high;
-    } ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },
-                   { 0x61c, 0x61c },   { 0x180e, 0x180e }, { 0x200b, 0x200f },
-                   { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0xfeff, 0xfeff },
-                   { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
+    } ranges[] = { { 0x00, 0x1f },     { 0x7f, 0x9f },     { 0xad, 0xad },      { 0x61c, 0x61c },
+                   { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },  { 0x2060, 0x206f },
+                   { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff } };
 
     for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
         if (point >= ranges[i].low && point <= ranges[i].high)
@@ -225,7 +224,8 @@ static int64_t days_from(struct date date)
     int64_t year = date.year - (date.month <= 2);
     int64_t era = (year >= 0 ? year : year - 399) / 400;
     int64_t of_era = year - era * 400;
-    int64_t of_year = (153 * ((int64_t)date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
+    int64_t of_year =
+        (153 * ((int64_t)date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
 
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
@@ -295,9 +295,9 @@ bool text_to_time(struct span text, int64_t *seconds)
          span_take(&text) != ':' || !take_number(&text, 2, 60, &second) ||
          !span_equal_nocase(text, span_of("Z"))))
         return false;
-    *seconds = days_from((struct date){ (int64_t)year, (unsigned)month, (unsigned)day }) *
-                   SECONDS_A_DAY +
-               (int64_t)(hour * 3600 + minute * 60 + second);
+    *seconds =
+        days_from((struct date){ (int64_t)year, (unsigned)month, (unsigned)day }) * SECONDS_A_DAY +
+        (int64_t)(hour * 3600 + minute * 60 + second);
     return true;
 }
 

@@ -26,12 +26,12 @@ enum smtp_client_state {
     SMTP_CLIENT_EHLO,
     SMTP_CLIENT_HELO,
     SMTP_CLIENT_STARTTLS,
-    SMTP_CLIENT_HANDSHAKE,  /* the caller does TLS, then calls smtp_client_secured */
-    SMTP_CLIENT_READY,      /* may start a message, or quit */
+    SMTP_CLIENT_HANDSHAKE, /* the caller does TLS, then calls smtp_client_secured */
+    SMTP_CLIENT_READY,     /* may start a message, or quit */
     SMTP_CLIENT_MAIL,
     SMTP_CLIENT_RCPT,
     SMTP_CLIENT_DATA,
-    SMTP_CLIENT_BODY,       /* wants bytes of the body: smtp_client_give_body */
+    SMTP_CLIENT_BODY, /* wants bytes of the body: smtp_client_give_body */
     SMTP_CLIENT_END_OF_DATA,
     SMTP_CLIENT_RSET,
     SMTP_CLIENT_QUIT,
@@ -59,17 +59,17 @@ struct smtp_client_settings {
 
 enum smtp_client_event_kind {
     SMTP_CLIENT_NOTHING,
-    SMTP_CLIENT_REPLIED,     /* a whole reply came: `during` says to what; see `reply` */
+    SMTP_CLIENT_REPLIED,       /* a whole reply came: `during` says to what; see `reply` */
     SMTP_CLIENT_HANDSHAKE_NOW, /* do TLS on this stream, then call smtp_client_secured */
     SMTP_CLIENT_INJECTED,    /* bytes stood behind the 220 to STARTTLS: they are in `bytes`; dead */
     SMTP_CLIENT_IS_READY,    /* greeting, EHLO (and TLS) are done */
     SMTP_CLIENT_RECIPIENT,   /* reply to RCPT number `recipient` (or to its LMTP end of data) */
     SMTP_CLIENT_BODY_WANTED, /* 354 came and at least one recipient was taken */
-    SMTP_CLIENT_MESSAGE_DONE,/* the end of data (or the last that mattered) was answered */
-    SMTP_CLIENT_BROKEN_REPLY,/* what came is not an SMTP reply: see `reply`.flaws; dead */
-    SMTP_CLIENT_TIMED_OUT,   /* nothing whole came before the deadline; dead */
-    SMTP_CLIENT_ENDED_EARLY, /* the peer closed while a reply was due; `bytes`: of it, what came */
-    SMTP_CLIENT_FINISHED,    /* close the stream once the output is sent */
+    SMTP_CLIENT_MESSAGE_DONE, /* the end of data (or the last that mattered) was answered */
+    SMTP_CLIENT_BROKEN_REPLY, /* what came is not an SMTP reply: see `reply`.flaws; dead */
+    SMTP_CLIENT_TIMED_OUT,    /* nothing whole came before the deadline; dead */
+    SMTP_CLIENT_ENDED_EARLY,  /* the peer closed while a reply was due; `bytes`: of it, what came */
+    SMTP_CLIENT_FINISHED,     /* close the stream once the output is sent */
 };
 
 struct smtp_client_event {
@@ -83,20 +83,25 @@ struct smtp_client_event {
 
 /* DSN parameters of RFC 3461; texts are already xtext, NULL or 0: none. */
 struct smtp_client_recipient {
-    const char *address;         /* without angle brackets */
-    const char *original;        /* ORCPT value, "rfc822;..." */
-    unsigned notify;             /* enum smtp_notify bits */
+    const char *address;  /* without angle brackets */
+    const char *original; /* ORCPT value, "rfc822;..." */
+    unsigned notify;      /* enum smtp_notify bits */
 };
-enum smtp_notify { SMTP_NOTIFY_NEVER = 1, SMTP_NOTIFY_SUCCESS = 2, SMTP_NOTIFY_FAILURE = 4, SMTP_NOTIFY_DELAY = 8 };
+enum smtp_notify {
+    SMTP_NOTIFY_NEVER = 1,
+    SMTP_NOTIFY_SUCCESS = 2,
+    SMTP_NOTIFY_FAILURE = 4,
+    SMTP_NOTIFY_DELAY = 8
+};
 
 struct smtp_client_message {
-    const char *sender;          /* "" for the null reverse-path */
+    const char *sender; /* "" for the null reverse-path */
     const struct smtp_client_recipient *recipients;
     size_t recipient_count;
-    uint64_t size_bytes;         /* 0: not known */
-    bool is_8bit, is_utf8;       /* needs 8BITMIME; needs SMTPUTF8 */
-    const char *envelope_id;     /* ENVID, or NULL */
-    const char *return_part;     /* "FULL", "HDRS" or NULL */
+    uint64_t size_bytes;     /* 0: not known */
+    bool is_8bit, is_utf8;   /* needs 8BITMIME; needs SMTPUTF8 */
+    const char *envelope_id; /* ENVID, or NULL */
+    const char *return_part; /* "FULL", "HDRS" or NULL */
 };
 
 enum { SMTP_CLIENT_QUEUE_MOST = 8, SMTP_CLIENT_OUTPUT_BYTES = 4096 };
@@ -138,8 +143,10 @@ const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_clien
 enum smtp_client_state smtp_client_state(const struct smtp_client *client);
 
 /* In READY. The message and all it points to are borrowed until MESSAGE_DONE or FINISHED. */
-void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message, int64_t now_ms);
+void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message,
+                      int64_t now_ms);
 /* In BODY: takes off *body what fits the output now. `is_last` with an empty rest ends the data. */
-void smtp_client_give_body(struct smtp_client *client, struct span *body, bool is_last, int64_t now_ms);
+void smtp_client_give_body(struct smtp_client *client, struct span *body, bool is_last,
+                           int64_t now_ms);
 /* In READY: says QUIT; FINISHED follows. In any other state: FINISHED follows at once. */
 void smtp_client_quit(struct smtp_client *client, int64_t now_ms);

@@ -15,26 +15,26 @@
 #include "base/span.h"
 
 enum {
-    SMTP_REPLY_LINE_LIMIT = 512,   /* octets with code and CRLF: RFC 5321 section 4.5.3.1.5 */
+    SMTP_REPLY_LINE_LIMIT = 512,    /* octets with code and CRLF: RFC 5321 section 4.5.3.1.5 */
     SMTP_REPLY_LINE_REFUSED = 4096, /* a longer line breaks the reply */
     SMTP_REPLY_LINES_MOST = 512,
 };
 
 /* Bits: what was not as the grammar has it. The first group was tolerated. */
 enum smtp_reply_flaw {
-    SMTP_REPLY_FLAW_BARE_LF = 1 << 0,      /* a line ended by LF alone */
-    SMTP_REPLY_FLAW_BARE_CR = 1 << 1,      /* a CR inside a line */
+    SMTP_REPLY_FLAW_BARE_LF = 1 << 0, /* a line ended by LF alone */
+    SMTP_REPLY_FLAW_BARE_CR = 1 << 1, /* a CR inside a line */
     SMTP_REPLY_FLAW_NUL = 1 << 2,
-    SMTP_REPLY_FLAW_CONTROL = 1 << 3,      /* another control character but HT */
+    SMTP_REPLY_FLAW_CONTROL = 1 << 3, /* another control character but HT */
     SMTP_REPLY_FLAW_EIGHT_BIT = 1 << 4,
-    SMTP_REPLY_FLAW_LONG_LINE = 1 << 5,    /* over SMTP_REPLY_LINE_LIMIT */
-    SMTP_REPLY_FLAW_CODE_CHANGE = 1 << 6,  /* lines of one reply carry different codes */
-    SMTP_REPLY_FLAW_NO_TEXT = 1 << 7,      /* a code, then the end of the line; legal to accept */
+    SMTP_REPLY_FLAW_LONG_LINE = 1 << 5,   /* over SMTP_REPLY_LINE_LIMIT */
+    SMTP_REPLY_FLAW_CODE_CHANGE = 1 << 6, /* lines of one reply carry different codes */
+    SMTP_REPLY_FLAW_NO_TEXT = 1 << 7,     /* a code, then the end of the line; legal to accept */
     /* These break the reply. */
-    SMTP_REPLY_FLAW_NOT_A_CODE = 1 << 16,  /* a line does not begin with three digits, 200 to 559 */
-    SMTP_REPLY_FLAW_SEPARATOR = 1 << 17,   /* neither SP nor '-' behind the code */
+    SMTP_REPLY_FLAW_NOT_A_CODE = 1 << 16, /* a line does not begin with three digits, 200 to 559 */
+    SMTP_REPLY_FLAW_SEPARATOR = 1 << 17,  /* neither SP nor '-' behind the code */
     SMTP_REPLY_FLAW_ENDLESS_LINE = 1 << 18,
-    SMTP_REPLY_FLAW_TOO_LARGE = 1 << 19,   /* more lines or bytes than we lend */
+    SMTP_REPLY_FLAW_TOO_LARGE = 1 << 19, /* more lines or bytes than we lend */
 };
 
 enum smtp_reply_status {
@@ -47,7 +47,7 @@ struct smtp_reply {
     uint16_t code;       /* 200 to 559; of the last line where codes differ */
     uint16_t line_count; /* at least 1 */
     uint32_t flaws;      /* enum smtp_reply_flaw */
-    struct span raw;     /* the bytes of the wire, line ends included; borrowed until the next feed */
+    struct span raw; /* the bytes of the wire, line ends included; borrowed until the next feed */
 };
 
 struct smtp_reply_parser {

@@ -26,33 +26,33 @@ enum {
 };
 
 enum chain_flaw_kind {
-    CHAIN_EMPTY,                /* no certificate was sent */
-    CHAIN_UNREADABLE,           /* a certificate cannot be parsed */
-    CHAIN_EXPIRED,              /* the leaf (RFC 5280 section 6.1.3 (a)(2)) */
+    CHAIN_EMPTY,      /* no certificate was sent */
+    CHAIN_UNREADABLE, /* a certificate cannot be parsed */
+    CHAIN_EXPIRED,    /* the leaf (RFC 5280 section 6.1.3 (a)(2)) */
     CHAIN_NOT_YET_VALID,
     CHAIN_INTERMEDIATE_EXPIRED, /* any other certificate of the path, root included */
     CHAIN_INTERMEDIATE_NOT_YET_VALID,
-    CHAIN_SELF_SIGNED,          /* the leaf is its own issuer and is not an anchor */
-    CHAIN_ISSUER_UNTRUSTED,     /* the chain is whole; its root is not an anchor */
-    CHAIN_INCOMPLETE,           /* an issuer is neither sent nor known: `subject` names it */
-    CHAIN_MISORDERED,           /* RFC 5246 section 7.4.2; warning only */
-    CHAIN_SUPERFLUOUS,          /* sent and not needed: a root, a duplicate, a stranger; notice */
+    CHAIN_SELF_SIGNED,      /* the leaf is its own issuer and is not an anchor */
+    CHAIN_ISSUER_UNTRUSTED, /* the chain is whole; its root is not an anchor */
+    CHAIN_INCOMPLETE,       /* an issuer is neither sent nor known: `subject` names it */
+    CHAIN_MISORDERED,       /* RFC 5246 section 7.4.2; warning only */
+    CHAIN_SUPERFLUOUS,      /* sent and not needed: a root, a duplicate, a stranger; notice */
     CHAIN_NAME_MISMATCH,
-    CHAIN_NAME_ONLY_IN_CN,      /* the common name would match, no dNSName does */
-    CHAIN_WRONG_PURPOSE,        /* extendedKeyUsage or keyUsage does not allow a TLS server */
-    CHAIN_NOT_A_CA,             /* an issuer without CA:TRUE or keyCertSign, or past its path length */
+    CHAIN_NAME_ONLY_IN_CN, /* the common name would match, no dNSName does */
+    CHAIN_WRONG_PURPOSE,   /* extendedKeyUsage or keyUsage does not allow a TLS server */
+    CHAIN_NOT_A_CA,        /* an issuer without CA:TRUE or keyCertSign, or past its path length */
     CHAIN_NAME_CONSTRAINT,
-    CHAIN_WEAK_KEY,             /* below security level 2: RSA or DSA 2048, EC 224 bits */
-    CHAIN_WEAK_SIGNATURE,       /* MD5, SHA-1 (not on a trusted root) */
-    CHAIN_BAD_SIGNATURE,        /* the issuer's key did not make this signature */
-    CHAIN_REVOKED,              /* by the CRLs or the staple given */
-    CHAIN_REVOCATION_UNKNOWN,   /* CRLs were given and none covers it, or it is stale */
-    CHAIN_STAPLE_MISSING,       /* must-staple, and no staple came */
+    CHAIN_WEAK_KEY,           /* below security level 2: RSA or DSA 2048, EC 224 bits */
+    CHAIN_WEAK_SIGNATURE,     /* MD5, SHA-1 (not on a trusted root) */
+    CHAIN_BAD_SIGNATURE,      /* the issuer's key did not make this signature */
+    CHAIN_REVOKED,            /* by the CRLs or the staple given */
+    CHAIN_REVOCATION_UNKNOWN, /* CRLs were given and none covers it, or it is stale */
+    CHAIN_STAPLE_MISSING,     /* must-staple, and no staple came */
     CHAIN_STAPLE_INVALID,
-    CHAIN_TOO_LONG,             /* max_depth exceeded */
-    CHAIN_STRICTNESS,           /* only the strict profile refuses it (RFC 5280 details) */
-    CHAIN_OTHER,                /* OpenSSL refuses for another reason: `detail` has its words */
-    CHAIN_EXPIRES_SOON,         /* notice */
+    CHAIN_TOO_LONG,     /* max_depth exceeded */
+    CHAIN_STRICTNESS,   /* only the strict profile refuses it (RFC 5280 details) */
+    CHAIN_OTHER,        /* OpenSSL refuses for another reason: `detail` has its words */
+    CHAIN_EXPIRES_SOON, /* notice */
     CHAIN_KIND_COUNT,
 };
 
@@ -73,39 +73,40 @@ enum chain_profile {
 struct chain_request {
     const struct span *certificates; /* DER as sent, leaf first */
     size_t certificate_count;
-    const char *const *names;        /* reference identifiers, any of them will do */
-    size_t name_count;               /* 0: names are not judged */
+    const char *const *names; /* reference identifiers, any of them will do */
+    size_t name_count;        /* 0: names are not judged */
     int64_t now_s;
     enum chain_profile profile;
-    struct anchors *anchors;         /* may be empty */
-    struct anchors *intermediates;   /* known, not trusted; may be NULL */
-    const struct span *crls;         /* DER */
+    struct anchors *anchors;       /* may be empty */
+    struct anchors *intermediates; /* known, not trusted; may be NULL */
+    const struct span *crls;       /* DER */
     size_t crl_count;
-    struct span staple;              /* an OCSP response in DER, or empty */
-    bool staple_was_asked;           /* so that its absence can be a flaw */
+    struct span staple;    /* an OCSP response in DER, or empty */
+    bool staple_was_asked; /* so that its absence can be a flaw */
     const struct dane_record *tlsa;
     size_t tlsa_count;
-    int max_depth;                   /* intermediates allowed; 0: OpenSSL's default, 100 */
+    int max_depth; /* intermediates allowed; 0: OpenSSL's default, 100 */
 };
 
 enum chain_tlsa { CHAIN_TLSA_NONE, CHAIN_TLSA_UNUSABLE, CHAIN_TLSA_MATCHED, CHAIN_TLSA_MISMATCH };
 
 /* All texts and arrays live in the arena given to chain_verify. */
 struct chain_verdict {
-    bool is_trusted;        /* a path to an anchor holds under the profile; names left aside */
-    bool name_matched;      /* true where no names were asked */
+    bool is_trusted;          /* a path to an anchor holds under the profile; names left aside */
+    bool name_matched;        /* true where no names were asked */
     const char *matched_name; /* the dNSName that did it; NULL */
     bool path_needs_intermediate; /* trusted, but only by an intermediate that was not sent */
-    bool needed_other_path; /* OpenSSL's own builder missed the path that we found */
+    bool needed_other_path;       /* OpenSSL's own builder missed the path that we found */
     enum chain_tlsa tlsa;
-    size_t tlsa_index;      /* of the record that matched */
+    size_t tlsa_index;                /* of the record that matched */
     struct certificate *certificates; /* facts, as sent */
     size_t certificate_count;
-    const char **path;      /* subjects of the path found, leaf to anchor */
+    const char **path; /* subjects of the path found, leaf to anchor */
     size_t path_count;
     const char *missing_issuer;     /* with CHAIN_INCOMPLETE: subject of the certificate not sent */
     const char *missing_issuer_url; /* where AIA says it can be had; NULL */
-    bool missing_is_known;  /* it was found among the known intermediates (or is issued by an anchor) */
+    bool
+        missing_is_known; /* it was found among the known intermediates (or is issued by an anchor) */
     struct chain_flaw flaws[CHAIN_FLAWS_MOST]; /* root causes first */
     size_t flaw_count;
 };

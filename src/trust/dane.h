@@ -21,12 +21,12 @@ struct dane_record {
 
 enum dane_usability {
     DANE_USABLE,
-    DANE_USAGE_UNSUITED,   /* PKIX-TA(0) or PKIX-EE(1): RFC 7672 section 3.1.3 */
+    DANE_USAGE_UNSUITED, /* PKIX-TA(0) or PKIX-EE(1): RFC 7672 section 3.1.3 */
     DANE_USAGE_UNKNOWN,
     DANE_SELECTOR_UNKNOWN,
     DANE_MATCHING_UNKNOWN,
-    DANE_LENGTH_WRONG,     /* the digest has another length than its algorithm gives */
-    DANE_DATA_UNREADABLE,  /* matching type 0 and not a certificate or key */
+    DANE_LENGTH_WRONG,    /* the digest has another length than its algorithm gives */
+    DANE_DATA_UNREADABLE, /* matching type 0 and not a certificate or key */
 };
 
 /* "3 1 1 HEX"; digits may hold blanks. On false err names what is wrong with the text itself;

@@ -28,9 +28,9 @@ const char *policy_level_name(enum policy_level level); /* "dane-only" */
 MUST_CHECK bool policy_level_parse(struct span text, enum policy_level *level);
 
 enum policy_tlsa {
-    POLICY_TLSA_NOT_ASKED,     /* nobody looked: says nothing about the domain */
-    POLICY_TLSA_NONE,          /* securely none, or the zone is insecure */
-    POLICY_TLSA_UNUSABLE,      /* records, and none of them usable: encrypt */
+    POLICY_TLSA_NOT_ASKED, /* nobody looked: says nothing about the domain */
+    POLICY_TLSA_NONE,      /* securely none, or the zone is insecure */
+    POLICY_TLSA_UNUSABLE,  /* records, and none of them usable: encrypt */
     POLICY_TLSA_USABLE,
     POLICY_TLSA_LOOKUP_FAILED, /* a secure zone, a failing answer: never a downgrade */
 };
@@ -39,24 +39,24 @@ enum policy_sts { POLICY_STS_UNKNOWN, POLICY_STS_NONE, POLICY_STS_TESTING, POLIC
 
 /* What one session with one host established. */
 struct policy_session {
-    bool offered;     /* STARTTLS, by a strict reading */
-    bool refused;     /* offered, then answered with 4xx or 5xx */
-    bool encrypted;   /* the handshake was completed and the first reply inside it came */
-    bool handshake_failed;        /* after the 220: the socket is dead */
-    bool after_tls_failed;        /* EHLO inside TLS was refused or never answered */
-    bool injected;                /* plaintext behind the 220: somebody stands between */
+    bool offered;          /* STARTTLS, by a strict reading */
+    bool refused;          /* offered, then answered with 4xx or 5xx */
+    bool encrypted;        /* the handshake was completed and the first reply inside it came */
+    bool handshake_failed; /* after the 220: the socket is dead */
+    bool after_tls_failed; /* EHLO inside TLS was refused or never answered */
+    bool injected;         /* plaintext behind the 220: somebody stands between */
     bool client_certificate_refused; /* the peer refuses ours; without it, it might work */
     bool chain_trusted;
-    bool host_named;              /* the certificate names the MX host */
-    bool domain_named;            /* it names the recipient's domain or a host below it */
+    bool host_named;   /* the certificate names the MX host */
+    bool domain_named; /* it names the recipient's domain or a host below it */
     bool fingerprint_matched;
     enum policy_tlsa tlsa;
     bool tlsa_matched;
     enum policy_sts sts;
     bool sts_host_listed;
-    bool version_too_old;         /* below the rule's minimum */
-    bool may_go_clear;            /* the message waited long enough for a redial in the clear */
-    bool has_other_hosts;         /* hosts of the same domain that were not tried yet */
+    bool version_too_old; /* below the rule's minimum */
+    bool may_go_clear;    /* the message waited long enough for a redial in the clear */
+    bool has_other_hosts; /* hosts of the same domain that were not tried yet */
 };
 
 enum policy_decision {

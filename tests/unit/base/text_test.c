@@ -27,10 +27,14 @@ static void shows_no_control_character(void **state)
         { "\x1b[2J\x07", "\\x1b[2J\\x07", "\\x1b[2J\\x07" },
         { "back\\slash", "back\\\\slash", "back\\\\slash" },
         { "b\xc3\xbc", "b\\xc3\\xbc", "b\xc3\xbc" },
-        { "\xc2\x9b" "31m", "\\xc2\\x9b31m", "\\xc2\\x9b31m" },               /* C1 CSI */
-        { "\xe2\x80\xae" "evil", "\\xe2\\x80\\xaeevil", "\\xe2\\x80\\xaeevil" }, /* U+202E */
-        { "\xc0\xaf\xff", "\\xc0\\xaf\\xff", "\\xc0\\xaf\\xff" },             /* not UTF-8 */
-        { "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80" },             /* a surrogate */
+        { "\xc2\x9b"
+          "31m",
+          "\\xc2\\x9b31m", "\\xc2\\x9b31m" }, /* C1 CSI */
+        { "\xe2\x80\xae"
+          "evil",
+          "\\xe2\\x80\\xaeevil", "\\xe2\\x80\\xaeevil" },         /* U+202E */
+        { "\xc0\xaf\xff", "\\xc0\\xaf\\xff", "\\xc0\\xaf\\xff" }, /* not UTF-8 */
+        { "\xed\xa0\x80", "\\xed\\xa0\\x80", "\\xed\\xa0\\x80" }, /* a surrogate */
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -42,9 +46,12 @@ static void shows_no_control_character(void **state)
 /* RFC 4648 section 10 */
 static void carries_base64_both_ways(void **state)
 {
-    static const char *const pairs[][2] = { { "", "" },         { "f", "Zg==" },
-                                            { "fo", "Zm8=" },   { "foo", "Zm9v" },
-                                            { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+    static const char *const pairs[][2] = { { "", "" },
+                                            { "f", "Zg==" },
+                                            { "fo", "Zm8=" },
+                                            { "foo", "Zm9v" },
+                                            { "foob", "Zm9vYg==" },
+                                            { "fooba", "Zm9vYmE=" },
                                             { "foobar", "Zm9vYmFy" } };
     struct span back;
 

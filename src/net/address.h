@@ -1,0 +1,21 @@
+/* net/address.h - an IP address and a port, as a value and as text. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/span.h"
+
+struct net_address {
+    uint8_t bytes[16]; /* network order; the first 4 for IPv4 */
+    bool is_ipv6;
+    uint16_t port;
+};
+
+/* "192.0.2.1", "2001:db8::1", with or without brackets; port is left as it is. */
+MUST_CHECK bool net_address_parse(struct span text, struct net_address *address);
+
+enum { NET_ADDRESS_TEXT = 64 };
+/* "192.0.2.1" or "2001:db8::1", without the port. */
+const char *net_address_text(const struct net_address *address, char text[NET_ADDRESS_TEXT]);

@@ -1,0 +1,73 @@
+/* net/dns.h - look-ups that validate DNSSEC by themselves (libunbound); an upstream's AD bit is
+ * never believed. Answers come on the loop's thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "net/loop.h"
+
+enum dns_type {
+    DNS_TYPE_A = 1,
+    DNS_TYPE_CNAME = 5,
+    DNS_TYPE_MX = 15,
+    DNS_TYPE_TXT = 16,
+    DNS_TYPE_AAAA = 28,
+    DNS_TYPE_TLSA = 52
+};
+
+enum dns_outcome {
+    DNS_ANSWERED, /* at least one record of the type */
+    DNS_NO_DATA,  /* the name exists, not with this type */
+    DNS_NXDOMAIN,
+    DNS_SERVFAIL, /* or REFUSED, or an answer that makes no sense: see rcode */
+    DNS_TIMEOUT,
+    DNS_BOGUS, /* validation failed: see why_bogus */
+};
+
+enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_VALIDATION_FAILED };
+
+const char *dns_security_name(enum dns_security security); /* "secure", "insecure", "bogus" */
+const char *dns_type_name(enum dns_type type);
+
+/* Borrowed during the callback. */
+struct dns_answer {
+    enum dns_outcome outcome;
+    enum dns_security security;
+    int rcode;
+    const char *canonical_name; /* where the CNAME chain ends; NULL: the name itself */
+    const char *why_bogus;      /* the validator's reason; NULL */
+    const struct span *records; /* rdata on the wire */
+    size_t record_count;
+    uint32_t ttl_s;
+};
+
+struct dns_settings {
+    const char *resolver; /* "ADDR" or "ADDR:PORT" to forward to; NULL: those of resolv.conf */
+    const char
+        *trust_anchor; /* file of DNSKEY or DS records; NULL: the root's from dns-root-data */
+};
+
+struct dns;
+struct dns_query;
+
+/* Every wrong setting is found here. A missing default anchor file only means that nothing can
+ * be secure. */
+MUST_CHECK bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns **dns,
+                         struct error *err);
+void dns_close(struct dns **dns);
+
+/* `answered` is called once, never inside this call; at `timeout_ms` at the latest. */
+MUST_CHECK bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
+                         void (*answered)(void *owner, const struct dns_answer *answer),
+                         void *owner, struct dns_query **query, struct error *err);
+/* After it no callback comes. Not after the callback came. */
+void dns_cancel(struct dns_query **query);
+
+/* Name in an rdata (MX behind the preference, CNAME) as dotted lower-case text, "." for the root;
+ * escaped per RFC 1035 section 5.1. Returns false where the bytes are no name. */
+MUST_CHECK bool dns_name_text(struct span wire, char *text, size_t size);

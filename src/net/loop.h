@@ -1,0 +1,32 @@
+/* net/loop.h - one event loop: timers and readiness over libuv, whose types never leave net/.
+ *
+ * A loop and all that runs on it belong to one thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+struct loop;
+struct loop_timer;
+
+MUST_CHECK bool loop_open(struct loop **loop, struct error *err);
+/* Everything that ran on it must have been closed; closes what is left of timers. */
+void loop_close(struct loop **loop);
+
+/* Runs until loop_stop or nothing is left to wait for. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Milliseconds of the loop's monotonic clock, read once per turn. */
+int64_t loop_now_ms(const struct loop *loop);
+
+/* Calls `expired` once, `delay_ms` from now, unless stopped. Restarting replaces. */
+MUST_CHECK bool loop_timer_open(struct loop *loop, void (*expired)(void *owner), void *owner,
+                                struct loop_timer **timer, struct error *err);
+void loop_timer_start(struct loop_timer *timer, int64_t delay_ms);
+void loop_timer_stop(struct loop_timer *timer);
+void loop_timer_close(struct loop_timer **timer);

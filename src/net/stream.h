@@ -1,0 +1,77 @@
+/* net/stream.h - one TCP connection that can turn to TLS: bytes in, bytes out, how it ended.
+ *
+ * Plain and encrypted bytes go through the same calls. TLS runs over a custom BIO on one read
+ * buffer shared by all streams of a loop, drained before a callback returns. TCP_NODELAY is on.
+ * Every callback may close the stream.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct stream;
+
+enum stream_end {
+    STREAM_STILL_OPEN,
+    STREAM_REFUSED,     /* connect: RST to our SYN */
+    STREAM_UNREACHABLE, /* connect: no route, host or network unreachable */
+    STREAM_CONNECT_TIMEOUT,
+    STREAM_CLOSED,     /* the peer's FIN */
+    STREAM_RESET,      /* the peer's RST */
+    STREAM_TLS_FAILED, /* the TLS library gave up: see the facts */
+    STREAM_NOT_TLS,    /* the peer's first bytes in the handshake are no TLS record */
+    STREAM_FAILED,     /* our own side: see `error_number` */
+};
+
+struct stream_handlers {
+    void (*connected)(void *owner);
+    /* Plaintext. What is left in *bytes is lost: the reader keeps what it needs. */
+    void (*received)(void *owner, struct span *bytes);
+    void (*secured)(void *owner); /* the handshake is done on our side */
+    void (*drained)(void *owner); /* all that was given to stream_send has gone to the kernel */
+    void (*ended)(void *owner, enum stream_end end); /* last call; then close it */
+};
+
+/* Starts connecting. NULL handlers are skipped. */
+MUST_CHECK bool stream_connect(struct loop *loop, const struct net_address *address,
+                               const struct stream_handlers *handlers, void *owner,
+                               struct stream **stream, struct error *err);
+
+/* Takes over a connected socket (a listener's). */
+MUST_CHECK bool stream_adopt(struct loop *loop, int socket, const struct stream_handlers *handlers,
+                             void *owner, struct stream **stream, struct error *err);
+
+/* Queues bytes; false: over the limit of 1 MiB of unsent bytes, or the stream has ended. */
+MUST_CHECK bool stream_send(struct stream *stream, struct span bytes);
+size_t stream_unsent(const struct stream *stream);
+
+/* From now on TLS as a client. *facts is filled as things happen and must outlive the stream;
+ * its texts live in `arena`. Bytes that came in clear before must have been taken. */
+MUST_CHECK bool stream_secure_client(struct stream *stream,
+                                     const struct tls_client_settings *settings,
+                                     struct tls_facts *facts, struct arena *arena,
+                                     struct error *err);
+
+/* As a server, with a context that tls_server_context made. */
+struct tls_server_context;
+MUST_CHECK bool stream_secure_server(struct stream *stream, struct tls_server_context *context,
+                                     struct tls_facts *facts, struct arena *arena,
+                                     struct error *err);
+
+/* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. */
+void stream_close(struct stream **stream);
+/* RST instead, for the lab. */
+void stream_reset(struct stream **stream);
+
+int stream_error_number(const struct stream *stream); /* errno of the end, 0: none */
+/* Looks at what lies unread in the kernel without taking it; for bytes behind a 220. */
+size_t stream_peek(const struct stream *stream, char *bytes, size_t size);

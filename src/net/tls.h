@@ -1,0 +1,115 @@
+/* net/tls.h - TLS settings, credentials, and the record of what a handshake showed.
+ *
+ * The handshake never decides about trust: it collects the chain and all it saw; trust/ judges
+ * before MAIL. Facts are a plain struct whose texts and bytes live in the arena of whoever asked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+
+enum {
+    TLS_VERSION_SSL3 = 0x0300,
+    TLS_VERSION_1_0 = 0x0301,
+    TLS_VERSION_1_1 = 0x0302,
+    TLS_VERSION_1_2 = 0x0303,
+    TLS_VERSION_1_3 = 0x0304,
+    TLS_CHAIN_MOST = 32,
+    TLS_ALERTS_MOST = 8,
+    TLS_FIRST_BYTES = 512, /* kept of what the peer sent first */
+    TLS_AUTHORITIES_MOST = 64,
+};
+
+const char *tls_version_name(uint16_t version);  /* "TLSv1.3"; "0x0305" style for unknown ones */
+const char *tls_alert_name(uint8_t description); /* "handshake_failure"; RFC 8446 section 6 */
+const char *tls_handshake_message_name(uint8_t type); /* "ServerHello"; 0xff: "none" */
+
+/* A certificate of ours with its key; loaded once, shared, never changed. */
+struct tls_credentials;
+
+enum tls_credentials_state {
+    TLS_CREDENTIALS_FINE,
+    TLS_CREDENTIALS_KEY_MISMATCH, /* the key is not the certificate's */
+    TLS_CREDENTIALS_EXPIRED,
+    TLS_CREDENTIALS_NOT_YET_VALID,
+};
+
+/* From PEM in memory (the chain, leaf first, and a key; both may be one text). False: unreadable,
+ * err says which and where. A key that does not match still loads: see the state. */
+MUST_CHECK bool tls_credentials_load(struct span chain_pem, struct span key_pem,
+                                     struct tls_credentials **credentials, struct error *err);
+void tls_credentials_free(struct tls_credentials **credentials);
+enum tls_credentials_state tls_credentials_state(const struct tls_credentials *credentials,
+                                                 int64_t now_s);
+/* The leaf in DER, borrowed from the credentials. */
+struct span tls_credentials_leaf(const struct tls_credentials *credentials);
+
+/* How to speak as a client. The default (zeroed, then tls_client_defaults) is what the gateway
+ * uses; experiments change one thing each and have a context of their own. */
+struct tls_client_settings {
+    uint16_t minimum_version, maximum_version; /* TLS_VERSION_1_2 and _1_3 */
+    int security_level;                        /* 1; experiments: 0 */
+    const char *ciphers;       /* OpenSSL list for TLS 1.2 and older; NULL: the default */
+    const char *groups;        /* NULL: the default */
+    const char *sni;           /* NULL: send none */
+    bool no_tickets;           /* neither offers session tickets nor takes any */
+    bool legacy_renegotiation; /* accept a server without RFC 5746 */
+    bool small_hello; /* keep the ClientHello under 256 octets: few ciphers, one group, 1.2 */
+    bool ask_staple;  /* status_request (RFC 6066 section 8) */
+    const struct tls_credentials *credentials; /* shown only where the server asks; may be NULL */
+};
+
+void tls_client_defaults(struct tls_client_settings *settings);
+
+struct tls_alert {
+    bool is_sent, is_fatal, is_after_handshake;
+    uint8_t description; /* RFC 8446 section 6 */
+    int64_t at_ms;
+};
+
+/* What one handshake and what followed showed. */
+struct tls_facts {
+    bool was_started, was_completed; /* completed: both Finished verified, on our side */
+    int64_t began_ms, ended_ms;      /* loop time; 0: not reached */
+
+    /* what we offered */
+    const char *sni; /* NULL: none */
+    uint16_t offered_minimum, offered_maximum;
+    size_t hello_bytes; /* of our ClientHello */
+    bool offered_ticket;
+
+    /* what came */
+    struct span first_bytes; /* at most TLS_FIRST_BYTES of what the peer sent first */
+    bool is_not_tls;         /* they are not a TLS record */
+    bool has_server_hello, has_hello_retry;
+    uint16_t version;      /* chosen; 0 before a ServerHello */
+    const char *cipher;    /* IANA name, "TLS_AES_256_GCM_SHA384"; NULL */
+    const char *group;     /* "X25519", "DH 1024 bits"; NULL */
+    int group_bits;        /* of a finite-field DH key, else 0 */
+    const char *signature; /* "ecdsa_secp256r1_sha256"; NULL */
+    uint8_t last_message_received, last_message_sent; /* handshake types; 0xff: none */
+    struct tls_alert alerts[TLS_ALERTS_MOST];
+    size_t alert_count;
+    struct span chain[TLS_CHAIN_MOST]; /* DER, as sent, leaf first */
+    size_t chain_count;
+    bool chain_was_cut; /* more certificates came than are kept */
+    struct span staple; /* OCSP response, or empty */
+    bool client_certificate_requested, client_certificate_sent;
+    const char *authorities[TLS_AUTHORITIES_MOST]; /* names of CAs that the server takes */
+    size_t authority_count;
+    bool secure_renegotiation; /* RFC 5746, or TLS 1.3 */
+    bool was_resumed;
+    size_t tickets_received;
+    bool close_notify_received;
+    uint64_t bytes_received, bytes_sent; /* on the wire, from the handshake on */
+
+    /* why it failed, on our side */
+    unsigned long library_code; /* OpenSSL's packed error; 0: none */
+    const char *library_reason; /* its words, "wrong version number"; NULL */
+};

@@ -1,0 +1,40 @@
+/* net/tls_server.h - a server's TLS context: certificates, versions, and what it asks of clients. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "net/tls.h"
+
+struct tls_server_context;
+
+enum tls_client_certificate {
+    TLS_CLIENT_CERTIFICATE_NONE,
+    TLS_CLIENT_CERTIFICATE_REQUEST,
+    TLS_CLIENT_CERTIFICATE_REQUIRE
+};
+
+struct tls_server_settings {
+    const struct tls_credentials *credentials;
+    uint16_t minimum_version, maximum_version; /* 0: TLS 1.2 and 1.3 */
+    int security_level;                        /* lab servers go down to 0 */
+    const char *ciphers;                       /* TLS 1.2 and older; NULL: default */
+    const char *groups;                        /* NULL: default */
+    const char *signature_algorithms;          /* NULL: default */
+    int dh_bits;                               /* fixed DH parameters of that size; 0: automatic */
+    bool no_tickets;
+    bool legacy_renegotiation; /* behave as a server without RFC 5746 */
+    enum tls_client_certificate client_certificate;
+    struct span client_ca_pem; /* whom it trusts to sign clients; may be empty */
+    const char *only_sni;      /* any other name: alert unrecognized_name; NULL: any */
+    bool sni_required;         /* and none at all likewise */
+    struct span staple;        /* OCSP response to staple; may be empty */
+};
+
+/* The settings are copied; credentials are shared and must outlive it. */
+MUST_CHECK bool tls_server_context_new(const struct tls_server_settings *settings,
+                                       struct tls_server_context **context, struct error *err);
+void tls_server_context_free(struct tls_server_context **context);
