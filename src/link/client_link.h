@@ -1,0 +1,84 @@
+/* link/client_link.h - joins the SMTP client engine to a stream, and writes the observation.
+ *
+ * The one way to speak to a server: `check` and delivery both come through here. A link dials one
+ * address, greets, turns to TLS, has the chain judged, says EHLO again and calls `ready`. The owner
+ * then sends messages or quits. `finished` is the last call: the observation is complete.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "link/observation.h"
+#include "link/transcript.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/tls.h"
+#include "smtp/client.h"
+#include "trust/anchors.h"
+#include "trust/dane.h"
+#include "trust/policy.h"
+
+/* Everything is borrowed and must outlive the link. */
+struct client_link_settings {
+    const char *hostname;            /* ours, for EHLO */
+    const char *domain;              /* the recipient's */
+    const char *host;                /* the MX host: SNI and reference identifier */
+    const char *const *domain_names; /* names that level secure accepts; count 0: domain, .domain */
+    size_t domain_name_count;
+    struct net_address address;
+    int preference;
+    enum policy_level level; /* none: STARTTLS is not asked for */
+    enum dial dial;          /* the way of dialling; the gateway: DIAL_AS_CONFIGURED */
+    bool is_implicit_tls;
+    bool is_lmtp;
+    uint16_t minimum_version;   /* of the rule; 0: none. Judged, not enforced in the handshake */
+    int64_t connect_timeout_ms; /* 0: 30 s */
+    int64_t reply_timeout_ms;   /* 0: RFC 5321 section 4.5.3.2 */
+    int64_t deadline_ms;        /* loop time by which all is over; 0: none */
+    struct anchors *anchors, *intermediates;
+    const struct tls_credentials *credentials; /* may be NULL */
+    const struct dane_record *tlsa;
+    size_t tlsa_count;
+    enum policy_tlsa tlsa_state;
+    enum dns_security dnssec;
+    bool has_lookups;
+    enum policy_sts sts;
+    bool sts_host_listed;
+    const char *fingerprint; /* SHA-256 of certificate or key, hex; NULL */
+    const struct observed_self *self;
+    const struct clock *clock;
+};
+
+struct client_link;
+
+struct client_link_handlers {
+    /* Greeted, encrypted where asked for, and judged: *observation tells. NULL: quits at once. */
+    void (*ready)(void *owner, const struct observation *observation);
+    void (*recipient)(void *owner, size_t index, const struct smtp_reply *reply);
+    void (*body_wanted)(void *owner);
+    void (*message_done)(void *owner, const struct smtp_reply *reply);
+    /* The last call. The owner frees the link in it or later. */
+    void (*finished)(void *owner, struct observation *observation);
+};
+
+/* *observation, its texts and *transcript (NULL: none kept) live as long as the arena. */
+MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_settings *settings,
+                                 const struct client_link_handlers *handlers, void *owner,
+                                 struct arena *arena, struct observation *observation,
+                                 struct transcript *transcript, struct client_link **link,
+                                 struct error *err);
+
+/* After `ready`. The message is borrowed until message_done or finished. */
+void client_link_send(struct client_link *link, const struct smtp_client_message *message);
+/* After body_wanted: takes what fits now off *body and calls body_wanted again for more. */
+void client_link_give_body(struct client_link *link, struct span *body, bool is_last);
+void client_link_quit(struct client_link *link);
+
+/* Closes at once; no callback comes. */
+void client_link_close(struct client_link **link);

@@ -1,0 +1,70 @@
+/* link/route.h - from a domain to the hosts that take its mail (RFC 5321 section 5.1, RFC 7505).
+ *
+ * MX, then A and AAAA of each host, then TLSA where the answers so far were secure (RFC 7672
+ * section 2.2). All through net/dns, in parallel, within one deadline.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "link/observation.h"
+#include "net/address.h"
+#include "net/dns.h"
+#include "net/loop.h"
+
+enum { ROUTE_HOSTS_MOST = 32, ROUTE_ADDRESSES_MOST = 16, ROUTE_LOOKUPS_MOST = 160 };
+
+struct route_host {
+    const char *name;           /* lower case, no trailing dot */
+    int preference;             /* -1: no MX, the domain itself */
+    bool is_alias;              /* CNAME: RFC 5321 section 5.1 forbids it; still followed */
+    const char *canonical_name; /* where the alias leads; NULL */
+    bool is_address;            /* an address where a name should be: nobody can deliver there */
+    enum dns_security security; /* weakest of its address answers */
+    struct net_address addresses[ROUTE_ADDRESSES_MOST];
+    size_t address_count;
+    enum dns_outcome outcome; /* why there is none: the worse of A and AAAA */
+    const char *why_bogus;
+    enum policy_tlsa tlsa;
+    struct dane_record *tlsa_records;
+    size_t tlsa_count;
+};
+
+enum route_outcome {
+    ROUTE_FOUND,   /* hosts; some may lack addresses */
+    ROUTE_NULL_MX, /* RFC 7505 */
+    ROUTE_NXDOMAIN,
+    ROUTE_NO_ADDRESS, /* neither MX nor A nor AAAA */
+    ROUTE_TIMEOUT,
+    ROUTE_SERVFAIL,
+    ROUTE_BOGUS,
+};
+
+/* Lives in the arena. */
+struct route {
+    const char *domain;
+    enum route_outcome outcome;
+    enum dns_security mx_security;
+    bool has_mx;
+    const char *why_bogus;    /* NULL */
+    struct route_host *hosts; /* best preference first */
+    size_t host_count;
+    bool was_cut;                    /* more hosts than ROUTE_HOSTS_MOST */
+    struct observed_lookup *lookups; /* every question asked, for the report */
+    size_t lookup_count;
+};
+
+struct route_query;
+
+/* `found` is called once, never inside this call. */
+MUST_CHECK bool route_find(struct loop *loop, struct dns *dns, struct arena *arena,
+                           const char *domain, uint16_t port, int64_t timeout_ms,
+                           void (*found)(void *owner, struct route *route), void *owner,
+                           struct route_query **query, struct error *err);
+/* After it no callback comes; accepts NULL. */
+void route_cancel(struct route_query **query);
