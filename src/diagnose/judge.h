@@ -1,0 +1,29 @@
+/* diagnose/judge.h - from an observation (and experiments) to findings, root cause first.
+ *
+ * Pure: no network, no clock, no file. The same observation always gives the same findings.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "diagnose/experiment.h"
+#include "diagnose/finding.h"
+#include "link/observation.h"
+#include "link/route.h"
+#include "trust/chain.h"
+
+/* One conversation with one address. `experiments` may be NULL. */
+void judge_observation(const struct observation *observation, const struct experiments *experiments,
+                       struct arena *arena, struct findings *findings);
+
+/* A certificate chain alone (postern cert). `host`: what it should name; NULL: nothing. */
+void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_t now_s,
+                   struct arena *arena, struct findings *findings);
+
+/* The DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
+ * aliases, bogus answers). */
+void judge_route(const struct route *route, struct arena *arena, struct findings *findings);
+
+/* All addresses of all domains of one run together: port 25 blocked, every destination failing
+ * alike, our clock, our trust store. What is found is our own doing. */
+void judge_together(const struct observation *const *observations, size_t count,
+                    struct arena *arena, struct findings *findings);
