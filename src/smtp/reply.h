@@ -27,11 +27,12 @@ enum smtp_reply_flaw {
     SMTP_REPLY_FLAW_NUL = 1 << 2,
     SMTP_REPLY_FLAW_CONTROL = 1 << 3, /* another control character but HT */
     SMTP_REPLY_FLAW_EIGHT_BIT = 1 << 4,
-    SMTP_REPLY_FLAW_LONG_LINE = 1 << 5,   /* over SMTP_REPLY_LINE_LIMIT */
-    SMTP_REPLY_FLAW_CODE_CHANGE = 1 << 6, /* lines of one reply carry different codes */
-    SMTP_REPLY_FLAW_NO_TEXT = 1 << 7,     /* a code, then the end of the line; legal to accept */
+    SMTP_REPLY_FLAW_LONG_LINE = 1 << 5,    /* over SMTP_REPLY_LINE_LIMIT */
+    SMTP_REPLY_FLAW_CODE_CHANGE = 1 << 6,  /* lines of one reply carry different codes */
+    SMTP_REPLY_FLAW_NO_TEXT = 1 << 7,      /* a code, then the end of the line; legal to accept */
+    SMTP_REPLY_FLAW_UNKNOWN_CODE = 1 << 8, /* 2xx to 5xx, but its second digit is not 0 to 5 */
     /* These break the reply. */
-    SMTP_REPLY_FLAW_NOT_A_CODE = 1 << 16, /* a line does not begin with three digits, 200 to 559 */
+    SMTP_REPLY_FLAW_NOT_A_CODE = 1 << 16, /* a line does not begin with three digits, 200 to 599 */
     SMTP_REPLY_FLAW_SEPARATOR = 1 << 17,  /* neither SP nor '-' behind the code */
     SMTP_REPLY_FLAW_ENDLESS_LINE = 1 << 18,
     SMTP_REPLY_FLAW_TOO_LARGE = 1 << 19, /* more lines or bytes than we lend */
@@ -44,7 +45,7 @@ enum smtp_reply_status {
 };
 
 struct smtp_reply {
-    uint16_t code;       /* 200 to 559; of the last line where codes differ */
+    uint16_t code;       /* 200 to 599; of the last line where codes differ */
     uint16_t line_count; /* at least 1 */
     uint32_t flaws;      /* enum smtp_reply_flaw */
     struct span raw; /* the bytes of the wire, line ends included; borrowed until the next feed */
@@ -64,8 +65,8 @@ void smtp_reply_init(struct smtp_reply_parser *parser, char *storage, size_t siz
 
 /* Takes bytes off the front of *input until one reply is whole or input runs out.
  * Never takes a byte past the end of a reply: after STARTTLS the next byte is TLS.
- * When BROKEN, *reply has the code read so far (0 for none), the flaws and the raw bytes
- * up to and with the offending line's bytes taken so far. */
+ * When BROKEN, *reply has the code read so far (0 for none), the flaws and the raw bytes with
+ * the offending line to its end (or to SMTP_REPLY_LINE_LIMIT, or to a byte that is no text). */
 MUST_CHECK enum smtp_reply_status smtp_reply_feed(struct smtp_reply_parser *parser,
                                                   struct span *input, struct smtp_reply *reply);
 
