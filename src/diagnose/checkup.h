@@ -75,5 +75,12 @@ MUST_CHECK bool checkup_start(const struct checkup_settings *settings, const cha
 /* Frees all of it, the checkup that `done` got too. */
 void checkup_close(struct checkup_run **run);
 
+/* Is it a domain, whose hosts have to be looked up? */
+bool checkup_needs_dns(const char *target);
+
+/* Fills the findings and decisions of each host, and those of the domain, from the observations
+ * and the route. A saved checkup goes through here too. */
+void checkup_judge(struct checkup *checkup, struct arena *arena);
+
 /* 0 healthy, 1 findings that stop or untrust TLS, 3 it could not be told. */
 int checkup_exit_status(const struct checkup *checkup);
