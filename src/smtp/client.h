@@ -151,8 +151,8 @@ struct smtp_client {
     struct smtp_reply_parser replies;
     struct smtp_capabilities capabilities;
     bool is_encrypted;
-    bool greeting_repeated; /* a 220 came where the reply to EHLO is due; one is forgiven */
-    int64_t deadline_ms;
+    bool greeting_repeated;      /* a 220 came where the reply to EHLO is due; one is forgiven */
+    int64_t now_ms, deadline_ms; /* as last told; INT64_MAX: none */
     struct smtp_client_transaction transaction;
     struct smtp_client_event events[SMTP_CLIENT_QUEUE_MOST]; /* a ring */
     size_t first_event, event_count;
