@@ -174,5 +174,9 @@ struct observation {
     struct observed_self self;
 };
 
-/* What the decision is made of, read off an observation. */
+/* Nothing was seen yet: no step reached, no preference, texts "". */
+void observation_init(struct observation *observation);
+
+/* What the decision is made of, read off an observation. What only the owner of a message knows
+ * (may_go_clear, has_other_hosts) stays false. */
 struct policy_session observation_session(const struct observation *observation);
