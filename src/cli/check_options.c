@@ -1,0 +1,224 @@
+#include "cli/check_options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "net/address.h"
+
+enum { DEFAULT_TIMEOUT_S = 30, TIMEOUT_MOST_S = 3600, SMTP_PORT = 25 };
+
+enum check_option {
+    OPTION_LEVEL = 256,
+    OPTION_PORT,
+    OPTION_CONNECT,
+    OPTION_NAME,
+    OPTION_HOSTNAME,
+    OPTION_CA_FILE,
+    OPTION_INTERMEDIATES,
+    OPTION_CLIENT_CERT,
+    OPTION_CLIENT_KEY,
+    OPTION_TLSA,
+    OPTION_FINGERPRINT,
+    OPTION_RESOLVER,
+    OPTION_TRUST_ANCHOR,
+    OPTION_TIMEOUT,
+    OPTION_NO_EXPERIMENTS,
+    OPTION_SAVE,
+    OPTION_OBSERVATION,
+    OPTION_FROM_OBSERVATION,
+    OPTION_JSON,
+};
+
+/* One row an option: its word, its value's word (NULL: none) and its line of help. */
+static const struct row {
+    const char *name, *value, *help;
+    int option;
+} rows[] = {
+    { "level", "LEVEL", "none may encrypt fingerprint dane dane-only verify secure sts",
+      OPTION_LEVEL },
+    { "port", "N", "port of targets that name none (25)", OPTION_PORT },
+    { "connect", "ADDR[:PORT]", "go there in place of any look-up", OPTION_CONNECT },
+    { "name", "HOST", "verify the certificate as this host's", OPTION_NAME },
+    { "hostname", "NAME", "our own name in EHLO", OPTION_HOSTNAME },
+    { "ca-file", "FILE", "trust these roots (/etc/ssl/certs/ca-certificates.crt)", OPTION_CA_FILE },
+    { "intermediates", "FILE", "intermediates to know, though not to trust", OPTION_INTERMEDIATES },
+    { "client-cert", "FILE", "our certificate chain, shown only where asked for",
+      OPTION_CLIENT_CERT },
+    { "client-key", "FILE", "its key", OPTION_CLIENT_KEY },
+    { "tlsa", "\"3 1 1 HEX\"", "a TLSA record to hold the server to; may be repeated",
+      OPTION_TLSA },
+    { "fingerprint", "HEX", "SHA-256 of the certificate or key expected", OPTION_FINGERPRINT },
+    { "resolver", "ADDR[:PORT]", "ask this resolver, not those of resolv.conf", OPTION_RESOLVER },
+    { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
+      OPTION_TRUST_ANCHOR },
+    { "timeout", "SECONDS", "for all of one target (30)", OPTION_TIMEOUT },
+    { "no-experiments", NULL, "do not dial again to single out a cause", OPTION_NO_EXPERIMENTS },
+    { "save", "DIR", "write each certificate there as PEM", OPTION_SAVE },
+    { "observation", "FILE", "save what was seen", OPTION_OBSERVATION },
+    { "from-observation", "FILE", "judge what was saved, without any network",
+      OPTION_FROM_OBSERVATION },
+    { "json", NULL, "one JSON object a target", OPTION_JSON },
+    { "verbose", NULL, "the conversation too, with times (-v)", 'v' },
+    { "help", NULL, "this text (-h)", 'h' },
+};
+
+void check_options_print_help(void)
+{
+    puts("usage: postern check [OPTIONS] TARGET...\n"
+         "\n"
+         "TARGET is a domain (its MX hosts are looked up), host:port or [address]:port.\n");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char left[40];
+
+        snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",
+                 rows[i].value == NULL ? "" : rows[i].value);
+        printf("  %-26s%s%s\n", left, strlen(left) > 24 ? "\n                            " : "",
+               rows[i].help);
+    }
+    puts("\nExit status: 0 nothing worse than a warning, 1 TLS fails or cannot be trusted,\n"
+         "2 wrong usage, 3 it could not be told.");
+}
+
+static bool refuse(const char *option, const char *value, const char *wanted)
+{
+    usage_error("check", "--%s \"%s\" is not %s", option, value, wanted);
+    return false;
+}
+
+static bool read_port(const char *value, uint16_t *port)
+{
+    uint64_t number;
+
+    if (!text_to_number(span_of(value), UINT16_MAX, &number) || number == 0)
+        return refuse("port", value, "a port, 1 to 65535");
+    *port = (uint16_t)number;
+    return true;
+}
+
+static bool read_timeout(const char *value, int64_t *timeout_ms)
+{
+    uint64_t seconds;
+
+    if (!text_to_number(span_of(value), TIMEOUT_MOST_S, &seconds) || seconds == 0)
+        return refuse("timeout", value, "a number of seconds, 1 to 3600");
+    *timeout_ms = (int64_t)seconds * 1000;
+    return true;
+}
+
+static bool add_tlsa(const char *value, struct arena *arena, struct check_options *options)
+{
+    struct error err;
+
+    if (options->tlsa_count == CHECK_TLSA_MOST) {
+        usage_error("check", "more than %d --tlsa records", CHECK_TLSA_MOST);
+        return false;
+    }
+    if (!dane_parse(arena, span_of(value), &options->tlsa[options->tlsa_count], &err)) {
+        usage_error("check", "--tlsa \"%s\": %s", value, err.text);
+        return false;
+    }
+    options->tlsa_count++;
+    return true;
+}
+
+static bool read_fingerprint(const char *value, struct arena *arena, struct check_options *options)
+{
+    char *digits = arena_new(arena, strlen(value) + 1, 1);
+    size_t used = 0;
+    struct span bytes;
+
+    for (const char *c = value; digits != NULL && *c != '\0'; c++)
+        if (*c != ':')
+            digits[used++] = *c;
+    if (digits == NULL || !text_from_hex(arena, span_of(digits), &bytes) || bytes.len != 32)
+        return refuse("fingerprint", value, "a SHA-256 digest, 64 hexadecimal digits");
+    options->fingerprint = text_hex(arena, bytes);
+    return true;
+}
+
+static bool take_option(int option, const char *value, struct arena *arena,
+                        struct check_options *options)
+{
+    switch (option) {
+    case OPTION_LEVEL:
+        return policy_level_parse(span_of(value), &options->level) ||
+               refuse(
+                   "level", value,
+                   "one of none, may, encrypt, fingerprint, dane, dane-only, verify, secure, sts");
+    case OPTION_PORT: return read_port(value, &options->port);
+    case OPTION_TIMEOUT: return read_timeout(value, &options->timeout_ms);
+    case OPTION_TLSA: return add_tlsa(value, arena, options);
+    case OPTION_FINGERPRINT: return read_fingerprint(value, arena, options);
+    case OPTION_CONNECT: options->connect = value; break;
+    case OPTION_NAME: options->name = value; break;
+    case OPTION_HOSTNAME: options->hostname = value; break;
+    case OPTION_CA_FILE: options->ca_file = value; break;
+    case OPTION_INTERMEDIATES: options->intermediates_file = value; break;
+    case OPTION_CLIENT_CERT: options->client_certificate = value; break;
+    case OPTION_CLIENT_KEY: options->client_key = value; break;
+    case OPTION_RESOLVER: options->resolver = value; break;
+    case OPTION_TRUST_ANCHOR: options->trust_anchor = value; break;
+    case OPTION_NO_EXPERIMENTS: options->without_experiments = true; break;
+    case OPTION_SAVE: options->save_directory = value; break;
+    case OPTION_OBSERVATION: options->observation_file = value; break;
+    case OPTION_FROM_OBSERVATION: options->from_observation = value; break;
+    case OPTION_JSON: options->as_json = true; break;
+    case 'v': options->is_verbose = true; break;
+    case 'h': options->wants_help = true; break;
+    default: return false;
+    }
+    return true;
+}
+
+/* What only shows when all options are known. */
+static bool fits_together(const struct check_options *options)
+{
+    if (options->client_key != NULL && options->client_certificate == NULL)
+        usage_error("check", "--client-key needs --client-cert");
+    else if (options->from_observation != NULL && options->target_count > 0)
+        usage_error("check", "--from-observation takes no TARGET: it is in the file");
+    else if (options->from_observation == NULL && options->target_count == 0)
+        usage_error("check", "give a TARGET: a domain, host:port or [address]:port");
+    else if (options->target_count > CHECK_TARGETS_MOST)
+        usage_error("check", "more than %d targets; postern scan takes any number",
+                    CHECK_TARGETS_MOST);
+    else if (options->connect != NULL && options->target_count > 1)
+        usage_error("check", "--connect goes to one place: give one TARGET");
+    else if (options->level == POLICY_FINGERPRINT && options->fingerprint == NULL)
+        usage_error("check", "--level fingerprint needs --fingerprint HEX");
+    else
+        return true;
+    return false;
+}
+
+bool check_options_parse(int argc, char **argv, struct arena *arena, struct check_options *options)
+{
+    struct option known[ARRAY_SIZE(rows) + 1] = { 0 };
+    int option;
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        known[i] = (struct option){ rows[i].name, rows[i].value != NULL, NULL, rows[i].option };
+    *options = (struct check_options){ .level = POLICY_MAY,
+                                       .port = SMTP_PORT,
+                                       .timeout_ms = DEFAULT_TIMEOUT_S * 1000 };
+    opterr = 0;
+    optind = 1;
+    while ((option = getopt_long(argc, argv, ":vh", known, NULL)) != -1) {
+        if (option == ':') {
+            usage_error("check", "%s needs a value", argv[optind - 1]);
+            return false;
+        }
+        if (option == '?') {
+            usage_error("check", "there is no option %s", argv[optind - 1]);
+            return false;
+        }
+        if (!take_option(option, optarg, arena, options))
+            return false;
+    }
+    options->targets = argv + optind;
+    options->target_count = argc - optind;
+    return options->wants_help || fits_together(options);
+}
