@@ -15,6 +15,7 @@ COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
 
 
+SKIP = "skip: "  # begins the only sentence of a habit that cannot be looked at here
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 
 
@@ -95,6 +96,9 @@ def report(habits, tree):
     failed = 0
     for number, habit in enumerate(habits, 1):
         complaints = list(habit(tree))
+        if complaints and complaints[0].startswith(SKIP):
+            print(f"ok {number} - {habit.__name__} # SKIP {complaints[0].removeprefix(SKIP)}", flush=True)
+            continue
         print(f"{'not ok' if complaints else 'ok'} {number} - {habit.__name__}", flush=True)
         for complaint in complaints:
             print(f"# {complaint}", flush=True)
