@@ -19,7 +19,7 @@
 #include "trust/dane.h"
 
 enum {
-    CHAIN_SENT_MOST = 32,
+    CHAIN_SENT_MOST = 64,
     CHAIN_FLAWS_MOST = 48,
     CHAIN_TRIES_MOST = 64,
     CHAIN_SOON_DAYS = 14, /* a leaf that ends within so many days gets a notice of it */
@@ -58,8 +58,9 @@ enum chain_flaw_kind {
 
 struct chain_flaw {
     enum chain_flaw_kind kind;
-    bool is_fatal;       /* by itself keeps the chain from being trusted under the profile asked */
-    int sent_index;      /* which certificate as sent, from 0; -1: one that was not sent */
+    bool is_fatal;  /* by itself keeps the chain from being trusted under the profile asked (the
+                            two flaws of names: from naming the host) */
+    int sent_index; /* which certificate as sent, from 0; -1: one that was not sent */
     const char *subject; /* of that certificate (or of the missing one), for people */
     const char *detail;  /* "ended 18 November 2026", a name, OpenSSL's words; "" */
     int64_t time_s;      /* the date that it is about, 0: none */
@@ -85,7 +86,7 @@ struct chain_request {
     bool staple_was_asked; /* so that its absence can be a flaw */
     const struct dane_record *tlsa;
     size_t tlsa_count;
-    int max_depth; /* intermediates allowed; 0: OpenSSL's default, 100 */
+    int max_depth; /* intermediates allowed; 0: OpenSSL's default, 100; -1: none */
 };
 
 enum chain_tlsa { CHAIN_TLSA_NONE, CHAIN_TLSA_UNUSABLE, CHAIN_TLSA_MATCHED, CHAIN_TLSA_MISMATCH };
@@ -95,10 +96,13 @@ struct chain_verdict {
     bool is_trusted;          /* a path to an anchor holds under the profile; names left aside */
     bool name_matched;        /* true where no names were asked */
     const char *matched_name; /* the dNSName that did it; NULL */
-    bool path_needs_intermediate; /* trusted, but only by an intermediate that was not sent */
+    bool path_needs_intermediate; /* a path holds, or would but for its other flaws, once a known
+                                     intermediate that was not sent is added; never trusted */
     bool needed_other_path;       /* OpenSSL's own builder missed the path that we found */
     enum chain_tlsa tlsa;
-    size_t tlsa_index;                /* of the record that matched */
+    size_t tlsa_index;       /* of the record that matched */
+    const char *tlsa_detail; /* with a mismatch: what comes closest, such as a record that matches
+                                an issuer whose path does not hold; "" */
     struct certificate *certificates; /* facts, as sent */
     size_t certificate_count;
     const char **path; /* subjects of the path found, leaf to anchor */
