@@ -1,0 +1,361 @@
+#include "diagnose/report.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "diagnose/page.h"
+
+enum { INDENT = 2, HANG = 11, SCRATCH_BYTES = 4 << 20 };
+
+static const struct {
+    const char *word;
+    enum page_colour colour;
+} severities[] = {
+    [SEVERITY_NOTICE] = { "Notice", PAGE_DIM },
+    [SEVERITY_WARNING] = { "Warning", PAGE_YELLOW },
+    [SEVERITY_UNTRUSTED] = { "Cannot be trusted", PAGE_RED },
+    [SEVERITY_FATAL] = { "Fails", PAGE_RED },
+};
+
+/* Who has to act, in words that the reader of a forwarded report understands too. */
+static const char *const whose[] = {
+    [FAULT_SERVER] = "for the receiving side to fix",
+    [FAULT_CLIENT] = "for us, the sending side, to fix",
+    [FAULT_NETWORK] = "something between the two sides",
+    [FAULT_DNS] = "for the owner of the DNS zone to fix",
+    [FAULT_POLICY] = "for the owner of the published policy to fix",
+};
+
+/* ---- one finding ---- */
+
+static void write_finding(struct page *page, struct arena *arena, const struct finding *finding)
+{
+    page_item(page, INDENT, severities[finding->severity].word, INDENT, PAGE_PLAIN,
+              arena_format(arena, "%s, %s", finding->code, whose[finding->fault]));
+    page_paragraph(page, INDENT, severities[finding->severity].colour, finding->cause);
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        page_item(page, INDENT, i == 0 ? "Proof" : "", HANG, PAGE_PLAIN, finding->evidence[i]);
+    page_item(page, INDENT, "To do", HANG, PAGE_PLAIN, finding->remedy);
+    if (finding->because_of != NULL)
+        page_item(page, INDENT, "Follows", HANG, PAGE_PLAIN,
+                  arena_format(arena, "from %s", finding->because_of));
+    page_end_line(page);
+}
+
+/* ---- the facts of one host ---- */
+
+static const char *name_host(struct arena *arena, const struct observation *seen)
+{
+    bool is_named = strcmp(seen->host, seen->address) != 0;
+    bool is_ipv6 = strchr(seen->address, ':') != NULL;
+
+    if (!is_named)
+        return arena_format(arena, is_ipv6 ? "[%s]:%u" : "%s:%u", seen->address, seen->port);
+    return arena_format(arena, "%s [%s]:%u", seen->host, seen->address, seen->port);
+}
+
+static void write_tls(struct page *page, struct arena *arena, const struct observation *seen)
+{
+    const struct tls_facts *tls = &seen->tls;
+
+    if (!tls->has_server_hello)
+        return;
+    page_item(page, INDENT, "TLS", HANG, PAGE_PLAIN,
+              arena_format(arena, "%s%s%s%s%s%s", tls_version_name(tls->version),
+                           tls->cipher == NULL ? "" : ", ", tls->cipher == NULL ? "" : tls->cipher,
+                           tls->group == NULL ? "" : ", ", tls->group == NULL ? "" : tls->group,
+                           tls->was_completed ? "" : " (not completed)"));
+    if (tls->client_certificate_requested)
+        page_item(page, INDENT, "", HANG, PAGE_PLAIN,
+                  tls->client_certificate_sent ? "asked for a client certificate and got ours"
+                                               : "asked for a client certificate and got none");
+}
+
+static void write_certificate(struct page *page, struct arena *arena, const char *label,
+                              size_t number, const struct certificate *certificate, int64_t now_s)
+{
+    const char *state = certificate->not_after_s < now_s    ? "ended"
+                        : certificate->not_before_s > now_s ? "begins"
+                                                            : "until";
+    int64_t date_s =
+        certificate->not_before_s > now_s ? certificate->not_before_s : certificate->not_after_s;
+
+    if (!certificate->is_readable) {
+        page_item(page, INDENT, label, HANG, PAGE_PLAIN,
+                  arena_format(arena, "%zu  cannot be read as a certificate", number));
+        return;
+    }
+    page_item(page, INDENT, label, HANG, PAGE_PLAIN,
+              arena_format(arena, "%zu  %s", number, certificate->subject));
+    page_item(page, INDENT, "", HANG + 3, PAGE_PLAIN,
+              arena_format(arena, "issued by %s", certificate->issuer));
+    page_item(page, INDENT, "", HANG + 3, PAGE_PLAIN,
+              arena_format(arena, "%s, %s %s", certificate->key, state, text_date(arena, date_s)));
+}
+
+static void write_chain(struct page *page, struct arena *arena, const struct chain_verdict *verdict,
+                        int64_t now_s)
+{
+    for (size_t i = 0; i < verdict->certificate_count; i++)
+        write_certificate(page, arena, i == 0 ? "Chain" : "", i, &verdict->certificates[i], now_s);
+}
+
+/* The levels that end in this decision, as a list; "" where none does. */
+static const char *levels_with(struct arena *arena, const struct checkup_host *host,
+                               enum policy_decision decision)
+{
+    const char *list = "";
+
+    for (enum policy_level level = 0; level < POLICY_LEVEL_COUNT; level++)
+        if (host->decisions[level].decision == decision &&
+            (level != POLICY_FINGERPRINT || host->observation.fingerprint_asked))
+            list = arena_format(arena, "%s%s%s", list, *list == '\0' ? "" : ", ",
+                                policy_level_name(level));
+    return list;
+}
+
+static void write_decisions(struct page *page, struct arena *arena, const struct checkup_host *host)
+{
+    static const char *const words[] = {
+        [POLICY_DELIVER] = "over TLS",
+        [POLICY_DELIVER_IN_CLEAR] = "in the clear",
+        [POLICY_REDIAL_WITHOUT_TLS] = "in the clear, by a second call",
+        [POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE] = "without our certificate",
+        [POLICY_NEXT_HOST] = "by the next host",
+        [POLICY_DEFER] = "no, deferred",
+        [POLICY_BOUNCE] = "no, returned",
+    };
+    bool is_first = true;
+
+    for (enum policy_decision decision = 0; decision < POLICY_DECISION_COUNT; decision++) {
+        const char *levels = levels_with(arena, host, decision);
+
+        if (*levels == '\0')
+            continue;
+        page_item(page, INDENT, is_first ? "Delivered?" : "", HANG + 2, PAGE_PLAIN,
+                  arena_format(arena, "%s at level %s", words[decision], levels));
+        is_first = false;
+    }
+}
+
+static void write_experiments(struct page *page, struct arena *arena,
+                              const struct experiments *experiments)
+{
+    for (size_t i = 0; i < experiments->count; i++) {
+        const struct observation *seen = experiments->items[i];
+
+        page_item(page, INDENT, i == 0 ? "Tried" : "", HANG, PAGE_PLAIN,
+                  arena_format(arena, "%s: %s", dial_name(seen->dial),
+                               experiment_succeeded(seen) ? "works" : "fails too"));
+    }
+}
+
+static void write_transcript(struct page *page, struct arena *arena,
+                             const struct transcript *transcript)
+{
+    static const char *const marks[] = {
+        [TRANSCRIPT_SENT] = "C:", [TRANSCRIPT_RECEIVED] = "S:", [TRANSCRIPT_NOTE] = "--"
+    };
+
+    if (transcript->count == 0)
+        return;
+    page_end_line(page);
+    for (size_t i = 0; i < transcript->count; i++) {
+        const struct transcript_line *line = &transcript->lines[i];
+
+        page_item(page, INDENT,
+                  arena_format(arena, "%6lld ms %s%s", (long long)line->at_ms,
+                               line->is_encrypted ? "*" : " ", marks[line->kind]),
+                  INDENT + 14, PAGE_PLAIN, line->text);
+    }
+    if (transcript->was_cut)
+        page_paragraph(page, INDENT, PAGE_DIM, "(cut here)");
+    page_paragraph(page, INDENT, PAGE_DIM, "C: we said  S: they said  * inside TLS");
+}
+
+/* ---- one host ---- */
+
+static const char *verdict_of(const struct checkup_host *host, enum page_colour *colour)
+{
+    enum severity worst;
+
+    *colour = PAGE_GREEN;
+    if (!findings_worst(&host->findings, &worst) || worst == SEVERITY_NOTICE)
+        return "TLS works, and the certificate is trusted";
+    *colour = severities[worst].colour;
+    if (worst == SEVERITY_WARNING)
+        return "TLS works, with a warning";
+    if (worst == SEVERITY_UNTRUSTED)
+        return "TLS works, but nobody can tell with whom";
+    if (host->observation.reached <= STEP_GREETING)
+        return "no mail gets through";
+    return "no TLS session";
+}
+
+static void write_host(struct page *page, struct arena *arena, const struct checkup_host *host,
+                       const struct report_style *style)
+{
+    const struct observation *seen = &host->observation;
+    enum page_colour colour;
+    const char *verdict = verdict_of(host, &colour);
+
+    page_put(page, PAGE_BOLD, name_host(arena, seen));
+    page_end_line(page);
+    page_paragraph(page, INDENT, colour, verdict);
+    page_end_line(page);
+    for (size_t i = 0; i < host->findings.count; i++)
+        write_finding(page, arena, &host->findings.items[i]);
+    write_tls(page, arena, seen);
+    write_chain(page, arena, &seen->verdict, seen->wall_s);
+    write_experiments(page, arena, &host->experiments);
+    write_decisions(page, arena, host);
+    if (style->with_transcript)
+        write_transcript(page, arena, &host->transcript);
+}
+
+/* One line for a host that is fine, among others. */
+static void write_healthy(struct page *page, struct arena *arena, const struct checkup_host *host)
+{
+    const struct observation *seen = &host->observation;
+    const struct certificate *leaf =
+        seen->verdict.certificate_count > 0 ? &seen->verdict.certificates[0] : NULL;
+
+    page_put(page, PAGE_BOLD, name_host(arena, seen));
+    page_end_line(page);
+    page_item(page, INDENT, "Fine", HANG, PAGE_PLAIN,
+              arena_format(arena, "%s%s%s%s%s", tls_version_name(seen->tls.version),
+                           leaf == NULL ? "" : ", ", leaf == NULL ? "" : leaf->key,
+                           leaf == NULL ? "" : ", until ",
+                           leaf == NULL ? "" : text_date(arena, leaf->not_after_s)));
+}
+
+static bool is_healthy(const struct checkup_host *host)
+{
+    return host->findings.count == 0;
+}
+
+/* ---- all of it ---- */
+
+static size_t count_failing(const struct checkup *checkup)
+{
+    size_t failing = 0;
+
+    for (size_t i = 0; i < checkup->host_count; i++) {
+        enum severity worst;
+
+        failing +=
+            findings_worst(&checkup->hosts[i]->findings, &worst) && worst >= SEVERITY_UNTRUSTED;
+    }
+    return failing;
+}
+
+static void write_summary(struct page *page, struct arena *arena, const struct checkup *checkup)
+{
+    size_t failing = count_failing(checkup);
+
+    if (checkup->route == NULL || checkup->host_count == 0)
+        return;
+    page_paragraph(
+        page, 0, PAGE_BOLD,
+        failing == 0
+            ? arena_format(arena, "%s: TLS works with %s%zu host address%s", checkup->domain,
+                           checkup->host_count == 1 ? "its " : "all ", checkup->host_count,
+                           checkup->host_count == 1 ? "" : "es")
+            : arena_format(arena, "%s: TLS fails or cannot be trusted at %zu of %zu host address%s",
+                           checkup->domain, failing, checkup->host_count,
+                           checkup->host_count == 1 ? "" : "es"));
+    page_end_line(page);
+}
+
+static const char *state_of(struct arena *arena, const struct observed_lookup *lookup)
+{
+    static const char *const outcomes[] = {
+        [DNS_ANSWERED] = NULL,       [DNS_NO_DATA] = "none",      [DNS_NXDOMAIN] = "no such name",
+        [DNS_SERVFAIL] = "servfail", [DNS_TIMEOUT] = "no answer", [DNS_BOGUS] = "bogus",
+    };
+    const char *security = dns_security_name(lookup->security);
+
+    if (lookup->outcome == DNS_BOGUS)
+        return arena_format(arena, "bogus%s%s", lookup->why_bogus == NULL ? "" : ": ",
+                            lookup->why_bogus == NULL ? "" : lookup->why_bogus);
+    if (lookup->outcome == DNS_ANSWERED)
+        return arena_format(arena, "%zu, %s", lookup->record_count, security);
+    return lookup->outcome == DNS_TIMEOUT || lookup->outcome == DNS_SERVFAIL
+               ? outcomes[lookup->outcome]
+               : arena_format(arena, "%s, %s", outcomes[lookup->outcome], security);
+}
+
+static void write_lookups(struct page *page, struct arena *arena, const struct route *route)
+{
+    for (size_t i = 0; i < route->lookup_count; i++) {
+        const struct observed_lookup *lookup = &route->lookups[i];
+
+        page_item(page, INDENT, i == 0 ? "DNS" : "", HANG, PAGE_PLAIN,
+                  arena_format(arena, "%s %s: %s", lookup->name, dns_type_name(lookup->type),
+                               state_of(arena, lookup)));
+    }
+}
+
+static void write_checkup(struct page *page, struct arena *arena, const struct checkup *checkup,
+                          const struct report_style *style)
+{
+    write_summary(page, arena, checkup);
+    if (checkup->failure != NULL)
+        page_paragraph(
+            page, 0, PAGE_RED,
+            arena_format(arena, "%s: it could not be told: %s", checkup->target, checkup->failure));
+    if (checkup->findings.count > 0) {
+        page_put(page, PAGE_BOLD, checkup->domain);
+        page_end_line(page);
+    }
+    for (size_t i = 0; i < checkup->findings.count; i++)
+        write_finding(page, arena, &checkup->findings.items[i]);
+    for (size_t i = 0; i < checkup->host_count; i++) {
+        const struct checkup_host *host = checkup->hosts[i];
+
+        if (i > 0)
+            page_end_line(page);
+        if (checkup->host_count > 1 && is_healthy(host) && !style->with_transcript)
+            write_healthy(page, arena, host);
+        else
+            write_host(page, arena, host, style);
+    }
+    if (checkup->route != NULL)
+        write_lookups(page, arena, checkup->route);
+}
+
+bool report_checkup(const struct checkup *checkup, const struct report_style *style,
+                    struct buffer *out)
+{
+    AUTO(arena_clear) struct arena arena;
+    struct page page;
+
+    arena_init(&arena, SCRATCH_BYTES);
+    page_init(&page, out, style->columns, style->with_colour);
+    write_checkup(&page, &arena, checkup, style);
+    return !page.has_failed && !arena.exhausted;
+}
+
+bool report_finding(const struct finding *finding, const struct report_style *style,
+                    struct buffer *out)
+{
+    AUTO(arena_clear) struct arena arena;
+    struct page page;
+
+    arena_init(&arena, SCRATCH_BYTES);
+    page_init(&page, out, style->columns, style->with_colour);
+    write_finding(&page, &arena, finding);
+    return !page.has_failed && !arena.exhausted;
+}
+
+bool report_chain(const struct chain_verdict *verdict, int64_t now_s,
+                  const struct report_style *style, struct buffer *out)
+{
+    AUTO(arena_clear) struct arena arena;
+    struct page page;
+
+    arena_init(&arena, SCRATCH_BYTES);
+    page_init(&page, out, style->columns, style->with_colour);
+    write_chain(&page, &arena, verdict, now_s);
+    return !page.has_failed && !arena.exhausted;
+}

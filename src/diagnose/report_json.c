@@ -1,0 +1,295 @@
+#include "diagnose/report_json.h"
+
+#include "base/text.h"
+
+/* ---- texts: what strangers wrote may be no UTF-8, which JSON cannot carry ---- */
+
+static json_t *text(const char *value)
+{
+    AUTO(arena_clear) struct arena arena;
+
+    if (value == NULL)
+        return json_null();
+    if (text_is_utf8(span_of(value)))
+        return json_string(value);
+    arena_init(&arena, SIZE_MAX);
+    return json_string(text_printable(&arena, span_of(value), true));
+}
+
+static json_t *texts(const char *const *values, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, text(values[i]));
+    return list;
+}
+
+static json_t *time_text(int64_t seconds)
+{
+    AUTO(arena_clear) struct arena arena;
+
+    arena_init(&arena, 1024);
+    if (seconds == INT64_MIN || seconds == INT64_MAX)
+        return json_null();
+    return json_string(text_time(&arena, seconds));
+}
+
+/* Sets a field; a value that could not be made shows as null rather than as a missing field. */
+static void put(json_t *object, const char *key, json_t *value)
+{
+    json_object_set_new(object, key, value == NULL ? json_null() : value);
+}
+
+/* ---- findings ---- */
+
+static json_t *finding_json(const struct finding *finding)
+{
+    json_t *object = json_object();
+
+    put(object, "code", text(finding->code));
+    put(object, "step", text(step_name(finding->step)));
+    put(object, "fault", text(fault_name(finding->fault)));
+    put(object, "severity", text(severity_name(finding->severity)));
+    put(object, "cause", text(finding->cause));
+    put(object, "evidence", texts(finding->evidence, finding->evidence_count));
+    put(object, "remedy", text(finding->remedy));
+    put(object, "tls_report", text(finding->tls_report));
+    put(object, "enhanced_status", text(finding->enhanced_status));
+    if (finding->because_of != NULL)
+        put(object, "because_of", text(finding->because_of));
+    return object;
+}
+
+json_t *report_json_findings(const struct findings *findings)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < findings->count; i++)
+        json_array_append_new(list, finding_json(&findings->items[i]));
+    return list;
+}
+
+/* ---- chain ---- */
+
+static json_t *certificate_json(const struct certificate *certificate)
+{
+    json_t *object = json_object();
+
+    put(object, "sha256", text(certificate->sha256));
+    if (!certificate->is_readable) {
+        put(object, "readable", json_false());
+        return object;
+    }
+    put(object, "subject", text(certificate->subject));
+    put(object, "issuer", text(certificate->issuer));
+    put(object, "serial", text(certificate->serial));
+    put(object, "not_before", time_text(certificate->not_before_s));
+    put(object, "not_after", time_text(certificate->not_after_s));
+    put(object, "names", texts(certificate->names, certificate->name_count));
+    put(object, "addresses", texts(certificate->addresses, certificate->address_count));
+    put(object, "key", text(certificate->key));
+    put(object, "signature", text(certificate->signature));
+    put(object, "spki_sha256", text(certificate->spki_sha256));
+    return object;
+}
+
+json_t *report_json_chain(const struct chain_verdict *verdict)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < verdict->certificate_count; i++)
+        json_array_append_new(list, certificate_json(&verdict->certificates[i]));
+    return list;
+}
+
+/* ---- one host ---- */
+
+static json_t *alerts_json(const struct tls_facts *tls)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < tls->alert_count; i++) {
+        json_t *object = json_object();
+
+        put(object, "name", text(tls_alert_name(tls->alerts[i].description)));
+        put(object, "description", json_integer(tls->alerts[i].description));
+        put(object, "sent_by", text(tls->alerts[i].is_sent ? "us" : "peer"));
+        put(object, "fatal", json_boolean(tls->alerts[i].is_fatal));
+        put(object, "after_handshake", json_boolean(tls->alerts[i].is_after_handshake));
+        json_array_append_new(list, object);
+    }
+    return list;
+}
+
+static json_t *tls_json(const struct observation *observation)
+{
+    const struct tls_facts *tls = &observation->tls;
+    json_t *object;
+
+    if (!tls->has_server_hello)
+        return json_null();
+    object = json_object();
+    put(object, "version", text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
+    put(object, "cipher", text(tls->cipher));
+    put(object, "group", text(tls->group));
+    put(object, "signature", text(tls->signature));
+    put(object, "completed", json_boolean(tls->was_completed));
+    put(object, "sni", text(tls->sni));
+    put(object, "client_certificate_requested", json_boolean(tls->client_certificate_requested));
+    put(object, "client_certificate_sent", json_boolean(tls->client_certificate_sent));
+    put(object, "client_authorities", texts(tls->authorities, tls->authority_count));
+    put(object, "alerts", alerts_json(tls));
+    put(object, "stapled", json_boolean(tls->staple.len > 0));
+    put(object, "secure_renegotiation", json_boolean(tls->secure_renegotiation));
+    put(object, "resumed", json_boolean(tls->was_resumed));
+    put(object, "tickets", json_integer((json_int_t)tls->tickets_received));
+    put(object, "trusted",
+        observation->has_verdict ? json_boolean(observation->verdict.is_trusted) : json_null());
+    put(object, "name_matched",
+        observation->has_verdict ? json_boolean(observation->host_named) : json_null());
+    return object;
+}
+
+static json_t *decisions_json(const struct checkup_host *host)
+{
+    json_t *object = json_object();
+
+    for (enum policy_level level = 0; level < POLICY_LEVEL_COUNT; level++) {
+        /* nobody can say what a fingerprint would do without one */
+        if (level == POLICY_FINGERPRINT && !host->observation.fingerprint_asked)
+            continue;
+        put(object, policy_level_name(level),
+            text(policy_decision_name(host->decisions[level].decision)));
+    }
+    return object;
+}
+
+static json_t *experiment_json(const struct observation *observation)
+{
+    const struct tls_facts *tls = &observation->tls;
+    json_t *object = json_object();
+
+    put(object, "dial", text(dial_name(observation->dial)));
+    put(object, "succeeded", json_boolean(experiment_succeeded(observation)));
+    put(object, "reached", text(step_name(observation->reached)));
+    put(object, "ending", text(ending_name(observation->ending)));
+    put(object, "version", text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
+    put(object, "cipher", text(tls->cipher));
+    put(object, "alerts", alerts_json(tls));
+    return object;
+}
+
+static json_t *experiments_json(const struct experiments *experiments)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < experiments->count; i++)
+        json_array_append_new(list, experiment_json(experiments->items[i]));
+    return list;
+}
+
+static json_t *milliseconds_json(const struct observation *observation)
+{
+    json_t *object = json_object();
+    int64_t total = 0;
+
+    for (enum step step = 0; step < STEP_COUNT; step++)
+        if (observation->step_ms[step] >= 0) {
+            put(object, step_name(step), json_integer(observation->step_ms[step]));
+            total += observation->step_ms[step];
+        }
+    put(object, "total", json_integer(total));
+    return object;
+}
+
+static json_t *transcript_json(const struct transcript *transcript)
+{
+    json_t *list = json_array();
+    static const char *const kinds[] = {
+        [TRANSCRIPT_SENT] = "sent", [TRANSCRIPT_RECEIVED] = "received", [TRANSCRIPT_NOTE] = "note"
+    };
+
+    for (size_t i = 0; i < transcript->count; i++) {
+        json_t *line = json_object();
+
+        put(line, "milliseconds", json_integer(transcript->lines[i].at_ms));
+        put(line, "kind", text(kinds[transcript->lines[i].kind]));
+        put(line, "encrypted", json_boolean(transcript->lines[i].is_encrypted));
+        put(line, "text", text(transcript->lines[i].text));
+        json_array_append_new(list, line);
+    }
+    return list;
+}
+
+static json_t *host_json(const struct checkup_host *host)
+{
+    const struct observation *observation = &host->observation;
+    json_t *object = json_object();
+
+    put(object, "host", text(observation->host));
+    put(object, "preference",
+        observation->preference < 0 ? json_null() : json_integer(observation->preference));
+    put(object, "address", text(observation->address));
+    put(object, "port", json_integer(observation->port));
+    put(object, "dnssec",
+        observation->has_lookups ? text(dns_security_name(observation->dnssec)) : json_null());
+    put(object, "reached", text(step_name(observation->reached)));
+    put(object, "ending", text(ending_name(observation->ending)));
+    put(object, "tls", tls_json(observation));
+    put(object, "chain", report_json_chain(&observation->verdict));
+    put(object, "findings", report_json_findings(&host->findings));
+    put(object, "decisions", decisions_json(host));
+    put(object, "experiments", experiments_json(&host->experiments));
+    put(object, "milliseconds", milliseconds_json(observation));
+    if (host->transcript.count > 0)
+        put(object, "transcript", transcript_json(&host->transcript));
+    return object;
+}
+
+/* ---- all of it ---- */
+
+static json_t *lookup_json(const struct observed_lookup *lookup)
+{
+    static const char *const outcomes[] = {
+        [DNS_ANSWERED] = "answered", [DNS_NO_DATA] = "no-data", [DNS_NXDOMAIN] = "nxdomain",
+        [DNS_SERVFAIL] = "servfail", [DNS_TIMEOUT] = "timeout", [DNS_BOGUS] = "bogus",
+    };
+    json_t *object = json_object();
+
+    put(object, "name", text(lookup->name));
+    put(object, "type", text(dns_type_name(lookup->type)));
+    put(object, "outcome", text(outcomes[lookup->outcome]));
+    put(object, "dnssec", text(dns_security_name(lookup->security)));
+    put(object, "records", json_integer((json_int_t)lookup->record_count));
+    if (lookup->why_bogus != NULL)
+        put(object, "why_bogus", text(lookup->why_bogus));
+    return object;
+}
+
+static json_t *lookups_json(const struct route *route)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; route != NULL && i < route->lookup_count; i++)
+        json_array_append_new(list, lookup_json(&route->lookups[i]));
+    return list;
+}
+
+json_t *report_json_checkup(const struct checkup *checkup)
+{
+    json_t *object = json_object(), *hosts = json_array();
+
+    for (size_t i = 0; i < checkup->host_count; i++)
+        json_array_append_new(hosts, host_json(checkup->hosts[i]));
+    put(object, "target", text(checkup->target));
+    put(object, "level", text(policy_level_name(checkup->level)));
+    put(object, "time", time_text(checkup->wall_s));
+    put(object, "hosts", hosts);
+    put(object, "findings", report_json_findings(&checkup->findings));
+    put(object, "lookups", lookups_json(checkup->route));
+    if (checkup->failure != NULL)
+        put(object, "failure", text(checkup->failure));
+    put(object, "schema", json_integer(1));
+    return object;
+}
