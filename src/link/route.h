@@ -59,12 +59,17 @@ struct route {
     size_t lookup_count;
 };
 
+enum route_start {
+    ROUTE_FROM_DOMAIN, /* its MX hosts, else itself */
+    ROUTE_FROM_HOST,   /* that very host: no MX is asked for */
+};
+
 struct route_query;
 
 /* `found` is called once, never inside this call. */
 MUST_CHECK bool route_find(struct loop *loop, struct dns *dns, struct arena *arena,
-                           const char *domain, uint16_t port, int64_t timeout_ms,
-                           void (*found)(void *owner, struct route *route), void *owner,
-                           struct route_query **query, struct error *err);
+                           const char *domain, enum route_start start, uint16_t port,
+                           int64_t timeout_ms, void (*found)(void *owner, struct route *route),
+                           void *owner, struct route_query **query, struct error *err);
 /* After it no callback comes; accepts NULL. */
 void route_cancel(struct route_query **query);
