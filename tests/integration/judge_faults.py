@@ -34,7 +34,7 @@ except ImportError:
 from faults import CASES, FAULT, HEALTHY, HOST, Listener, World  # noqa: E402
 
 SEVERITIES = ["notice", "warning", "untrusted", "fatal"]
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\udc80-\udcff]")  # also bytes that are no UTF-8
 MEMORY_LIMIT_KB = 64 * 1024
 
 
