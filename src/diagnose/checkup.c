@@ -1,0 +1,388 @@
+#include "diagnose/checkup.h"
+
+#include <assert.h>
+
+#include "base/memory.h"
+#include "diagnose/judge.h"
+#include "diagnose/target.h"
+
+enum {
+    ARENA_BYTES = 24 << 20,
+    HOSTS_MOST = 64, /* addresses of all MX hosts together */
+    AT_ONCE = 8,     /* addresses that are dialled side by side */
+    REPLY_MOST_MS = 10 * 1000,
+    CONNECT_MOST_MS = 10 * 1000,
+};
+
+/* One address under way. */
+struct call {
+    struct checkup_run *run;
+    struct checkup_host *host;
+    const struct route_host *route_host; /* NULL: no look-up was made */
+    struct net_address address;
+    struct client_link *link;
+    struct observation *seen; /* of the dial under way */
+};
+
+struct checkup_run {
+    struct checkup_settings settings;
+    struct arena arena;
+    struct checkup checkup;
+    struct target target;
+    int64_t deadline_ms; /* loop time */
+    struct route_query *query;
+    struct loop_timer *begin;
+    struct call *calls;
+    size_t call_count, started, finished;
+    void (*done)(void *owner, struct checkup *checkup);
+    void (*progress)(void *owner, const char *what);
+    void *owner;
+};
+
+static void start_calls(struct checkup_run *run);
+
+static void tell(struct checkup_run *run, const char *what)
+{
+    if (run->progress != NULL)
+        run->progress(run->owner, what);
+}
+
+static void finish(struct checkup_run *run)
+{
+    if (run->arena.exhausted)
+        run->checkup.failure = "the limit of memory for one target was reached";
+    checkup_judge(&run->checkup, &run->arena);
+    run->done(run->owner, &run->checkup);
+}
+
+/* ---- one dial ---- */
+
+/* What the peer may take for one step: a stalled first dial leaves half of the time for
+ * experiments, and each experiment leaves half of the rest for the next one. */
+static int64_t patience_ms(const struct checkup_run *run, int64_t most_ms)
+{
+    int64_t left_ms = run->deadline_ms - loop_now_ms(run->settings.loop);
+    int64_t share_ms = run->settings.with_experiments ? left_ms / 2 : left_ms;
+
+    if (share_ms < 1)
+        return 1;
+    return share_ms < most_ms ? share_ms : most_ms;
+}
+
+static void set_up_dial(const struct call *call, enum dial dial,
+                        struct client_link_settings *settings)
+{
+    const struct checkup_run *run = call->run;
+    const struct checkup_settings *asked = &run->settings;
+    const struct route_host *host = call->route_host;
+    bool has_own_tlsa = asked->tlsa_count > 0;
+
+    *settings = (struct client_link_settings){
+        .hostname = asked->hostname,
+        .domain = run->checkup.domain,
+        .host = asked->name != NULL ? asked->name
+                : host != NULL      ? host->name
+                                    : run->target.name,
+        .address = call->address,
+        .preference = host == NULL ? -1 : host->preference,
+        .level = asked->level,
+        .dial = dial,
+        .connect_timeout_ms = patience_ms(run, CONNECT_MOST_MS),
+        .reply_timeout_ms = patience_ms(run, REPLY_MOST_MS),
+        .deadline_ms = run->deadline_ms,
+        .anchors = asked->anchors,
+        .intermediates = asked->intermediates,
+        .credentials = asked->credentials,
+        .tlsa = has_own_tlsa || host == NULL ? asked->tlsa : host->tlsa_records,
+        .tlsa_count = has_own_tlsa || host == NULL ? asked->tlsa_count : host->tlsa_count,
+        .tlsa_state = has_own_tlsa   ? POLICY_TLSA_USABLE
+                      : host == NULL ? POLICY_TLSA_NOT_ASKED
+                                     : host->tlsa,
+        .dnssec = host == NULL ? DNS_INSECURE : host->security,
+        .has_lookups = host != NULL,
+        .fingerprint = asked->fingerprint,
+        .self = asked->self,
+        .clock = asked->clock,
+    };
+}
+
+static void take_observation(void *owner, struct observation *observation);
+
+static const struct client_link_handlers handlers = { .finished = take_observation };
+
+/* Dials one address in one way; false: our own failure, told in the checkup. */
+static bool dial(struct call *call, enum dial way, struct observation *seen,
+                 struct transcript *transcript)
+{
+    struct checkup_run *run = call->run;
+    struct client_link_settings settings;
+    struct error err;
+
+    client_link_close(&call->link);
+    set_up_dial(call, way, &settings);
+    call->seen = seen;
+    if (client_link_open(run->settings.loop, &settings, &handlers, call, &run->arena, seen,
+                         transcript, &call->link, &err))
+        return true;
+    run->checkup.failure = arena_copy(&run->arena, span_of(err.text));
+    return false;
+}
+
+/* ---- one address: the first dial, then experiments ---- */
+
+static void finish_call(struct call *call)
+{
+    struct checkup_run *run = call->run;
+
+    client_link_close(&call->link);
+    run->finished++;
+    start_calls(run);
+    if (run->finished == run->call_count)
+        finish(run);
+}
+
+static bool start_experiment(struct call *call, enum dial way)
+{
+    struct checkup_run *run = call->run;
+    struct checkup_host *host = call->host;
+    struct observation *seen = arena_new(&run->arena, 1, sizeof *seen);
+
+    if (seen == NULL)
+        return false;
+    host->experiment_observations[host->experiments.count] = seen;
+    tell(run, arena_format(&run->arena, "%s: trying %s", host->observation.host, dial_name(way)));
+    return dial(call, way, seen, NULL);
+}
+
+static void take_observation(void *owner, struct observation *observation)
+{
+    struct call *call = owner;
+    struct checkup_run *run = call->run;
+    struct checkup_host *host = call->host;
+    enum dial next;
+
+    if (observation != &host->observation)
+        host->experiments.items[host->experiments.count++] = observation;
+    if (run->settings.with_experiments && host->experiments.count < EXPERIMENTS_MOST &&
+        loop_now_ms(run->settings.loop) < run->deadline_ms &&
+        experiment_next(&host->observation, &host->experiments, &next) &&
+        start_experiment(call, next))
+        return;
+    finish_call(call);
+}
+
+static void start_call(struct call *call)
+{
+    struct checkup_run *run = call->run;
+    struct checkup_host *host = call->host;
+
+    tell(run, arena_format(&run->arena, "%s: connecting", run->checkup.target));
+    if (!dial(call, DIAL_AS_CONFIGURED, &host->observation,
+              run->settings.with_transcript ? &host->transcript : NULL))
+        finish_call(call);
+}
+
+static void start_calls(struct checkup_run *run)
+{
+    while (run->started < run->call_count && run->started - run->finished < AT_ONCE)
+        start_call(&run->calls[run->started++]);
+}
+
+/* ---- all addresses ---- */
+
+static void add_call(struct checkup_run *run, const struct route_host *route_host,
+                     const struct net_address *address)
+{
+    struct checkup_host *host;
+
+    if (run->call_count == HOSTS_MOST || run->calls == NULL || run->checkup.hosts == NULL)
+        return;
+    host = arena_new(&run->arena, 1, sizeof *host);
+    if (host == NULL)
+        return;
+    run->checkup.hosts[run->checkup.host_count++] = host;
+    run->calls[run->call_count++] =
+        (struct call){ .run = run, .host = host, .route_host = route_host, .address = *address };
+}
+
+static void begin_calls(struct checkup_run *run)
+{
+    if (run->call_count == 0)
+        finish(run);
+    else
+        start_calls(run);
+}
+
+static void take_route(void *owner, struct route *route)
+{
+    struct checkup_run *run = owner;
+
+    run->checkup.route = route;
+    for (size_t i = 0; i < route->host_count; i++)
+        for (size_t k = 0; k < route->hosts[i].address_count; k++) {
+            struct net_address address = route->hosts[i].addresses[k];
+
+            address.port = run->target.port;
+            add_call(run, &route->hosts[i], &address);
+        }
+    begin_calls(run);
+}
+
+/* ---- start and end ---- */
+
+static void begin_without_route(void *owner)
+{
+    struct checkup_run *run = owner;
+
+    add_call(run, NULL, &run->target.address);
+    begin_calls(run);
+}
+
+static bool begin(struct checkup_run *run, struct error *err)
+{
+    const struct checkup_settings *settings = &run->settings;
+    enum route_start start =
+        run->target.kind == TARGET_DOMAIN ? ROUTE_FROM_DOMAIN : ROUTE_FROM_HOST;
+
+    if (run->target.kind == TARGET_ADDRESS || settings->connect != NULL) {
+        if (!loop_timer_open(settings->loop, begin_without_route, run, &run->begin, err))
+            return false;
+        loop_timer_start(run->begin, 0);
+        return true;
+    }
+    assert(settings->dns != NULL);
+    tell(run, arena_format(&run->arena, "%s: asking the DNS", run->checkup.target));
+    return route_find(settings->loop, settings->dns, &run->arena, run->target.name, start,
+                      run->target.port, patience_ms(run, settings->timeout_ms), take_route, run,
+                      &run->query, err);
+}
+
+static bool read_target(struct checkup_run *run, const char *text, struct error *err)
+{
+    const struct checkup_settings *settings = &run->settings;
+
+    if (!target_parse(text, settings->port, &run->arena, &run->target, err))
+        return false;
+    return settings->connect == NULL ||
+           target_parse_address(settings->connect, run->target.port, &run->target.address, err);
+}
+
+static bool set_up(struct checkup_run *run, const char *target, struct error *err)
+{
+    arena_init(&run->arena, ARENA_BYTES);
+    if (!read_target(run, target, err))
+        return false;
+    run->deadline_ms = loop_now_ms(run->settings.loop) + run->settings.timeout_ms;
+    run->calls = memory_new(HOSTS_MOST, sizeof *run->calls);
+    run->checkup = (struct checkup){
+        .target = arena_copy(&run->arena, span_of(target)),
+        .domain = run->target.name,
+        .level = run->settings.level,
+        .wall_s = run->settings.clock->wall_s(run->settings.clock),
+        .hosts = arena_new(&run->arena, HOSTS_MOST, sizeof(struct checkup_host *)),
+    };
+    if (run->calls == NULL || run->arena.exhausted)
+        return error_set(err, ERROR_MEMORY, "no memory for the checkup of %s", target);
+    return true;
+}
+
+bool checkup_start(const struct checkup_settings *settings, const char *target,
+                   void (*done)(void *owner, struct checkup *checkup),
+                   void (*progress)(void *owner, const char *what), void *owner,
+                   struct checkup_run **run, struct error *err)
+{
+    AUTO(checkup_close) struct checkup_run *new_run = memory_new(1, sizeof *new_run);
+
+    if (new_run == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for the checkup of %s", target);
+    new_run->settings = *settings;
+    new_run->done = done;
+    new_run->progress = progress;
+    new_run->owner = owner;
+    if (!set_up(new_run, target, err) || !begin(new_run, err))
+        return false;
+    *run = TAKE(new_run);
+    return true;
+}
+
+void checkup_close(struct checkup_run **run)
+{
+    if (*run == NULL)
+        return;
+    route_cancel(&(*run)->query);
+    loop_timer_close(&(*run)->begin);
+    for (size_t i = 0; i < (*run)->call_count; i++)
+        client_link_close(&(*run)->calls[i].link);
+    memory_free((*run)->calls);
+    arena_clear(&(*run)->arena);
+    memory_free(*run);
+    *run = NULL;
+}
+
+/* ---- what it all means ---- */
+
+bool checkup_needs_dns(const char *target)
+{
+    AUTO(arena_clear) struct arena arena;
+    struct target parsed;
+
+    arena_init(&arena, 64 * 1024);
+    return target_parse(target, 1, &arena, &parsed, NULL) && parsed.kind != TARGET_ADDRESS;
+}
+
+/* What each level would do. Nobody has looked for a policy of MTA-STS: level sts is told as if
+ * this host were listed in one that is enforced. */
+static void decide(struct checkup_host *host)
+{
+    struct policy_session session = observation_session(&host->observation);
+
+    if (session.sts == POLICY_STS_UNKNOWN) {
+        session.sts = POLICY_STS_ENFORCE;
+        session.sts_host_listed = true;
+    }
+    session.may_go_clear = true;
+    for (enum policy_level level = 0; level < POLICY_LEVEL_COUNT; level++)
+        host->decisions[level] = policy_decide(level, &session);
+}
+
+void checkup_judge(struct checkup *checkup, struct arena *arena)
+{
+    const struct observation *seen[HOSTS_MOST];
+    size_t count = 0;
+
+    for (size_t i = 0; i < checkup->host_count && i < HOSTS_MOST; i++) {
+        struct checkup_host *host = checkup->hosts[i];
+
+        host->findings.count = 0;
+        judge_observation(&host->observation, &host->experiments, arena, &host->findings);
+        decide(host);
+        seen[count++] = &host->observation;
+    }
+    checkup->findings.count = 0;
+    if (checkup->route != NULL)
+        judge_route(checkup->route, arena, &checkup->findings);
+    if (count > 1)
+        judge_together(seen, count, arena, &checkup->findings);
+}
+
+static bool has_failed_ourselves(const struct checkup *checkup)
+{
+    for (size_t i = 0; i < checkup->host_count; i++)
+        if (checkup->hosts[i]->observation.ending == ENDING_FAILED)
+            return true;
+    return checkup->failure != NULL;
+}
+
+int checkup_exit_status(const struct checkup *checkup)
+{
+    enum severity worst = SEVERITY_NOTICE, of_host;
+
+    if (has_failed_ourselves(checkup))
+        return 3;
+    if (!findings_worst(&checkup->findings, &worst))
+        worst = SEVERITY_NOTICE;
+    for (size_t i = 0; i < checkup->host_count; i++)
+        if (findings_worst(&checkup->hosts[i]->findings, &of_host) && of_host > worst)
+            worst = of_host;
+    return worst >= SEVERITY_UNTRUSTED ? 1 : 0;
+}
