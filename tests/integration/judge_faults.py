@@ -88,7 +88,7 @@ def command_for(case, world, postern, port, timeout):
     command = resolve(world, case.before) + [postern, "check", "--json", "--timeout", str(timeout), "--ca-file", ca_file]
     if case.name_flag:
         command += ["--name", HOST]
-    return command + resolve(world, case.arguments) + [case.target.format(port=port)]
+    return [word.replace("{port}", str(port)) for word in command + resolve(world, case.arguments) + [case.target]]
 
 
 def run(command, limit_s):

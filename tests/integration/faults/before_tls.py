@@ -199,6 +199,14 @@ fault("starttls-absent-in-banner", "STARTTLS stands only in the banner", static(
     greeting=b"220 mx.ferry.example ESMTP STARTTLS ready\r\n", ehlo=offer(b"PIPELINING", b"8BITMIME")),
     "starttls-not-offered", report=NOT_SUPPORTED)
 
+fault("ehlo-421-behind-greeting", "220 and 421 in one segment, then closed", static(greeting=says_then(
+    smtp.GREETING + b"421 4.4.5 Too many connections from your address\r\n", closes)),
+    ("ehlo-rejected", "greeting-rejected", "ehlo-closed", "ehlo-*"), report=(NOT_SUPPORTED, ""))
+fault("greeting-four-digits", "a greeting code of four digits", static(greeting=b"2200 mx.ferry.example\r\n",
+      ehlo=holds), "greeting-malformed", stalls=True)
+fault("starttls-absent-after-helo-hint", "the greeting says ESMTP, EHLO gets one bare line", static(
+    ehlo=b"250 mx.ferry.example\r\n"), "starttls-not-offered", report=NOT_SUPPORTED)
+
 # STARTTLS
 
 for code, text, slug in (

@@ -1,6 +1,6 @@
 """case.py - one row of the exam: a server, how Postern is pointed at it, and what it must say."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Callable
 
 CASES = []
@@ -28,7 +28,6 @@ class Case:
     backlog: int = 16
     target: str = "[127.0.0.1]:{port}"
     before: tuple = ()  # a command put in front, such as unshare
-    extra: dict = field(default_factory=dict)
 
 
 def tuple_of(value):

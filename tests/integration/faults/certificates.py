@@ -214,6 +214,9 @@ fault("name-by-sni-default", "without our SNI it would do; for our SNI it shows 
     leaf(common_name="default.hosting.example", names=("default.hosting.example",)), high=TLS12), NAME,
     report=MISMATCH)
 
+fault("name-by-connect", "found by --connect, verified as the target", shows(leaf()), NAME, report=MISMATCH,
+      name_flag=False, target="other.example", arguments=("--connect", "127.0.0.1:{port}"), tells="other[.]example")
+
 # purpose
 
 PURPOSE = "certificate-wrong-purpose"
@@ -357,6 +360,17 @@ fault("certificate-lengths-lie", "a Certificate message whose lengths lie", lamb
 fault("certificate-trailing-bytes", "a leaf with bytes after its end", lambda world: tls12(
     world.good(), certificates=[world.good().der + b"rubbish", world.intermediate.der]), NONE,
     report=(FAILURE, UNTRUSTED))
+
+fault("certificate-of-150-kb", "a certificate of 5000 names, larger than OpenSSL takes", lambda world: tls12(
+    world.good(), raw_certificate=big_certificate(world)), NONE, report=(FAILURE, UNTRUSTED),
+    tells="(?i)certificate|large|size|bytes")
+
+
+def big_certificate(world):
+    one = world.leaf(common_name=None, names=tuple("customer%d.mail.hosting.example" % i for i in range(5000)))
+    body = len(one.der).to_bytes(3, "big") + one.der
+    return len(body).to_bytes(3, "big") + body
+
 
 # our own side
 

@@ -56,6 +56,7 @@ class Handmade:
     spoil_signature = False
     spoil_finished = False
     stop_after = None  # ("server_hello" | "certificate" | "flight" | "client_finished", act)
+    downgraded = False  # marks its random as one who was talked down from TLS 1.3, RFC 8446 section 4.1.3
     raw_certificate = None  # body of the Certificate message
     extra_flight = b""  # put in place of ServerKeyExchange
     on_client_certificate = None  # act(peer, list of DER)
@@ -77,7 +78,8 @@ class Handmade:
     def say(self, kind, body):
         data = wire.message(kind, body)
         self.transcript += data
-        self.peer.socket.sendall(wire.record(wire.HANDSHAKE, data, self.version))
+        for at in range(0, len(data), 16384):
+            self.peer.socket.sendall(wire.record(wire.HANDSHAKE, data[at : at + 16384], self.version))
 
     def seal(self, kind, payload):
         sequence = struct.pack(">Q", self.write_count)
@@ -128,7 +130,7 @@ class Handmade:
     def handshake(self, hello=None):
         self.hello = hello = hello or wire.read_client_hello(self.peer)
         self.transcript = hello.raw
-        self.random = os.urandom(32)
+        self.random = os.urandom(24) + (b"DOWNGRD\x01" if self.downgraded else os.urandom(8))
         self.say(2, self.server_hello())
         self.maybe_stop("server_hello")
         self.say(11, self.certificate_body())

@@ -167,6 +167,42 @@ fault("alert-half", "an alert cut off after its first byte", on_hello(
     lambda peer: (peer.send(wire.alert("internal_error")[:6]), peer.close())), ("handshake-closed", "handshake-*"),
     BOTH, FAILURE)
 
+
+
+def now_and_then(first, build, times=1):
+    """The first connections meet `first`, all later ones the server that `build` makes."""
+
+    def make(world):
+        seen, later = [], build(world)
+
+        def serve(peer):
+            seen.append(1)
+            (on_hello(first)(world) if len(seen) <= times else later)(peer)
+
+        return serve
+
+    return make
+
+
+def busy(world):
+    """Refuses whoever comes again too soon."""
+    return smtp.plain(greeting=smtp.says_then(b"421 4.7.0 Too many connections, slow down\r\n", closes))
+
+
+# One bad machine behind a balancer: nothing that we change makes the difference.
+fault("alert-first-time-only", "handshake_failure once, then all is well", now_and_then(
+    alerts("handshake_failure"), lambda world: native.tls(world, world.good())),
+    ("handshake-alert", "handshake-unstable", "handshake-intermittent"), BOTH, FAILURE)
+fault("cut-first-time-only", "FIN at the first ClientHello, then all is well", now_and_then(
+    closes, lambda world: native.tls(world, world.good())),
+    ("handshake-closed", "handshake-unstable", "handshake-intermittent"), BOTH, FAILURE)
+fault("alert-then-busy", "internal_error, and 421 to whoever dials again", now_and_then(alerts("internal_error"), busy),
+      "handshake-alert", report=FAILURE)
+fault("cut-then-busy", "RST at the ClientHello, and 421 to whoever dials again", now_and_then(resets, busy),
+      "handshake-reset", BOTH, FAILURE)
+fault("version-tls10-then-busy", "TLS 1.0 only, and 421 to whoever dials again", now_and_then(
+    alerts("protocol_version"), busy), NO_VERSION, report=FAILURE)
+
 # ciphers, groups, signature schemes
 
 NO_CIPHER = "handshake-no-common-cipher"
@@ -288,6 +324,9 @@ fault("server-picks-unoffered-cipher", "ServerHello with a cipher that nobody of
     world.good_rsa(), cipher=0x0005), ("handshake-no-common-cipher", "handshake-*"), report=FAILURE,
     tells="(?i)cipher|RC4")
 
+fault("downgrade-marked", "TLS 1.2 with the mark of one who speaks TLS 1.3: somebody talked us down", hand(
+    downgraded=True), ("handshake-downgrade*", "handshake-*"), ("network", "server"), FAILURE, tells="(?i)downgrad|1[.]3")
+
 # our certificate
 
 
@@ -407,3 +446,5 @@ fault("client-cert-expired-closes", "ours has expired, it hangs up at it", refus
 fault("client-cert-wrong-key", "our certificate and our key do not belong together", demands(),
       ("client-certificate-key-mismatch", "client-certificate-*"), "client", FAILURE, tells="(?i)key",
       arguments=(lambda world: ours(world, wrong_key=pki.new_key("p256")),))
+fault("client-cert-required-and-self-signed", "needs a client certificate, and its own is self-signed",
+      lambda world: native.tls(world, pki.issue(None), client_ca=client_ca_file(world)), REQUIRED, "client", FAILURE)

@@ -1,6 +1,9 @@
 """sound.py - servers with nothing wrong, each in a way that a hasty reader would misjudge."""
 
+import datetime
 import time
+
+from cryptography.hazmat.primitives import hashes
 
 from . import native, pki, smtp, wire
 from .case import healthy, works
@@ -168,3 +171,36 @@ def default_certificate(world):
 
 
 works("ok-needs-sni-default", "a default certificate without SNI; the right one with", default_certificate)
+
+
+def sha1_root(world):
+    return world.once("sha1-root", lambda: pki.authority("Ferry Root of 2005", digest=hashes.SHA1()))
+
+
+def below_sha1_root(world):
+    middle = pki.authority("Ferry Issuing CA of Today", sha1_root(world))
+    return pki.issue(middle).with_chain(middle)
+
+
+healthy("ok-root-signed-with-sha1", "the known root signed itself with SHA-1, which nobody need check",
+        serves(below_sha1_root), ca_file=lambda world: world.write("sha1-root.pem", sha1_root(world).pem))
+healthy("ok-root-signs-leaf", "the known root signed the leaf itself", serves(
+    lambda world: pki.issue(world.root)))
+healthy("ok-no-end", "valid to the end of 9999", serves(lambda world: world.leaf(
+    end=(datetime.datetime(9999, 12, 31) - pki.NOW).days)))
+healthy("ok-no-usages", "no extended usages", serves(lambda world: world.leaf(usages=())))
+healthy("ok-idn", "a name beyond ASCII", serves(lambda world: world.leaf(names=("mx.xn--bcher-kva.example",))),
+        name_flag=False, arguments=("--name", "mx.b\u00fccher.example"))
+healthy("ok-name-with-dot", "our name is given with its final dot", serves(), name_flag=False,
+        arguments=("--name", HOST + "."))
+healthy("ok-connect", "found by --connect, verified as the target", serves(), name_flag=False, target=HOST,
+        arguments=("--connect", "127.0.0.1:{port}"))
+healthy("ok-trailing-space", "a space behind STARTTLS", talks(ehlo=offer(b"PIPELINING", b"STARTTLS ", b"8BITMIME")))
+healthy("ok-utf8-greeting", "a greeting in UTF-8", talks(
+    greeting="220 mx.ferry.example Gr\u00fc\u00df Gott\r\n".encode()))
+healthy("ok-reset-after-close", "RST right behind close_notify", serves(then=lambda peer: smtp.after_tls(
+    peer, quit_=lambda peer: (peer.tls.end(), peer.reset()))))
+healthy("ok-at-level-verify", "a good server at level verify", serves(), arguments=("--level", "verify"))
+healthy("ok-at-level-secure", "a good server at level secure", serves(), arguments=("--level", "secure"))
+works("ok-unused-sha1", "an unused certificate signed with SHA-1 is sent as well", serves(lambda world: world.leaf(
+    ).with_chain(world.intermediate, pki.authority("Ferry CA of 2005", world.root, digest=hashes.SHA1()))))
