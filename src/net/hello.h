@@ -41,7 +41,8 @@ struct hello_answer {
     uint8_t alert_level, alert_description;
 };
 
-/* Looks at all bytes that came so far (at most 64 KiB are needed). */
+/* Looks at all bytes that came so far (at most 64 KiB are needed). A warning alert in front of the
+ * ServerHello is passed over; it stays in alert_level and alert_description. */
 MUST_CHECK enum hello_status hello_read(struct span bytes, struct hello_answer *answer);
 
 /* The IANA name, "TLS_RSA_WITH_RC4_128_SHA"; NULL: unknown. */
@@ -57,5 +58,6 @@ enum hello_cipher_weakness {
     HELLO_CIPHER_3DES,
     HELLO_CIPHER_OTHER
 };
-/* A clause for people: "RC4, which no TLS library of today offers". */
 enum hello_cipher_weakness hello_cipher_weakness(uint16_t cipher);
+/* A clause for people: "RC4, which no TLS library of today offers". */
+const char *hello_weakness_text(enum hello_cipher_weakness weakness);

@@ -25,9 +25,9 @@ enum stream_end {
     STREAM_REFUSED,     /* connect: RST to our SYN */
     STREAM_UNREACHABLE, /* connect: no route, host or network unreachable */
     STREAM_CONNECT_TIMEOUT,
-    STREAM_CLOSED,     /* the peer's FIN */
+    STREAM_CLOSED,     /* the peer's FIN, or its close_notify: see the facts */
     STREAM_RESET,      /* the peer's RST */
-    STREAM_TLS_FAILED, /* the TLS library gave up: see the facts */
+    STREAM_TLS_FAILED, /* the TLS library gave up, or the peer sent a fatal alert: see the facts */
     STREAM_NOT_TLS,    /* the peer's first bytes in the handshake are no TLS record */
     STREAM_FAILED,     /* our own side: see `error_number` */
 };
@@ -50,12 +50,14 @@ MUST_CHECK bool stream_connect(struct loop *loop, const struct net_address *addr
 MUST_CHECK bool stream_adopt(struct loop *loop, int socket, const struct stream_handlers *handlers,
                              void *owner, struct stream **stream, struct error *err);
 
-/* Queues bytes; false: over the limit of 1 MiB of unsent bytes, or the stream has ended. */
+/* Queues bytes; false: over the limit of 1 MiB of unsent bytes, or the stream has ended, or a
+ * handshake is still under way. What is queued during a callback goes out in one write after it. */
 MUST_CHECK bool stream_send(struct stream *stream, struct span bytes);
 size_t stream_unsent(const struct stream *stream);
 
-/* From now on TLS as a client. *facts is filled as things happen and must outlive the stream;
- * its texts live in `arena`. Bytes that came in clear before must have been taken. */
+/* From now on TLS as a client. *facts is started over, filled as things happen, and must outlive
+ * the stream; its texts live in `arena`. May be called inside `received`: bytes that came in clear
+ * behind those that were taken never reach TLS, and are lost like any that the reader leaves. */
 MUST_CHECK bool stream_secure_client(struct stream *stream,
                                      const struct tls_client_settings *settings,
                                      struct tls_facts *facts, struct arena *arena,
@@ -67,9 +69,11 @@ MUST_CHECK bool stream_secure_server(struct stream *stream, struct tls_server_co
                                      struct tls_facts *facts, struct arena *arena,
                                      struct error *err);
 
-/* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. */
+/* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. Unsent bytes
+ * are offered to the kernel once, and a peer that goes on sending (TLS 1.3 tickets) is answered by
+ * RST: who must be sure that all arrived waits for the peer's reply or its end. */
 void stream_close(struct stream **stream);
-/* RST instead, for the lab. */
+/* RST instead, behind what was queued, for the lab. */
 void stream_reset(struct stream **stream);
 
 int stream_error_number(const struct stream *stream); /* errno of the end, 0: none */

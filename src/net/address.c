@@ -1,0 +1,84 @@
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "net/address_internal.h"
+
+bool net_address_parse(struct span text, struct net_address *address)
+{
+    char copy[INET6_ADDRSTRLEN];
+    uint8_t bytes[16] = { 0 };
+    bool is_bracketed = text.len >= 2 && text.data[0] == '[' && text.data[text.len - 1] == ']';
+
+    if (is_bracketed)
+        text = span_part(text, 1, text.len - 2);
+    if (text.len == 0 || text.len >= sizeof copy || span_find(text, '\0') < text.len)
+        return false;
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    if (inet_pton(AF_INET, copy, bytes) == 1)
+        address->is_ipv6 = false;
+    else if (inet_pton(AF_INET6, copy, bytes) == 1)
+        address->is_ipv6 = true;
+    else
+        return false;
+    memcpy(address->bytes, bytes, sizeof bytes);
+    return true;
+}
+
+const char *net_address_text(const struct net_address *address, char text[NET_ADDRESS_TEXT])
+{
+    if (inet_ntop(address->is_ipv6 ? AF_INET6 : AF_INET, address->bytes, text, NET_ADDRESS_TEXT) ==
+        NULL)
+        text[0] = '\0';
+    return text;
+}
+
+socklen_t net_address_to_socket(const struct net_address *address, struct sockaddr_storage *storage)
+{
+    memset(storage, 0, sizeof *storage);
+    if (address->is_ipv6) {
+        struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(address->port) };
+
+        memcpy(&six.sin6_addr, address->bytes, 16);
+        memcpy(storage, &six, sizeof six);
+        return sizeof six;
+    }
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(address->port) };
+
+    memcpy(&four.sin_addr, address->bytes, 4);
+    memcpy(storage, &four, sizeof four);
+    return sizeof four;
+}
+
+static void take_ipv6(const struct sockaddr_in6 *six, struct net_address *address)
+{
+    address->port = ntohs(six->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+        memcpy(address->bytes, six->sin6_addr.s6_addr + 12, 4);
+        return;
+    }
+    address->is_ipv6 = true;
+    memcpy(address->bytes, &six->sin6_addr, 16);
+}
+
+bool net_address_from_socket(const struct sockaddr_storage *storage, struct net_address *address)
+{
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
+
+    *address = (struct net_address){ .port = 0 };
+    if (storage->ss_family == AF_INET6) {
+        memcpy(&six, storage, sizeof six);
+        take_ipv6(&six, address);
+        return true;
+    }
+    if (storage->ss_family != AF_INET)
+        return false;
+    memcpy(&four, storage, sizeof four);
+    memcpy(address->bytes, &four.sin_addr, 4);
+    address->port = ntohs(four.sin_port);
+    return true;
+}

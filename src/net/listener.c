@@ -1,0 +1,127 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "net/address_internal.h"
+#include "net/loop_internal.h"
+
+enum {
+    BACKLOG = 511,
+    ACCEPTS_PER_TURN = 64, /* so that a flood of connections does not starve those that are open */
+};
+
+struct listener {
+    uv_poll_t poll;
+    int socket;
+    bool is_closed;
+    void (*accepted)(void *owner, int socket, const struct net_address *peer);
+    void *owner;
+};
+
+static void accept_waiting(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_PER_TURN && !listener->is_closed; i++) {
+        struct sockaddr_storage storage;
+        struct net_address peer;
+        socklen_t len = sizeof storage;
+        int socket = accept4(listener->socket, (struct sockaddr *)&storage, &len,
+                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (socket < 0 && (errno == EINTR || errno == ECONNABORTED))
+            continue;
+        if (socket < 0) /* nobody waits, or no descriptors: the next turn tries again */
+            return;
+        if (!net_address_from_socket(&storage, &peer))
+            close(socket);
+        else
+            listener->accepted(listener->owner, socket, &peer);
+    }
+}
+
+static bool fail(int socket, struct error *err, const char *doing,
+                 const struct net_address *address)
+{
+    char text[NET_ADDRESS_TEXT];
+    int number = errno;
+
+    if (socket >= 0)
+        close(socket);
+    return error_set(err, ERROR_SYSTEM, "%s %s port %u: %s", doing, net_address_text(address, text),
+                     address->port, strerror(number));
+}
+
+static bool bind_socket(struct net_address *address, int *bound, struct error *err)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = net_address_to_socket(address, &storage);
+    const int on = 1;
+    int made = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (made < 0)
+        return fail(made, err, "opening a socket for", address);
+    setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (address->is_ipv6) /* "::" means IPv6 alone; IPv4 has a listener of its own */
+        setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(made, (const struct sockaddr *)&storage, len) != 0)
+        return fail(made, err, "binding to", address);
+    if (listen(made, BACKLOG) != 0)
+        return fail(made, err, "listening on", address);
+    len = sizeof storage;
+    if (getsockname(made, (struct sockaddr *)&storage, &len) != 0 ||
+        !net_address_from_socket(&storage, address))
+        return fail(made, err, "asking for the port of", address);
+    *bound = made;
+    return true;
+}
+
+static void free_listener(uv_handle_t *handle)
+{
+    memory_free(handle->data);
+}
+
+bool listener_open(struct loop *loop, struct net_address *address,
+                   void (*accepted)(void *owner, int socket, const struct net_address *peer),
+                   void *owner, struct listener **listener, struct error *err)
+{
+    struct listener *made = memory_new(1, sizeof *made);
+
+    *listener = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a listener");
+    if (!bind_socket(address, &made->socket, err)) {
+        memory_free(made);
+        return false;
+    }
+    made->accepted = accepted;
+    made->owner = owner;
+    if (uv_poll_init(&loop->uv, &made->poll, made->socket) != 0) {
+        fail(made->socket, err, "watching", address);
+        memory_free(made);
+        return false;
+    }
+    made->poll.data = made;
+    uv_poll_start(&made->poll, UV_READABLE, accept_waiting);
+    *listener = made;
+    return true;
+}
+
+void listener_close(struct listener **listener)
+{
+    struct listener *closing = *listener;
+
+    if (closing == NULL)
+        return;
+    closing->is_closed = true;
+    uv_close((uv_handle_t *)&closing->poll, free_listener);
+    close(closing->socket);
+    *listener = NULL;
+}

@@ -1,0 +1,223 @@
+/* tests/unit/net/peers.c - both ends of one connection on one loop, and certificates made fresh. */
+#include "../test.h"
+
+#include "peers.h"
+
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+enum { LIMIT_MS = 20000, RECEIVED_MOST = 8 * 1024 * 1024 };
+
+static void stop_when_done(struct peers *peers)
+{
+    bool client_is_done = peers->client.has_ended || peers->client.stream == NULL;
+    bool server_is_done = peers->server.has_ended || peers->server.stream == NULL;
+
+    if (client_is_done && server_is_done)
+        loop_stop(peers->loop);
+}
+
+static void run_out(void *owner)
+{
+    struct peers *peers = owner;
+
+    peers->ran_out = true;
+    loop_stop(peers->loop);
+}
+
+static void note_connected(void *owner)
+{
+    struct end *end = owner;
+
+    end->is_connected = true;
+    if (end->on_connected != NULL)
+        end->on_connected(end);
+}
+
+static void note_received(void *owner, struct span *bytes)
+{
+    struct end *end = owner;
+
+    assert_true(buffer_append(&end->received, *bytes));
+    if (end->on_received != NULL)
+        end->on_received(end, bytes);
+}
+
+static void note_secured(void *owner)
+{
+    struct end *end = owner;
+
+    end->is_secured = true;
+    if (end->on_secured != NULL)
+        end->on_secured(end);
+}
+
+static void note_drained(void *owner)
+{
+    struct end *end = owner;
+
+    end->drained++;
+    if (end->on_drained != NULL)
+        end->on_drained(end);
+}
+
+static void note_ended(void *owner, enum stream_end how)
+{
+    struct end *end = owner;
+
+    assert_false(end->has_ended);
+    end->has_ended = true;
+    end->end = how;
+    if (end->on_ended != NULL)
+        end->on_ended(end);
+    stop_when_done(end->peers);
+}
+
+static const struct stream_handlers handlers = { note_connected, note_received, note_secured,
+                                                 note_drained, note_ended };
+
+static void accept_one(void *owner, int socket, const struct net_address *peer)
+{
+    struct peers *peers = owner;
+
+    (void)peer;
+    assert_true(
+        stream_adopt(peers->loop, socket, &handlers, &peers->server, &peers->server.stream, NULL));
+    listener_close(&peers->listener);
+    if (peers->server.on_connected != NULL)
+        peers->server.on_connected(&peers->server);
+}
+
+void peers_start(struct peers *peers)
+{
+    struct error err;
+
+    memset(peers, 0, sizeof *peers);
+    arena_init(&peers->arena, 4 * 1024 * 1024);
+    buffer_init(&peers->client.received, RECEIVED_MOST);
+    buffer_init(&peers->server.received, RECEIVED_MOST);
+    peers->client.peers = peers->server.peers = peers;
+    tls_client_defaults(&peers->settings);
+    peers->settings.sni = "mx.test";
+    assert_true(loop_open(&peers->loop, &err));
+    assert_true(net_address_parse(span_of("127.0.0.1"), &peers->address));
+    assert_true(
+        listener_open(peers->loop, &peers->address, accept_one, peers, &peers->listener, &err));
+    assert_true(loop_timer_open(peers->loop, run_out, peers, &peers->limit, &err));
+}
+
+void peers_run(struct peers *peers)
+{
+    struct error err;
+
+    assert_true(stream_connect(peers->loop, &peers->address, &handlers, &peers->client,
+                               &peers->client.stream, &err));
+    loop_timer_start(peers->limit, LIMIT_MS);
+    loop_run(peers->loop);
+    assert_false(peers->ran_out);
+}
+
+void peers_stop(struct peers *peers)
+{
+    stream_close(&peers->client.stream);
+    stream_close(&peers->server.stream);
+    listener_close(&peers->listener);
+    loop_close(&peers->loop);
+    buffer_clear(&peers->client.received);
+    buffer_clear(&peers->server.received);
+    tls_server_context_free(&peers->context);
+    arena_clear(&peers->arena);
+}
+
+void end_close(struct end *end)
+{
+    stream_close(&end->stream);
+    stop_when_done(end->peers);
+}
+
+void end_reset(struct end *end)
+{
+    stream_reset(&end->stream);
+    stop_when_done(end->peers);
+}
+
+void end_say(struct end *end, const char *text)
+{
+    assert_true(stream_send(end->stream, span_of(text)));
+}
+
+bool end_heard(const struct end *end, const char *text)
+{
+    return span_equal(buffer_span(&end->received), span_of(text));
+}
+
+void end_secure_client(struct end *end)
+{
+    struct peers *peers = end->peers;
+    struct error err = { .text = "" };
+
+    if (!stream_secure_client(end->stream, &peers->settings, &end->facts, &peers->arena, &err))
+        fail_msg("%s", err.text);
+}
+
+void end_secure_server(struct end *end)
+{
+    struct peers *peers = end->peers;
+    struct error err = { .text = "" };
+
+    if (!stream_secure_server(end->stream, peers->context, &end->facts, &peers->arena, &err))
+        fail_msg("%s", err.text);
+}
+
+static EVP_PKEY *make_key(enum made_key kind)
+{
+    EVP_PKEY *key =
+        kind == MADE_EC ? EVP_EC_gen("P-256") : EVP_RSA_gen(kind == MADE_RSA_1024 ? 1024U : 2048U);
+
+    assert_non_null(key);
+    return key;
+}
+
+struct span made_certificate(struct arena *arena, enum made_key kind, int from_days, int to_days)
+{
+    EVP_PKEY *key = make_key(kind);
+    X509 *leaf = X509_new();
+    BIO *pem = BIO_new(BIO_s_mem());
+    struct span result;
+    char *bytes;
+    X509_NAME *name = X509_get_subject_name(leaf);
+
+    X509_set_version(leaf, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(leaf), 7);
+    X509_time_adj_ex(X509_getm_notBefore(leaf), from_days, 0, NULL);
+    X509_time_adj_ex(X509_getm_notAfter(leaf), to_days, 0, NULL);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"mx.test", -1, -1,
+                               0);
+    X509_set_issuer_name(leaf, name);
+    X509_set_pubkey(leaf, key);
+    assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
+    PEM_write_bio_X509(pem, leaf);
+    PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL);
+    result.len = (size_t)BIO_get_mem_data(pem, &bytes);
+    result = arena_copy_bytes(arena, (struct span){ bytes, result.len });
+    BIO_free(pem);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    return result;
+}
+
+struct tls_credentials *made_credentials(enum made_key kind)
+{
+    struct arena arena;
+    struct tls_credentials *credentials = NULL;
+    struct error err;
+    struct span pem;
+
+    arena_init(&arena, 64 * 1024);
+    pem = made_certificate(&arena, kind, -1, 30);
+    assert_true(tls_credentials_load(pem, pem, &credentials, &err));
+    arena_clear(&arena);
+    return credentials;
+}

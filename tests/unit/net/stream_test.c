@@ -1,0 +1,234 @@
+/* tests/unit/net/stream_test.c - promises of net/stream.h for plain connections */
+#include "../test.h"
+
+#include "peers.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void answer_and_close(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_say(end, "echo");
+    end_close(end);
+}
+
+static void greet(struct end *end)
+{
+    end_say(end, "hello");
+}
+
+static void carries_bytes_both_ways_and_tells_the_peers_fin(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.server.on_received = answer_and_close;
+    peers_run(&peers);
+    assert_true(peers.client.is_connected);
+    assert_true(end_heard(&peers.server, "hello"));
+    assert_true(end_heard(&peers.client, "echo"));
+    assert_int_equal(peers.client.end, STREAM_CLOSED);
+    peers_stop(&peers);
+}
+
+static void say_and_reset(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_reset(end);
+}
+
+static void tells_a_reset_from_a_fin(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.server.on_received = say_and_reset;
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_RESET);
+    assert_int_equal(stream_error_number(peers.client.stream), ECONNRESET);
+    peers_stop(&peers);
+}
+
+static void answer_then_reset(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_say(end, "last words");
+    end_reset(end);
+}
+
+/* The client writes into the broken connection before it reads. */
+static void hears_what_was_said_before_a_reset(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.server.on_received = answer_then_reset;
+    peers_run(&peers);
+    assert_true(end_heard(&peers.client, "last words"));
+    assert_int_equal(peers.client.end, STREAM_RESET);
+    peers_stop(&peers);
+}
+
+static void tells_that_nobody_listens(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    listener_close(&peers.listener);
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_REFUSED);
+    assert_int_equal(stream_error_number(peers.client.stream), ECONNREFUSED);
+    assert_false(peers.client.is_connected);
+    peers_stop(&peers);
+}
+
+static void tells_that_there_is_no_way_there(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    /* 240.0.0.0/4 is reserved: the kernel has no route or refuses the address at once. */
+    assert_true(net_address_parse(span_of("255.255.255.255"), &peers.address));
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_UNREACHABLE);
+    peers_stop(&peers);
+}
+
+enum { HUGE = 1024 * 1024 };
+
+static void send_too_much(struct end *end)
+{
+    static char bytes[HUGE + 1];
+
+    memset(bytes, 'x', sizeof bytes);
+    assert_false(stream_send(end->stream, (struct span){ bytes, HUGE + 1 }));
+    assert_true(stream_send(end->stream, (struct span){ bytes, HUGE }));
+}
+
+static void close_when_drained(struct end *end)
+{
+    if (stream_unsent(end->stream) == 0)
+        end_close(end);
+}
+
+static void sends_a_mebibyte_and_refuses_more(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = send_too_much;
+    peers.client.on_drained = close_when_drained;
+    peers_run(&peers);
+    assert_int_equal(peers.server.received.len, HUGE);
+    assert_int_equal(peers.server.end, STREAM_CLOSED);
+    peers_stop(&peers);
+}
+
+static void send_until_refused(struct end *end)
+{
+    static char bytes[64 * 1024];
+
+    while (stream_send(end->stream, (struct span){ bytes, sizeof bytes }))
+        assert_in_range(stream_unsent(end->stream), 0, HUGE);
+    end_close(end);
+}
+
+static void holds_back_no_more_than_a_mebibyte(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = send_until_refused;
+    peers_run(&peers);
+    peers_stop(&peers);
+}
+
+static void close_on_bytes(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_close(end);
+}
+
+static void may_be_closed_in_every_callback(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        peers_start(&peers);
+        peers.server.on_connected = greet;
+        if (i == 0)
+            peers.client.on_connected = end_close;
+        else if (i == 1)
+            peers.client.on_received = close_on_bytes;
+        else if (i == 2)
+            peers.client.on_ended = end_close, peers.server.on_drained = end_close;
+        else
+            peers.client.on_connected = greet, peers.client.on_drained = end_close;
+        peers_run(&peers);
+        peers_stop(&peers);
+    }
+}
+
+static void peek_then_close(struct end *end, struct span *bytes)
+{
+    char seen[16];
+
+    (void)bytes;
+    assert_int_equal(stream_peek(end->stream, seen, sizeof seen), 0);
+    end_close(end);
+}
+
+static void sees_nothing_unread_where_all_was_read(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.server.on_received = peek_then_close;
+    peers_run(&peers);
+    peers_stop(&peers);
+}
+
+static void refuses_to_send_after_the_end(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.server.on_connected = end_close;
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_CLOSED);
+    assert_false(stream_send(peers.client.stream, span_of("too late")));
+    peers_stop(&peers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(carries_bytes_both_ways_and_tells_the_peers_fin),
+        cmocka_unit_test(tells_a_reset_from_a_fin),
+        cmocka_unit_test(hears_what_was_said_before_a_reset),
+        cmocka_unit_test(tells_that_nobody_listens),
+        cmocka_unit_test(tells_that_there_is_no_way_there),
+        cmocka_unit_test(sends_a_mebibyte_and_refuses_more),
+        cmocka_unit_test(holds_back_no_more_than_a_mebibyte),
+        cmocka_unit_test(may_be_closed_in_every_callback),
+        cmocka_unit_test(sees_nothing_unread_where_all_was_read),
+        cmocka_unit_test(refuses_to_send_after_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
