@@ -18,6 +18,7 @@ enum {
 struct listener {
     uv_poll_t poll;
     int socket;
+    int filler; /* takes the only place of a deaf listener's queue; -1: none */
     bool is_closed;
     void (*accepted)(void *owner, int socket, const struct net_address *peer);
     void *owner;
@@ -59,7 +60,7 @@ static bool fail(int socket, struct error *err, const char *doing,
                      address->port, strerror(number));
 }
 
-static bool bind_socket(struct net_address *address, int *bound, struct error *err)
+static bool bind_socket(struct net_address *address, int backlog, int *bound, struct error *err)
 {
     struct sockaddr_storage storage;
     socklen_t len = net_address_to_socket(address, &storage);
@@ -73,7 +74,7 @@ static bool bind_socket(struct net_address *address, int *bound, struct error *e
         setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(made, (const struct sockaddr *)&storage, len) != 0)
         return fail(made, err, "binding to", address);
-    if (listen(made, BACKLOG) != 0)
+    if (listen(made, backlog) != 0)
         return fail(made, err, "listening on", address);
     len = sizeof storage;
     if (getsockname(made, (struct sockaddr *)&storage, &len) != 0 ||
@@ -97,10 +98,11 @@ bool listener_open(struct loop *loop, struct net_address *address,
     *listener = NULL;
     if (made == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for a listener");
-    if (!bind_socket(address, &made->socket, err)) {
+    if (!bind_socket(address, BACKLOG, &made->socket, err)) {
         memory_free(made);
         return false;
     }
+    made->filler = -1;
     made->accepted = accepted;
     made->owner = owner;
     if (uv_poll_init(&loop->uv, &made->poll, made->socket) != 0) {
@@ -114,6 +116,49 @@ bool listener_open(struct loop *loop, struct net_address *address,
     return true;
 }
 
+/* A queue of no length still holds one connection, so one of our own goes in and stays: Linux
+ * drops the SYNs that come while the queue is full. */
+static bool fill_queue(const struct net_address *address, int *filler, struct error *err)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = net_address_to_socket(address, &storage);
+
+    *filler = socket(storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*filler < 0)
+        return fail(-1, err, "opening a socket for", address);
+    if (connect(*filler, (const struct sockaddr *)&storage, len) == 0 || errno == EINPROGRESS)
+        return true;
+    return fail(*filler, err, "connecting to", address);
+}
+
+bool listener_open_deaf(struct loop *loop, struct net_address *address, struct listener **listener,
+                        struct error *err)
+{
+    struct listener *made = memory_new(1, sizeof *made);
+
+    *listener = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a listener");
+    if (!bind_socket(address, 0, &made->socket, err)) {
+        memory_free(made);
+        return false;
+    }
+    if (!fill_queue(address, &made->filler, err)) {
+        close(made->socket);
+        memory_free(made);
+        return false;
+    }
+    if (uv_poll_init(&loop->uv, &made->poll, made->socket) != 0) {
+        fail(made->socket, err, "watching", address);
+        close(made->filler);
+        memory_free(made);
+        return false;
+    }
+    made->poll.data = made; /* never started: nobody is accepted */
+    *listener = made;
+    return true;
+}
+
 void listener_close(struct listener **listener)
 {
     struct listener *closing = *listener;
@@ -123,5 +168,7 @@ void listener_close(struct listener **listener)
     closing->is_closed = true;
     uv_close((uv_handle_t *)&closing->poll, free_listener);
     close(closing->socket);
+    if (closing->filler >= 0)
+        close(closing->filler);
     *listener = NULL;
 }

@@ -30,3 +30,11 @@ MUST_CHECK bool loop_timer_open(struct loop *loop, void (*expired)(void *owner),
 void loop_timer_start(struct loop_timer *timer, int64_t delay_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_close(struct loop_timer **timer);
+
+struct loop_signal;
+
+/* Calls `arrived` on the loop's thread each time the signal comes, until it is closed; the
+ * signal's own effect is gone meanwhile. It keeps loop_run running. */
+MUST_CHECK bool loop_on_signal(struct loop *loop, int number, void (*arrived)(void *owner),
+                               void *owner, struct loop_signal **on, struct error *err);
+void loop_signal_close(struct loop_signal **on);

@@ -386,20 +386,34 @@ static void discard_unread(int socket)
             return;
 }
 
-void stream_close(struct stream **stream)
+static void close_stream(struct stream *closing, bool with_notify)
 {
-    struct stream *closing = *stream;
-
-    *stream = NULL;
-    if (closing == NULL)
-        return;
-    if (closing->tls != NULL && closing->state == STREAM_OPEN && closing->write_error == 0)
+    if (with_notify && closing->tls != NULL && closing->state == STREAM_OPEN &&
+        closing->write_error == 0)
         stream_tls_shutdown(closing);
     if (closing->state != STREAM_CONNECTING && closing->socket >= 0) {
         stream_flush(closing);
         discard_unread(closing->socket);
     }
     let_go(closing);
+}
+
+void stream_close(struct stream **stream)
+{
+    struct stream *closing = *stream;
+
+    *stream = NULL;
+    if (closing != NULL)
+        close_stream(closing, true);
+}
+
+void stream_cut(struct stream **stream)
+{
+    struct stream *closing = *stream;
+
+    *stream = NULL;
+    if (closing != NULL)
+        close_stream(closing, false);
 }
 
 void stream_reset(struct stream **stream)

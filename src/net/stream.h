@@ -69,10 +69,19 @@ MUST_CHECK bool stream_secure_server(struct stream *stream, struct tls_server_co
                                      struct tls_facts *facts, struct arena *arena,
                                      struct error *err);
 
+/* The same where the first bytes of the ClientHello were already taken in clear: they are `early`,
+ * borrowed during the call. Callbacks may come, and close the stream, inside it. */
+MUST_CHECK bool stream_secure_server_after(struct stream *stream,
+                                           struct tls_server_context *context, struct span early,
+                                           struct tls_facts *facts, struct arena *arena,
+                                           struct error *err);
+
 /* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. Unsent bytes
  * are offered to the kernel once, and a peer that goes on sending (TLS 1.3 tickets) is answered by
  * RST: who must be sure that all arrived waits for the peer's reply or its end. */
 void stream_close(struct stream **stream);
+/* FIN without close_notify, for the lab. */
+void stream_cut(struct stream **stream);
 /* RST instead, behind what was queued, for the lab. */
 void stream_reset(struct stream **stream);
 

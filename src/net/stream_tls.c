@@ -307,3 +307,21 @@ bool stream_secure_server(struct stream *stream, struct tls_server_context *cont
     stream->tls->watch.forgets_renegotiation = context->legacy_renegotiation;
     return true;
 }
+
+bool stream_secure_server_after(struct stream *stream, struct tls_server_context *context,
+                                struct span early, struct tls_facts *facts, struct arena *arena,
+                                struct error *err)
+{
+    bool is_outside = !stream->in_turn;
+
+    if (!stream_secure_server(stream, context, facts, arena, err))
+        return false;
+    if (early.len == 0)
+        return true;
+    stream_tls_receive(stream, early);
+    if (is_outside && !stream->is_closed) {
+        stream_flush(stream);
+        stream_watch(stream);
+    }
+    return true;
+}

@@ -1,0 +1,21 @@
+/* net/udp.h - a bound UDP socket on the loop: datagrams in, datagrams out. */
+#pragma once
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+struct udp;
+
+/* Port 0 takes a free one: *address is updated. `received` borrows the bytes during the call and
+ * may close the socket. */
+MUST_CHECK bool udp_open(struct loop *loop, struct net_address *address,
+                         void (*received)(void *owner, const struct net_address *peer,
+                                          struct span bytes),
+                         void *owner, struct udp **udp, struct error *err);
+void udp_close(struct udp **udp);
+
+/* One datagram; like any it may be lost, here too when the kernel's queue is full. */
+void udp_send(struct udp *udp, const struct net_address *peer, struct span bytes);
