@@ -42,3 +42,46 @@ enum certificate_case {
     CERTIFICATE_FUTURE,         /* root and all below start next year */
     CERTIFICATE_CASE_COUNT,
 };
+
+/* Those of the lab's clients; all but the wrong key are signed by a CA that servers ask for. */
+enum certificate_client {
+    CERTIFICATE_CLIENT_GOOD,
+    CERTIFICATE_CLIENT_EXPIRED,
+    CERTIFICATE_CLIENT_WRONG_KEY, /* a good certificate, beside the key of another */
+    CERTIFICATE_CLIENT_COUNT,
+};
+
+/* What one server shows. Everything lives in the arena that was lent. */
+struct certificate_made {
+    struct span chain_pem, key_pem; /* leaf first, as it is to be sent */
+    struct span leaf_der;
+    struct span issuer_der; /* of the leaf's issuer, sent or not */
+};
+
+struct certificates;
+
+/* Makes the authorities. `now_s`: seconds since 1970. */
+MUST_CHECK bool certificates_new(int64_t now_s, struct certificates **certificates,
+                                 struct error *err);
+void certificates_free(struct certificates **certificates);
+
+/* A leaf for `host` and `domain`, with a key of its own (RSA keys are made once and shared). */
+MUST_CHECK bool certificates_issue(struct certificates *certificates, enum certificate_case kind,
+                                   const char *host, const char *domain, struct arena *arena,
+                                   struct certificate_made *made, struct error *err);
+
+/* An OCSP response (RFC 6960) for a leaf that certificates_issue made, signed by its issuer. */
+MUST_CHECK bool certificates_staple(struct certificates *certificates,
+                                    const struct certificate_made *made, bool is_revoked,
+                                    struct arena *arena, struct span *response, struct error *err);
+
+/* The CA that clients' certificates are signed by, or one that signed none of them. */
+MUST_CHECK bool certificates_client_ca(struct certificates *certificates, bool is_stranger,
+                                       struct arena *arena, struct span *pem, struct error *err);
+
+/* Into `directory`: ca.pem, future-ca.pem, empty-ca.pem, intermediates.pem, and client.pem,
+ * client-expired.pem, client-wrong-key.pem (chain and key in one file, readable by us alone). */
+MUST_CHECK bool certificates_write(struct certificates *certificates, const char *directory,
+                                   struct error *err);
+/* "client-expired.pem" */
+const char *certificates_client_file(enum certificate_client client);
