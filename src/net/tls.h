@@ -103,6 +103,7 @@ struct tls_facts {
     bool client_certificate_requested, client_certificate_sent;
     const char *authorities[TLS_AUTHORITIES_MOST]; /* names of CAs that the server takes */
     size_t authority_count;
+    bool sni_was_used;         /* the server says that it chose by our name: RFC 6066 section 3 */
     bool secure_renegotiation; /* RFC 5746, or TLS 1.3 */
     bool was_resumed;
     size_t tickets_received;

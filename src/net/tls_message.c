@@ -39,6 +39,8 @@ static void read_hello_extension(uint16_t type, struct octets *body, struct tls_
 
     if (type == EXTENSION_RENEGOTIATION_INFO)
         hello->has_renegotiation_info = true;
+    if (type == EXTENSION_SERVER_NAME)
+        hello->has_server_name = true;
     if (type != EXTENSION_SUPPORTED_VERSIONS && type != EXTENSION_KEY_SHARE)
         return;
     number = (uint16_t)octets_take(body, 2);
@@ -97,8 +99,20 @@ static void note_server_hello(struct span body, struct tls_facts *facts, struct 
     facts->version = hello.version;
     facts->cipher = cipher != NULL ? cipher : arena_format(arena, "0x%04x", hello.cipher);
     facts->secure_renegotiation = hello.has_renegotiation_info || hello.version >= TLS_VERSION_1_3;
+    facts->sni_was_used |= hello.has_server_name;
     if (hello.group != 0)
         set_group(hello.group, facts, arena);
+}
+
+/* TLS 1.3 has moved the server's answer to the name there: RFC 8446 section 4.3.1. */
+static void note_encrypted_extensions(struct span body, struct tls_facts *facts)
+{
+    struct octets all = { body, false }, extensions, one;
+    uint16_t type;
+
+    extensions = (struct octets){ octets_take_vector(&all, 2), false };
+    while (take_extension(&extensions, &type, &one))
+        facts->sni_was_used |= type == EXTENSION_SERVER_NAME;
 }
 
 /* The name of type host_name: RFC 6066 section 3. */
@@ -280,6 +294,8 @@ static void note_from_server(uint8_t type, struct span body, struct tls_facts *f
 {
     if (type == TLS_MESSAGE_SERVER_HELLO)
         note_server_hello(body, facts, arena);
+    else if (type == TLS_MESSAGE_ENCRYPTED_EXTENSIONS)
+        note_encrypted_extensions(body, facts);
     else if (type == TLS_MESSAGE_SERVER_KEY_EXCHANGE)
         note_key_exchange(body, facts, arena);
     else if (type == TLS_MESSAGE_CERTIFICATE_VERIFY)

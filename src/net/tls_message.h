@@ -18,6 +18,7 @@ enum {
     TLS_MESSAGE_CLIENT_HELLO = 1,
     TLS_MESSAGE_SERVER_HELLO = 2,
     TLS_MESSAGE_NEW_SESSION_TICKET = 4,
+    TLS_MESSAGE_ENCRYPTED_EXTENSIONS = 8,
     TLS_MESSAGE_CERTIFICATE = 11,
     TLS_MESSAGE_SERVER_KEY_EXCHANGE = 12,
     TLS_MESSAGE_CERTIFICATE_REQUEST = 13,
@@ -31,6 +32,7 @@ struct tls_server_hello {
     uint16_t group; /* of key_share; 0: none */
     bool is_retry;  /* HelloRetryRequest: RFC 8446 section 4.1.3 */
     bool has_renegotiation_info;
+    bool has_server_name; /* it looked at ours: RFC 6066 section 3 */
 };
 
 /* `body` is what follows the message's header of four octets. */
