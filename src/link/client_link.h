@@ -58,16 +58,23 @@ struct client_link_settings {
 struct client_link;
 
 struct client_link_handlers {
-    /* Greeted, encrypted where asked for, and judged: *observation tells. NULL: quits at once. */
+    /* Greeted, encrypted where that could be had, and judged: *observation tells; policy_decide
+     * over observation_session says what may follow. Comes again after each message that leaves
+     * the session usable. The owner sends or quits, now or later. NULL: quits at once. */
     void (*ready)(void *owner, const struct observation *observation);
     void (*recipient)(void *owner, size_t index, const struct smtp_reply *reply);
     void (*body_wanted)(void *owner);
-    void (*message_done)(void *owner, const struct smtp_reply *reply);
+    /* `taken`: for how many recipients the server now answers. */
+    void (*message_done)(void *owner, const struct smtp_reply *reply, size_t taken);
+    /* In place of message_done: this server cannot be given the message; nothing of it was sent. */
+    void (*message_unsent)(void *owner, enum smtp_client_unsent why, size_t recipient);
     /* The last call. The owner frees the link in it or later. */
     void (*finished)(void *owner, struct observation *observation);
 };
 
-/* *observation, its texts and *transcript (NULL: none kept) live as long as the arena. */
+/* *observation, its texts and *transcript (NULL: none kept) live as long as the arena. False only
+ * where there is no memory: every other failure of ours, such as no socket, is an observation with
+ * ENDING_FAILED. No callback comes inside this call. */
 MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_settings *settings,
                                  const struct client_link_handlers *handlers, void *owner,
                                  struct arena *arena, struct observation *observation,
@@ -76,7 +83,8 @@ MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_set
 
 /* After `ready`. The message is borrowed until message_done or finished. */
 void client_link_send(struct client_link *link, const struct smtp_client_message *message);
-/* After body_wanted: takes what fits now off *body and calls body_wanted again for more. */
+/* After body_wanted: takes what fits now off *body. Where something is left, or is_last is false,
+ * body_wanted comes again once that has left us; nothing taken: call again when there is more. */
 void client_link_give_body(struct client_link *link, struct span *body, bool is_last);
 void client_link_quit(struct client_link *link);
 

@@ -96,9 +96,10 @@ static const struct words credentials_states = { ARRAY_SIZE(credentials_list), N
 
 /* By the number of the bit in enum smtp_reply_flaw. */
 static const char *const reply_flaw_list[] = {
-    "bare-lf", "bare-cr", "nul",        "control",   "eight-bit",    "long-line", "code-change",
-    "no-text", NULL,      NULL,         NULL,        NULL,           NULL,        NULL,
-    NULL,      NULL,      "not-a-code", "separator", "endless-line", "too-large",
+    [0] = "bare-lf",      [1] = "bare-cr",     [2] = "nul",         [3] = "control",
+    [4] = "eight-bit",    [5] = "long-line",   [6] = "code-change", [7] = "no-text",
+    [8] = "unknown-code", [16] = "not-a-code", [17] = "separator",  [18] = "endless-line",
+    [19] = "too-large",
 };
 static const struct words reply_flaws = { ARRAY_SIZE(reply_flaw_list), NULL, reply_flaw_list };
 
@@ -311,6 +312,7 @@ static const struct field verdict_fields[] = {
     VERDICT(FIELD_BOOL, "needed_other_path", needed_other_path),
     { .name = "tlsa", .kind = FIELD_WORD, AT(struct chain_verdict, tlsa), .words = &chain_tlsas },
     VERDICT(FIELD_SIZE, "tlsa_index", tlsa_index),
+    VERDICT(FIELD_TEXT, "tlsa_detail", tlsa_detail),
     { .name = "certificates",
       .kind = FIELD_LIST,
       AT(struct chain_verdict, certificates),

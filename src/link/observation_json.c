@@ -512,6 +512,7 @@ bool observation_from_json(const json_t *json, struct arena *arena, struct obser
 {
     struct reader reader = { arena, err };
     const json_t *schema = json_object_get(json, "schema");
+    bool is_read;
 
     observation_init(observation);
     if (!json_is_object(json))
@@ -520,10 +521,8 @@ bool observation_from_json(const json_t *json, struct arena *arena, struct obser
         return error_set(err, ERROR_FORMAT, "schema: this version reads schema %d alone", SCHEMA);
     if (json_object_get(json, "reached") == NULL || json_object_get(json, "ending") == NULL)
         return error_set(err, ERROR_FORMAT, "reached and ending are missing");
-    if (!load_record(&reader, &observation_record, json, (char *)observation) ||
-        !check_whole(&reader, observation))
-        return false;
-    if (arena->exhausted)
+    is_read = load_record(&reader, &observation_record, json, (char *)observation);
+    if (arena->exhausted) /* then what is missing says nothing of the JSON */
         return error_set(err, ERROR_MEMORY, "the observation is too large");
-    return true;
+    return is_read && check_whole(&reader, observation);
 }

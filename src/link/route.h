@@ -49,10 +49,10 @@ enum route_outcome {
 struct route {
     const char *domain;
     enum route_outcome outcome;
-    enum dns_security mx_security;
-    bool has_mx;
-    const char *why_bogus;    /* NULL */
-    struct route_host *hosts; /* best preference first */
+    enum dns_security mx_security; /* secure too where no MX was asked for */
+    bool has_mx;                   /* MX records were found */
+    const char *why_bogus;         /* NULL */
+    struct route_host *hosts;      /* best preference first */
     size_t host_count;
     bool was_cut;                    /* more hosts than ROUTE_HOSTS_MOST */
     struct observed_lookup *lookups; /* every question asked, for the report */
@@ -66,10 +66,11 @@ enum route_start {
 
 struct route_query;
 
-/* `found` is called once, never inside this call. */
+/* `found` is called once, never inside this call; the owner cancels the query in it or later, which
+ * frees it. False: no memory, or `domain` is no domain name. */
 MUST_CHECK bool route_find(struct loop *loop, struct dns *dns, struct arena *arena,
                            const char *domain, enum route_start start, uint16_t port,
                            int64_t timeout_ms, void (*found)(void *owner, struct route *route),
                            void *owner, struct route_query **query, struct error *err);
-/* After it no callback comes; accepts NULL. */
+/* After it no callback comes; accepts NULL. The route stays: it is the arena's. */
 void route_cancel(struct route_query **query);

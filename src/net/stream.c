@@ -444,3 +444,24 @@ size_t stream_peek(const struct stream *stream, char *bytes, size_t size)
         count = recv(stream->socket, bytes, size, MSG_PEEK | MSG_DONTWAIT);
     return count < 0 ? 0 : (size_t)count;
 }
+
+bool stream_peek_end(const struct stream *stream)
+{
+    char byte;
+    ssize_t count = 1;
+
+    if (stream->socket >= 0 && stream->state == STREAM_OPEN)
+        count = recv(stream->socket, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+/* Behind a FIN the kernel reports a reset as EPIPE, and recv() goes on saying 0. */
+bool stream_was_reset(const struct stream *stream)
+{
+    int number = 0;
+    socklen_t len = sizeof number;
+
+    return stream->socket >= 0 &&
+           getsockopt(stream->socket, SOL_SOCKET, SO_ERROR, &number, &len) == 0 &&
+           (number == EPIPE || number == ECONNRESET);
+}

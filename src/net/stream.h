@@ -88,3 +88,8 @@ void stream_reset(struct stream **stream);
 int stream_error_number(const struct stream *stream); /* errno of the end, 0: none */
 /* Looks at what lies unread in the kernel without taking it; for bytes behind a 220. */
 size_t stream_peek(const struct stream *stream, char *bytes, size_t size);
+/* Has the peer's FIN or RST come already, with nothing unread in front of it? */
+MUST_CHECK bool stream_peek_end(const struct stream *stream);
+/* After STREAM_CLOSED: did an RST follow the FIN? A peer that has closed answers with it what we
+ * sent later; one that took our bytes before it closed does not. */
+MUST_CHECK bool stream_was_reset(const struct stream *stream);

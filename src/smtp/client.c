@@ -173,7 +173,10 @@ static void say_hello(struct smtp_client *client, const char *verb, enum smtp_cl
 static void greet(struct smtp_client *client, const struct smtp_reply *reply)
 {
     (void)reply;
-    say_hello(client, client->settings.is_lmtp ? "LHLO " : "EHLO ", SMTP_CLIENT_EHLO);
+    if (client->settings.says_helo)
+        say_hello(client, "HELO ", SMTP_CLIENT_HELO);
+    else
+        say_hello(client, client->settings.is_lmtp ? "LHLO " : "EHLO ", SMTP_CLIENT_EHLO);
 }
 
 /* Without TLS: either that is allowed, or the session ends here. */

@@ -52,6 +52,7 @@ struct smtp_client_settings {
     enum smtp_client_tls tls;
     bool is_lmtp;         /* LHLO, and one reply a recipient after the data */
     bool is_implicit_tls; /* the stream is already encrypted: no STARTTLS is needed */
+    bool says_helo;       /* HELO in place of EHLO, to learn whether a server takes that alone */
     /* Longest wait per reply in milliseconds; 0: RFC 5321 section 4.5.3.2 (greeting and MAIL 5
      * minutes, DATA 2, block 3, end of data 10). */
     int64_t reply_timeout_ms;

@@ -1,0 +1,699 @@
+#include "link/client_link_parts.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    CONNECT_TIMEOUT_MS = 30 * 1000,
+    HANDSHAKE_TIMEOUT_MS = 5 * 60 * 1000, /* as for a reply: RFC 5321 section 4.5.3.2 */
+    QUIT_WAIT_MS = 2000,                  /* all is known by then: politeness has its end */
+    CLOSE_WAIT_MS = 100,                  /* for close_notify and FIN behind the reply to QUIT */
+    RESET_WAIT_LEAST_MS = 20,             /* for RST behind a FIN, see look_for_reset */
+    RESET_WAIT_MOST_MS = 200,
+    PEEK_BYTES = 512,
+};
+
+/* ---- the record of time and of the end ---- */
+
+static int64_t now(const struct client_link *link)
+{
+    return loop_now_ms(link->loop);
+}
+
+static void enter_step(struct client_link *link, enum step step)
+{
+    int64_t *step_ms = link->observation->step_ms;
+
+    if (step_ms[link->step] < 0)
+        step_ms[link->step] = 0;
+    step_ms[link->step] += now(link) - link->step_began_ms;
+    if (step_ms[step] < 0)
+        step_ms[step] = 0;
+    link->step = step;
+    link->step_began_ms = now(link);
+}
+
+/* The first cause counts; what follows from it is not the end of the conversation. */
+static void settle(struct client_link *link, enum ending ending)
+{
+    if (link->is_settled)
+        return;
+    link->is_settled = true;
+    link->observation->ending = ending;
+    link->observation->reached = link->step;
+    if (ending == ENDING_TIMEOUT || ending == ENDING_NO_CONNECT)
+        link->observation->timeout_ms =
+            now(link) - (link->phase == LINK_TALKING ? link->last_sent_ms : link->phase_began_ms);
+    if (link->transcript != NULL)
+        transcript_note(link->transcript, now(link), "ended at %s: %s", step_name(link->step),
+                        ending_name(ending));
+}
+
+static void settle_failure(struct client_link *link, const char *text)
+{
+    if (!link->is_settled)
+        link->observation->failure = arena_copy(link->arena, span_of(text));
+    settle(link, ENDING_FAILED);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Sets the timer for whatever is due first. */
+static void arm(struct client_link *link)
+{
+    int64_t due_ms = link->phase_deadline_ms, wait_ms;
+
+    if (link->phase == LINK_OVER || link->is_closed)
+        return;
+    if (link->phase == LINK_TALKING)
+        due_ms = earlier(due_ms, smtp_client_deadline_ms(&link->engine));
+    if (link->settings.deadline_ms != 0)
+        due_ms = earlier(due_ms, link->settings.deadline_ms);
+    if (due_ms == INT64_MAX) {
+        loop_timer_stop(link->timer);
+        return;
+    }
+    wait_ms = due_ms - now(link);
+    loop_timer_start(link->timer, wait_ms > 0 ? wait_ms : 0);
+}
+
+static void enter_phase(struct client_link *link, enum link_phase phase, int64_t most_ms)
+{
+    link->phase = phase;
+    link->phase_began_ms = now(link);
+    link->phase_deadline_ms = most_ms == INT64_MAX ? INT64_MAX : now(link) + most_ms;
+}
+
+/* `finished` follows on the next turn of the loop, or after a last look of `linger_ms`. */
+static void conclude(struct client_link *link, int64_t linger_ms)
+{
+    if (link->phase != LINK_OVER)
+        enter_phase(link, LINK_LINGERING, linger_ms);
+}
+
+/* ---- life ---- */
+
+static void free_link(struct client_link *link)
+{
+    stream_close(&link->stream);
+    loop_timer_close(&link->timer);
+    tls_credentials_free(&link->made_credentials);
+    buffer_clear(&link->raw);
+    memory_free(link);
+}
+
+static void enter(struct client_link *link)
+{
+    link->depth++;
+}
+
+static void leave(struct client_link *link)
+{
+    link->depth--;
+    if (link->depth > 0)
+        return;
+    if (link->is_closed)
+        free_link(link);
+    else
+        arm(link);
+}
+
+void client_link_close(struct client_link **link)
+{
+    struct client_link *closing = *link;
+
+    *link = NULL;
+    if (closing == NULL)
+        return;
+    closing->is_closed = true;
+    closing->phase = LINK_OVER;
+    if (closing->depth == 0)
+        free_link(closing);
+}
+
+static void judge_chain(struct client_link *link)
+{
+    const struct clock *clock = link->settings.clock;
+    int64_t began_ms = clock->monotonic_ms(clock);
+    struct error err = { .kind = ERROR_NONE };
+
+    if (!client_link_judge(&link->settings, link->arena, link->observation, &err))
+        settle_failure(link, err.text);
+    link->observation->step_ms[STEP_CERTIFICATE] = clock->monotonic_ms(clock) - began_ms;
+}
+
+static void finish(struct client_link *link)
+{
+    link->phase = LINK_OVER;
+    loop_timer_stop(link->timer);
+    settle(link, ENDING_STOPPED);
+    enter_step(link, link->step);
+    stream_close(&link->stream);
+    if (!link->observation->has_verdict && link->observation->tls.chain_count > 0)
+        judge_chain(link);
+    link->handlers.finished(link->owner, link->observation);
+}
+
+/* ---- the handshake ---- */
+
+static void start_handshake(struct client_link *link)
+{
+    struct tls_client_settings settings;
+    struct error err = { .kind = ERROR_NONE };
+    int64_t timeout_ms = link->settings.reply_timeout_ms;
+
+    enter_step(link, STEP_HANDSHAKE);
+    enter_phase(link, LINK_SECURING, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
+    if (!client_link_tls_settings(link, &settings, &err) ||
+        !stream_secure_client(link->stream, &settings, &link->observation->tls, link->arena,
+                              &err)) {
+        settle_failure(link, err.text);
+        conclude(link, 0);
+    }
+    link->last_sent_ms = now(link);
+}
+
+static void start_raw_hello(struct client_link *link)
+{
+    int64_t timeout_ms = link->settings.reply_timeout_ms;
+
+    enter_step(link, STEP_HANDSHAKE);
+    enter_phase(link, LINK_RAW, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
+    if (!raw_hello_send(link)) {
+        settle_failure(link, "sending a ClientHello of our own failed");
+        conclude(link, 0);
+    }
+}
+
+/* Behind the 220 and before our ClientHello nothing may come (RFC 3207 section 4.2): bytes there
+ * are injected, and a FIN there means that the peer never meant to speak TLS. */
+static void turn_to_tls(struct client_link *link)
+{
+    char bytes[PEEK_BYTES];
+    struct span early = { bytes, stream_peek(link->stream, bytes, sizeof bytes) };
+
+    if (early.len > 0) {
+        smtp_client_feed(&link->engine, &early, now(link));
+    } else if (stream_peek_end(link->stream)) {
+        settle(link, ENDING_CLOSED);
+        conclude(link, 0);
+    } else if (link->settings.dial == DIAL_RAW_OBSOLETE || link->settings.dial == DIAL_RAW_SSL3) {
+        start_raw_hello(link);
+    } else {
+        start_handshake(link);
+    }
+}
+
+static bool is_tls_from_first_byte(const struct client_link *link)
+{
+    return link->settings.is_implicit_tls || link->settings.dial == DIAL_PLAIN_TLS;
+}
+
+static void start_engine(struct client_link *link)
+{
+    const struct client_link_settings *settings = &link->settings;
+    const struct smtp_client_settings engine = {
+        .hostname = settings->hostname,
+        .tls = settings->level == POLICY_NONE ? SMTP_CLIENT_TLS_NEVER : SMTP_CLIENT_TLS_IF_OFFERED,
+        .is_lmtp = settings->is_lmtp,
+        .is_implicit_tls = is_tls_from_first_byte(link),
+        .says_helo = settings->dial == DIAL_HELO,
+        .reply_timeout_ms = settings->reply_timeout_ms,
+    };
+
+    smtp_client_init(&link->engine, &engine, link->reply_storage, sizeof link->reply_storage,
+                     now(link));
+    enter_phase(link, LINK_TALKING, INT64_MAX);
+    link->last_sent_ms = now(link);
+}
+
+static void note_tls(struct client_link *link)
+{
+    const struct tls_facts *tls = &link->observation->tls;
+
+    if (link->transcript != NULL)
+        transcript_note(link->transcript, now(link), "TLS: %s, %s, %s",
+                        tls_version_name(tls->version), tls->cipher == NULL ? "?" : tls->cipher,
+                        tls->group == NULL ? "no group" : tls->group);
+}
+
+/* ---- what the engine says ---- */
+
+static void note_quit(struct client_link *link)
+{
+    bool is_whole = link->engine.is_encrypted && link->was_ready;
+
+    link->has_quit = true;
+    settle(link, is_whole || link->has_sent_message ? ENDING_QUIT : ENDING_STOPPED);
+    link->phase_deadline_ms = now(link) + QUIT_WAIT_MS;
+}
+
+/* The step of what is waited for now. What ends a conversation leaves the step as it was. */
+static void follow_step(struct client_link *link)
+{
+    bool is_inside = link->engine.is_encrypted && !is_tls_from_first_byte(link);
+    enum step step = link->step;
+
+    switch (smtp_client_state(&link->engine)) {
+    case SMTP_CLIENT_GREETING: step = STEP_GREETING; break;
+    case SMTP_CLIENT_EHLO:
+    case SMTP_CLIENT_HELO: step = is_inside ? STEP_AFTER_TLS : STEP_EHLO; break;
+    case SMTP_CLIENT_STARTTLS: step = STEP_STARTTLS; break;
+    case SMTP_CLIENT_READY: step = link->engine.is_encrypted ? STEP_AFTER_TLS : step; break;
+    case SMTP_CLIENT_HANDSHAKE:
+    case SMTP_CLIENT_MAIL:
+    case SMTP_CLIENT_RCPT:
+    case SMTP_CLIENT_DATA:
+    case SMTP_CLIENT_BODY:
+    case SMTP_CLIENT_END_OF_DATA:
+    case SMTP_CLIENT_RSET:
+    case SMTP_CLIENT_QUIT:
+    case SMTP_CLIENT_CLOSED: break;
+    }
+    if (step != link->step)
+        enter_step(link, step);
+}
+
+static void become_ready(struct client_link *link)
+{
+    link->was_ready = true;
+    if (link->handlers.ready != NULL)
+        link->handlers.ready(link->owner, link->observation);
+    else
+        smtp_client_quit(&link->engine, now(link));
+}
+
+/* The conversation was cut off where the peer owed a reply. */
+static void settle_cut(struct client_link *link, enum ending ending)
+{
+    bool is_inside = link->step == STEP_AFTER_TLS && !is_tls_from_first_byte(link);
+
+    if (!link->is_settled && is_inside && !link->observation->ehlo_after_tls.came)
+        link->observation->ended_after_tls = true;
+    settle(link, ending);
+}
+
+static enum ending ending_of(enum stream_end end)
+{
+    switch (end) {
+    case STREAM_REFUSED: return ENDING_REFUSED;
+    case STREAM_UNREACHABLE: return ENDING_UNREACHABLE;
+    case STREAM_CONNECT_TIMEOUT: return ENDING_NO_CONNECT;
+    case STREAM_RESET: return ENDING_RESET;
+    case STREAM_TLS_FAILED: return ENDING_TLS;
+    case STREAM_NOT_TLS: return ENDING_NOT_TLS;
+    case STREAM_FAILED: return ENDING_FAILED;
+    case STREAM_STILL_OPEN:
+    case STREAM_CLOSED: break;
+    }
+    return ENDING_CLOSED;
+}
+
+/* Once QUIT was answered inside TLS, the way in which the peer closes is worth a short look. */
+static void take_end_of_engine(struct client_link *link)
+{
+    bool is_open = link->stream_end == STREAM_STILL_OPEN;
+
+    settle_cut(link, is_open ? ENDING_STOPPED : ending_of(link->stream_end));
+    conclude(link, is_open && link->observation->quit.came && link->engine.is_encrypted
+                       ? CLOSE_WAIT_MS
+                       : 0);
+}
+
+static void take_injection(struct client_link *link, struct span bytes)
+{
+    link->observation->injected =
+        arena_copy_bytes(link->arena, span_part(bytes, 0, OBSERVATION_STRAY_BYTES));
+    settle(link, ENDING_INJECTED);
+}
+
+static void tell_owner(struct client_link *link, const struct smtp_client_event *event)
+{
+    const struct client_link_handlers *handlers = &link->handlers;
+
+    switch ((int)event->kind) {
+    case SMTP_CLIENT_RECIPIENT:
+        if (handlers->recipient != NULL)
+            handlers->recipient(link->owner, event->recipient, &event->reply);
+        break;
+    case SMTP_CLIENT_BODY_WANTED: handlers->body_wanted(link->owner); break;
+    case SMTP_CLIENT_MESSAGE_DONE:
+        handlers->message_done(link->owner, &event->reply, event->taken);
+        break;
+    case SMTP_CLIENT_MESSAGE_UNSENT:
+        handlers->message_unsent(link->owner, event->unsent, event->recipient);
+        break;
+    }
+}
+
+static void take_event(struct client_link *link, const struct smtp_client_event *event)
+{
+    switch (event->kind) {
+    case SMTP_CLIENT_NOTHING: break;
+    case SMTP_CLIENT_REPLIED: client_link_record_reply(link, event); break;
+    case SMTP_CLIENT_HANDSHAKE_NOW: turn_to_tls(link); break;
+    case SMTP_CLIENT_INJECTED: take_injection(link, event->bytes); break;
+    case SMTP_CLIENT_IS_READY: become_ready(link); break;
+    case SMTP_CLIENT_BROKEN_REPLY:
+        client_link_record_reply(link, event);
+        settle(link, ENDING_BROKEN);
+        break;
+    case SMTP_CLIENT_TIMED_OUT:
+        client_link_record_cut(link, event);
+        settle_cut(link, ENDING_TIMEOUT);
+        break;
+    case SMTP_CLIENT_ENDED_EARLY:
+        client_link_record_cut(link, event);
+        settle_cut(link, ending_of(link->stream_end));
+        break;
+    case SMTP_CLIENT_FINISHED: take_end_of_engine(link); break;
+    case SMTP_CLIENT_RECIPIENT:
+        client_link_record_reply(link, event);
+        tell_owner(link, event);
+        break;
+    case SMTP_CLIENT_MESSAGE_DONE: /* its reply came as an event before */
+    case SMTP_CLIENT_BODY_WANTED:
+    case SMTP_CLIENT_MESSAGE_UNSENT: tell_owner(link, event); break;
+    }
+}
+
+/* Bodies never get into the transcript. */
+static void send_output(struct client_link *link)
+{
+    struct span output = smtp_client_output(&link->engine);
+
+    if (output.len == 0)
+        return;
+    if (link->transcript != NULL && !link->is_body)
+        transcript_bytes(link->transcript, now(link), TRANSCRIPT_SENT, link->engine.is_encrypted,
+                         output);
+    if (stream_send(link->stream, output))
+        link->last_sent_ms = now(link);
+    smtp_client_sent(&link->engine, output.len); /* where it failed, `ended` is on its way */
+}
+
+/* Takes what the engine has to say and to send, until it has neither. */
+static void pump(struct client_link *link)
+{
+    struct smtp_client_event event;
+
+    while (!link->is_closed && link->phase == LINK_TALKING) {
+        if (smtp_client_next(&link->engine, &event)) {
+            follow_step(link);
+            take_event(link, &event);
+        } else if (smtp_client_output(&link->engine).len > 0) {
+            send_output(link);
+        } else {
+            break;
+        }
+        if (!link->has_quit && smtp_client_state(&link->engine) == SMTP_CLIENT_QUIT)
+            note_quit(link);
+    }
+}
+
+/* ---- what the stream says ---- */
+
+static void on_connected(void *owner)
+{
+    struct client_link *link = owner;
+
+    enter(link);
+    if (link->transcript != NULL)
+        transcript_note(link->transcript, now(link), "connected to [%s]:%u",
+                        link->observation->address, link->observation->port);
+    if (is_tls_from_first_byte(link)) {
+        start_handshake(link);
+    } else {
+        enter_step(link, STEP_GREETING);
+        start_engine(link);
+    }
+    leave(link);
+}
+
+static void on_secured(void *owner)
+{
+    struct client_link *link = owner;
+
+    enter(link);
+    note_tls(link);
+    judge_chain(link);
+    if (link->is_settled) {
+        conclude(link, 0);
+    } else if (is_tls_from_first_byte(link)) {
+        enter_step(link, STEP_GREETING);
+        start_engine(link);
+    } else {
+        enter_step(link, STEP_AFTER_TLS);
+        enter_phase(link, LINK_TALKING, INT64_MAX);
+        smtp_client_secured(&link->engine, now(link));
+        pump(link);
+    }
+    leave(link);
+}
+
+static void on_received(void *owner, struct span *bytes)
+{
+    struct client_link *link = owner;
+
+    enter(link);
+    if (link->phase == LINK_RAW && raw_hello_take(link, bytes)) {
+        settle(link, ENDING_STOPPED);
+        conclude(link, 0);
+    }
+    while (bytes->len > 0 && link->phase == LINK_TALKING && !link->is_closed) {
+        smtp_client_feed(&link->engine, bytes, now(link));
+        pump(link);
+    }
+    leave(link);
+}
+
+static void on_drained(void *owner)
+{
+    struct client_link *link = owner;
+
+    enter(link);
+    if (link->wants_body && link->phase == LINK_TALKING) {
+        link->wants_body = false;
+        link->handlers.body_wanted(link->owner);
+        pump(link);
+    }
+    leave(link);
+}
+
+/* A FIN in the handshake and no byte before it: a peer that had closed before our ClientHello came
+ * answers that with RST. One that read it and left does not. So the RST, which takes a round trip,
+ * tells a server that never began TLS from one that hung up on our ClientHello. */
+static void look_for_reset(struct client_link *link)
+{
+    int64_t wait_ms = 2 * link->observation->step_ms[STEP_CONNECT];
+
+    link->looks_for_reset = true;
+    if (wait_ms < RESET_WAIT_LEAST_MS)
+        wait_ms = RESET_WAIT_LEAST_MS;
+    conclude(link, earlier(wait_ms, RESET_WAIT_MOST_MS));
+}
+
+static void settle_reset_look(struct client_link *link)
+{
+    if (stream_was_reset(link->stream))
+        enter_step(link, STEP_STARTTLS);
+    settle(link, ENDING_CLOSED);
+}
+
+static void end_handshake(struct client_link *link, enum stream_end end)
+{
+    struct observation *observation = link->observation;
+    struct span injected = client_link_find_injected(observation->tls.first_bytes);
+
+    if (end == STREAM_CLOSED && observation->tls.first_bytes.len == 0 &&
+        !is_tls_from_first_byte(link)) {
+        look_for_reset(link);
+        return;
+    }
+    if (end == STREAM_NOT_TLS && injected.len > 0 && !is_tls_from_first_byte(link)) {
+        enter_step(link, STEP_STARTTLS);
+        take_injection(link, injected);
+    }
+    settle(link, ending_of(end));
+}
+
+/* Under TLS 1.3 our certificate is refused after "our" handshake succeeded: until the first reply
+ * came inside, an alert belongs to the handshake (RFC 8446 section 4.4.2.4). */
+static void end_talk(struct client_link *link, enum stream_end end)
+{
+    if (end == STREAM_TLS_FAILED) {
+        if (!link->is_settled && !link->has_secure_reply)
+            enter_step(link, STEP_HANDSHAKE);
+        settle(link, ENDING_TLS);
+    }
+    smtp_client_end_of_input(&link->engine);
+    pump(link);
+}
+
+static void on_ended(void *owner, enum stream_end end)
+{
+    struct client_link *link = owner;
+    struct observation *observation = link->observation;
+
+    enter(link);
+    link->stream_end = end;
+    if (!link->is_settled)
+        observation->error_number = stream_error_number(link->stream);
+    if (end == STREAM_CLOSED && link->has_quit && observation->tls.was_completed)
+        observation->close_notify_missing = !observation->tls.close_notify_received;
+    if (end == STREAM_FAILED && !link->is_settled)
+        settle_failure(link, arena_format(link->arena, "our own socket failed: %s",
+                                          strerror(observation->error_number)));
+    switch (link->phase) {
+    case LINK_CONNECTING:
+    case LINK_RAW: settle(link, ending_of(end)); break;
+    case LINK_SECURING: end_handshake(link, end); break;
+    case LINK_TALKING: end_talk(link, end); break;
+    case LINK_LINGERING:
+    case LINK_OVER: break;
+    }
+    if (!link->looks_for_reset && !link->is_closed)
+        conclude(link, 0);
+    leave(link);
+}
+
+/* ---- time ---- */
+
+/* The owner's deadline, or that of a phase in which the engine does not watch the time. */
+static void run_out_of_time(struct client_link *link)
+{
+    struct smtp_client_event event = { .kind = SMTP_CLIENT_TIMED_OUT };
+
+    if (link->phase == LINK_TALKING) {
+        event.during = smtp_client_state(&link->engine);
+        event.is_encrypted = link->engine.is_encrypted;
+        event.bytes = smtp_reply_unfinished(&link->engine.replies);
+        if (!link->is_settled)
+            client_link_record_cut(link, &event);
+    }
+    settle_cut(link, link->phase == LINK_CONNECTING ? ENDING_NO_CONNECT : ENDING_TIMEOUT);
+    conclude(link, 0);
+}
+
+static bool is_past(int64_t now_ms, int64_t deadline_ms)
+{
+    return deadline_ms != 0 && now_ms >= deadline_ms;
+}
+
+static void on_timer(void *owner)
+{
+    struct client_link *link = owner;
+    int64_t now_ms = now(link);
+
+    enter(link);
+    if (link->phase == LINK_LINGERING) {
+        if (link->looks_for_reset)
+            settle_reset_look(link);
+        finish(link);
+    } else if (is_past(now_ms, link->settings.deadline_ms) ||
+               is_past(now_ms, link->phase_deadline_ms)) {
+        run_out_of_time(link);
+    } else if (link->phase == LINK_TALKING) {
+        smtp_client_tick(&link->engine, now_ms);
+        pump(link);
+    }
+    leave(link);
+}
+
+/* ---- the owner's calls ---- */
+
+static void start_connecting(struct client_link *link)
+{
+    static const struct stream_handlers handlers = {
+        .connected = on_connected,
+        .received = on_received,
+        .secured = on_secured,
+        .drained = on_drained,
+        .ended = on_ended,
+    };
+    struct error err = { .kind = ERROR_NONE };
+    int64_t timeout_ms = link->settings.connect_timeout_ms;
+
+    enter_phase(link, LINK_CONNECTING, timeout_ms > 0 ? timeout_ms : CONNECT_TIMEOUT_MS);
+    if (!stream_connect(link->loop, &link->settings.address, &handlers, link, &link->stream,
+                        &err)) {
+        settle_failure(link, err.text);
+        conclude(link, 0);
+    }
+    arm(link);
+}
+
+bool client_link_open(struct loop *loop, const struct client_link_settings *settings,
+                      const struct client_link_handlers *handlers, void *owner, struct arena *arena,
+                      struct observation *observation, struct transcript *transcript,
+                      struct client_link **link, struct error *err)
+{
+    struct client_link *made = memory_new(1, sizeof *made);
+
+    *link = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a connection");
+    made->loop = loop;
+    made->settings = *settings;
+    made->handlers = *handlers;
+    made->owner = owner;
+    made->arena = arena;
+    made->observation = observation;
+    made->transcript = transcript;
+    if (!loop_timer_open(loop, on_timer, made, &made->timer, err)) {
+        free_link(made);
+        return false;
+    }
+    client_link_record_asked(made);
+    made->step = STEP_CONNECT;
+    made->step_began_ms = now(made);
+    start_connecting(made);
+    *link = made;
+    return true;
+}
+
+void client_link_send(struct client_link *link, const struct smtp_client_message *message)
+{
+    assert(link->phase == LINK_TALKING);
+    enter(link);
+    link->has_sent_message = true;
+    smtp_client_send(&link->engine, message, now(link));
+    if (link->depth == 1)
+        pump(link);
+    leave(link);
+}
+
+/* The engine encodes as much as its output holds; the rest waits until the kernel took enough. */
+void client_link_give_body(struct client_link *link, struct span *body, bool is_last)
+{
+    enter(link);
+    link->is_body = true;
+    while (link->phase == LINK_TALKING && smtp_client_state(&link->engine) == SMTP_CLIENT_BODY &&
+           (body->len > 0 || is_last) && stream_unsent(link->stream) < UNSENT_BYTES_ENOUGH) {
+        smtp_client_give_body(&link->engine, body, is_last, now(link));
+        send_output(link);
+    }
+    link->is_body = false;
+    link->wants_body = smtp_client_state(&link->engine) == SMTP_CLIENT_BODY;
+    if (link->transcript != NULL && !link->wants_body)
+        transcript_note(link->transcript, now(link), "the body was sent");
+    if (link->depth == 1)
+        pump(link);
+    leave(link);
+}
+
+void client_link_quit(struct client_link *link)
+{
+    if (link->phase != LINK_TALKING || link->has_quit)
+        return;
+    enter(link);
+    smtp_client_quit(&link->engine, now(link));
+    if (link->depth == 1)
+        pump(link);
+    leave(link);
+}
