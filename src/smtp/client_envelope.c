@@ -236,7 +236,7 @@ void smtp_client_take_rcpt(struct smtp_client *client, const struct smtp_reply *
         smtp_client_finish(client);
         return;
     }
-    if (transaction->mail_taken && is_positive(reply)) {
+    if (is_positive(reply)) {
         transaction->is_taken[recipient / 8] |= (uint8_t)(1U << recipient % 8);
         transaction->taken++;
     }

@@ -133,10 +133,33 @@ static void ends_when_replies_overtake_commands(void **state)
     (void)state;
     start(&client, pipelining);
     smtp_client_send(&client, &message, 0);
-    for (size_t i = 0; i < RECIPIENTS + 2 && kind != SMTP_CLIENT_FINISHED; i++)
+    for (size_t i = 0; i < client.transaction.written; i++)
         kind = hear(&client, "250 ok\r\n");
-    assert_int_equal(kind, SMTP_CLIENT_FINISHED);
+    assert_int_equal(kind, SMTP_CLIENT_RECIPIENT);
+    assert_int_equal(hear(&client, "250 ok\r\n"), SMTP_CLIENT_FINISHED);
     assert_int_equal(smtp_client_state(&client), SMTP_CLIENT_CLOSED);
+}
+
+/* Likewise, where every RCPT is written and only DATA had no room. */
+static void ends_when_a_reply_overtakes_data(void **state)
+{
+    struct smtp_client client;
+    struct smtp_client_message message = many_recipients();
+
+    (void)state;
+    start(&client, pipelining);
+    for (message.recipient_count = 1;; message.recipient_count++) {
+        struct smtp_client trial = client;
+
+        smtp_client_send(&trial, &message, 0);
+        if (trial.transaction.written == message.recipient_count + 1)
+            break;
+    }
+    smtp_client_send(&client, &message, 0);
+    for (size_t i = 0; i <= message.recipient_count; i++)
+        hear(&client, "250 ok\r\n");
+    assert_int_equal(smtp_client_state(&client), SMTP_CLIENT_DATA);
+    assert_int_equal(hear(&client, "354 go\r\n"), SMTP_CLIENT_FINISHED);
 }
 
 static void refuses_more_recipients_than_it_can_count(void **state)
@@ -178,6 +201,37 @@ static void takes_no_more_of_a_body_than_the_output_holds(void **state)
     assert_int_equal(rest.len, 0);
     assert_int_equal(sent_len, sizeof body + 1 + strlen("\r\n.\r\n"));
     assert_memory_equal(sent + sent_len - 6, ".\r\n.\r\n", 6);
+}
+
+static void ends_the_body_only_where_the_end_has_room(void **state)
+{
+    static char body[SMTP_CLIENT_OUTPUT_BYTES + 8];
+    struct smtp_client ready;
+    struct smtp_client_message message = many_recipients();
+
+    (void)state;
+    message.recipient_count = 1;
+    memset(body, 'x', sizeof body);
+    start(&ready, pipelining);
+    smtp_client_send(&ready, &message, 0);
+    send_all(&ready);
+    hear(&ready, "250 ok\r\n250 ok\r\n354 go\r\n");
+    for (size_t len = SMTP_CLIENT_OUTPUT_BYTES - 8; len <= sizeof body; len++) {
+        struct smtp_client client = ready;
+        struct span rest = { body, len };
+
+        smtp_client_give_body(&client, &rest, true, 0);
+        assert_true(smtp_client_output(&client).len <= SMTP_CLIENT_OUTPUT_BYTES);
+        assert_int_equal(smtp_client_state(&client) == SMTP_CLIENT_END_OF_DATA,
+                         len + strlen("\r\n.\r\n") <= SMTP_CLIENT_OUTPUT_BYTES);
+        sent_len = 0;
+        send_all(&client);
+        if (smtp_client_state(&client) == SMTP_CLIENT_BODY)
+            smtp_client_give_body(&client, &rest, true, 0);
+        send_all(&client);
+        assert_int_equal(smtp_client_state(&client), SMTP_CLIENT_END_OF_DATA);
+        assert_int_equal(sent_len, len + strlen("\r\n.\r\n"));
+    }
 }
 
 static void gives_an_empty_body_its_end(void **state)
@@ -233,6 +287,40 @@ static void is_a_plain_struct_that_can_be_copied_and_replayed(void **state)
     assert_int_equal(hear(&copy, "221 bye\r\n"), SMTP_CLIENT_FINISHED);
 }
 
+static void takes_no_byte_while_events_wait(void **state)
+{
+    struct smtp_client client;
+    struct span input = span_of("220 mx.example.org\r\n250 mx.example.org\r\n");
+
+    (void)state;
+    smtp_client_init(&client, &settings, storage, sizeof storage, 0);
+    smtp_client_feed(&client, &input, 0);
+    assert_int_equal(input.len, strlen("250 mx.example.org\r\n"));
+    smtp_client_feed(&client, &input, 0);
+    assert_int_equal(input.len, strlen("250 mx.example.org\r\n"));
+    assert_int_equal(last_event(&client), SMTP_CLIENT_REPLIED);
+    smtp_client_feed(&client, &input, 0);
+    assert_int_equal(input.len, 0);
+}
+
+static void calls_for_no_handshake_when_bytes_stand_behind_the_220(void **state)
+{
+    struct smtp_client client;
+    struct smtp_client_event event;
+    struct span input = span_of("220 go\r\n250 evil\r\n");
+
+    (void)state;
+    smtp_client_init(&client, &settings, storage, sizeof storage, 0);
+    client.settings.tls = SMTP_CLIENT_TLS_REQUIRED;
+    hear(&client, "220 mx.example.org\r\n250-mx.example.org\r\n250 STARTTLS\r\n");
+    smtp_client_feed(&client, &input, 0);
+    assert_int_equal(input.len, 0);
+    assert_true(smtp_client_next(&client, &event));
+    assert_int_equal(event.kind, SMTP_CLIENT_REPLIED);
+    assert_true(smtp_client_next(&client, &event));
+    assert_int_equal(event.kind, SMTP_CLIENT_INJECTED);
+}
+
 /* Bytes that came before anybody was told to start the handshake. */
 static void takes_back_an_unseen_handshake_when_bytes_come(void **state)
 {
@@ -271,12 +359,16 @@ int main(void)
         cmocka_unit_test(writes_a_thousand_recipients_through_a_small_output),
         cmocka_unit_test(stops_writing_when_nobody_can_get_the_message),
         cmocka_unit_test(ends_when_replies_overtake_commands),
+        cmocka_unit_test(ends_when_a_reply_overtakes_data),
         cmocka_unit_test(refuses_more_recipients_than_it_can_count),
         cmocka_unit_test(takes_no_more_of_a_body_than_the_output_holds),
+        cmocka_unit_test(ends_the_body_only_where_the_end_has_room),
         cmocka_unit_test(gives_an_empty_body_its_end),
         cmocka_unit_test(counts_the_time_that_the_caller_asks_for),
         cmocka_unit_test(is_a_plain_struct_that_can_be_copied_and_replayed),
+        cmocka_unit_test(takes_no_byte_while_events_wait),
         cmocka_unit_test(takes_back_an_unseen_handshake_when_bytes_come),
+        cmocka_unit_test(calls_for_no_handshake_when_bytes_stand_behind_the_220),
         cmocka_unit_test(names_each_state),
     };
 
