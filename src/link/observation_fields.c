@@ -224,6 +224,7 @@ static const struct field tls_fields[] = {
       .item = &text_item },
     TLS(FIELD_BOOL, "sni_was_used", sni_was_used),
     TLS(FIELD_BOOL, "secure_renegotiation", secure_renegotiation),
+    TLS(FIELD_BOOL, "sni_was_used", sni_was_used),
     TLS(FIELD_BOOL, "was_resumed", was_resumed),
     TLS(FIELD_SIZE, "tickets_received", tickets_received),
     TLS(FIELD_BOOL, "close_notify_received", close_notify_received),
