@@ -509,3 +509,18 @@ bool certificates_write(struct certificates *certificates, const char *directory
     arena_clear(&arena);
     return is_written;
 }
+
+void certificates_remove(const char *directory)
+{
+    static const char *const names[] = {
+        "ca.pem",     "future-ca.pem",      "empty-ca.pem",        "intermediates.pem",
+        "client.pem", "client-expired.pem", "client-wrong-key.pem"
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char path[4096];
+
+        if (snprintf(path, sizeof path, "%s/%s", directory, names[i]) < (int)sizeof path)
+            unlink(path);
+    }
+}

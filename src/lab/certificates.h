@@ -85,3 +85,5 @@ MUST_CHECK bool certificates_write(struct certificates *certificates, const char
                                    struct error *err);
 /* "client-expired.pem" */
 const char *certificates_client_file(enum certificate_client client);
+/* Deletes what certificates_write wrote. */
+void certificates_remove(const char *directory);

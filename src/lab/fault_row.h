@@ -113,8 +113,10 @@ enum fault_tlsa {
 struct fault_client {
     enum fault_credentials credentials;
     enum fault_roots roots;
-    const char *level; /* --level; NULL: not given */
-    int timeout_s;     /* --timeout, for servers that stall; 0: not given */
+    const char *level;        /* --level; NULL: not given */
+    const char *fingerprint;  /* --fingerprint; NULL: not given */
+    bool knows_intermediates; /* --intermediates with those of the lab */
+    int timeout_s;            /* --timeout, for servers that stall; 0: not given */
 };
 
 /* What its domain looks like in the zone. */
@@ -138,6 +140,7 @@ enum fault_safety {
     FAULT_SAFE,      /* TLS that verifies */
     FAULT_UNTRUSTED, /* TLS, with whom nobody knows */
     FAULT_NO_TLS,    /* mail can go in the clear, or not at all */
+    FAULT_INJECTED,  /* somebody between speaks for it: nothing that was said counts */
     FAULT_DEAD,      /* no mail can go */
 };
 

@@ -178,7 +178,7 @@ static const struct fault_row rows[] = {
         .name = "injected",
         .summary = "a plaintext reply stands behind the 220 to STARTTLS",
         .expect = { "starttls-injected", "network", FAILURE },
-        .safety = FAULT_NO_TLS,
+        .safety = FAULT_INJECTED,
         .starttls = { .bytes = "220 2.0.0 Ready to start TLS\r\n250 2.1.0 Ok\r\n" },
     },
     {

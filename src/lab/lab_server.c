@@ -1,0 +1,75 @@
+#include "lab/lab_server.h"
+
+#include <string.h>
+
+#include "trust/dane.h"
+
+bool lab_server_needs_dns(const struct fault_row *row)
+{
+    return row->zone != FAULT_ZONE_USUAL || row->tlsa == FAULT_TLSA_SERVFAIL;
+}
+
+void lab_server_name(struct lab_server *server, struct arena *arena)
+{
+    const char *label = "mx.";
+
+    if (server->row->zone == FAULT_ZONE_NO_MX)
+        label = "";
+    else if (server->row->zone == FAULT_ZONE_MX_ALIAS)
+        label = "alias.";
+    server->domain = arena_format(arena, "%s.lab.test", server->row->name);
+    server->host = arena_format(arena, "%s%s", label, server->domain);
+}
+
+/* A multicast or broadcast address has no route for TCP, and asks nothing of any network. */
+static const struct net_address unreachable = { .bytes = { 127, 255, 255, 255 }, .port = 25 };
+
+void lab_server_choose_address(struct lab_server *server, size_t index, bool is_own, uint16_t port)
+{
+    struct net_address address = { .bytes = { 127, 0, 0, 1 }, .port = port };
+
+    if (server->row->listening == FAULT_UNREACHABLE) {
+        address = unreachable;
+        if (port != 0)
+            address.port = port;
+    } else if (is_own || server->row->listening == FAULT_REFUSES) {
+        /* Nobody else is likely to listen there in the moment after the port was given back. */
+        address.bytes[2] = (uint8_t)(64 + index / 250);
+        address.bytes[3] = (uint8_t)(1 + index % 250);
+    }
+    server->address = address;
+}
+
+static bool format_other(struct lab_server *server, struct certificates *certificates,
+                         struct arena *arena, struct error *err)
+{
+    struct certificate_made other;
+
+    if (!certificates_issue(certificates, CERTIFICATE_GOOD, server->host, server->domain, arena,
+                            &other, err))
+        return false;
+    server->tlsa = dane_record_for(arena, other.leaf_der, 3, 1, 1);
+    return true;
+}
+
+bool lab_server_make_tlsa(struct lab_server *server, struct certificates *certificates,
+                          struct arena *arena, struct error *err)
+{
+    const struct certificate_made *made = &server->certificate;
+
+    switch (server->row->tlsa) {
+    case FAULT_TLSA_NONE:
+    case FAULT_TLSA_SERVFAIL: return true;
+    case FAULT_TLSA_MATCHING:
+        server->tlsa = dane_record_for(arena, made->leaf_der, 3, 1, 1);
+        return true;
+    case FAULT_TLSA_MATCHING_ROOT:
+        server->tlsa = dane_record_for(arena, made->issuer_der, 2, 0, 1);
+        return true;
+    case FAULT_TLSA_UNUSABLE:
+        server->tlsa = dane_record_for(arena, made->leaf_der, 1, 1, 1);
+        return true;
+    case FAULT_TLSA_OTHER: return format_other(server, certificates, arena, err);
+    }
+    return true;
+}

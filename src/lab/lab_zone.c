@@ -1,0 +1,96 @@
+#include "lab/lab_zone.h"
+
+#include <stdio.h>
+
+enum { SMTP_PORT = 25, NAME_BYTES = 300 };
+
+static bool add_address(struct zone *zone, const char *name, const struct lab_server *server,
+                        struct error *err)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    return zone_add(zone, err, "%s. 300 IN A %s", name, net_address_text(&server->address, text));
+}
+
+static bool add_mx(struct zone *zone, const struct lab_server *server, const char *host,
+                   struct error *err)
+{
+    return zone_add(zone, err, "%s. 300 IN MX 10 %s.", server->domain, host);
+}
+
+static bool add_tlsa_at(struct zone *zone, const struct lab_server *server, uint16_t port,
+                        struct error *err)
+{
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "_%u._tcp.%s.", port, server->host);
+    if (server->row->tlsa == FAULT_TLSA_SERVFAIL)
+        return zone_trouble(zone, name, ZONE_SERVFAIL, err);
+    return zone_add(zone, err, "%s 300 IN TLSA %s", name, server->tlsa);
+}
+
+/* At port 25 too, so that the names are those of life when somebody redirects that port here. */
+static bool add_tlsa(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    if (server->tlsa == NULL && server->row->tlsa != FAULT_TLSA_SERVFAIL)
+        return true;
+    return add_tlsa_at(zone, server, SMTP_PORT, err) &&
+           (server->address.port == SMTP_PORT ||
+            add_tlsa_at(zone, server, server->address.port, err));
+}
+
+static bool add_usual(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    return add_mx(zone, server, server->host, err) &&
+           add_address(zone, server->host, server, err) && add_tlsa(zone, server, err);
+}
+
+static bool add_trouble(struct zone *zone, const struct lab_server *server,
+                        enum zone_trouble trouble, struct error *err)
+{
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "%s.", server->domain);
+    return add_usual(zone, server, err) && zone_trouble(zone, name, trouble, err);
+}
+
+static bool add_alias(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    char target[NAME_BYTES];
+
+    snprintf(target, sizeof target, "mx.%s", server->domain);
+    return add_mx(zone, server, server->host, err) &&
+           zone_add(zone, err, "%s. 300 IN CNAME %s.", server->host, target) &&
+           add_address(zone, target, server, err);
+}
+
+static bool add_insecure(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "%s.", server->domain);
+    return zone_delegate_insecurely(zone, name, err) && add_usual(zone, server, err);
+}
+
+bool lab_zone_add(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    switch (server->row->zone) {
+    case FAULT_ZONE_USUAL: return add_usual(zone, server, err);
+    case FAULT_ZONE_NXDOMAIN: return true;
+    case FAULT_ZONE_NULL_MX:
+        return zone_add(zone, err, "%s. 300 IN MX 0 .", server->domain); /* RFC 7505 section 3 */
+    case FAULT_ZONE_NO_MX: return add_address(zone, server->domain, server, err);
+    case FAULT_ZONE_NO_ADDRESS:
+        return add_mx(zone, server, server->host, err) &&
+               zone_add(zone, err, "%s. 300 IN TXT \"no address\"", server->host);
+    case FAULT_ZONE_MX_ALIAS: return add_alias(zone, server, err);
+    case FAULT_ZONE_MX_ADDRESS: return add_mx(zone, server, "127.0.0.1", err);
+    case FAULT_ZONE_SERVFAIL: return add_trouble(zone, server, ZONE_SERVFAIL, err);
+    case FAULT_ZONE_TIMEOUT: return add_trouble(zone, server, ZONE_SILENCE, err);
+    case FAULT_ZONE_BOGUS: return add_trouble(zone, server, ZONE_BAD_SIGNATURE, err);
+    case FAULT_ZONE_SIGNATURE_EXPIRED:
+        return add_trouble(zone, server, ZONE_SIGNATURE_EXPIRED, err);
+    case FAULT_ZONE_INSECURE: return add_insecure(zone, server, err);
+    }
+    return true;
+}
