@@ -222,7 +222,6 @@ static const struct field tls_fields[] = {
       .count_offset = offsetof(struct tls_facts, authority_count),
       .most = TLS_AUTHORITIES_MOST,
       .item = &text_item },
-    TLS(FIELD_BOOL, "sni_was_used", sni_was_used),
     TLS(FIELD_BOOL, "secure_renegotiation", secure_renegotiation),
     TLS(FIELD_BOOL, "sni_was_used", sni_was_used),
     TLS(FIELD_BOOL, "was_resumed", was_resumed),

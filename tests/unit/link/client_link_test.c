@@ -546,6 +546,7 @@ static void changes_what_the_dial_says(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct observation *seen;
 
+        tear_down(state);
         set_up(state);
         stage.settings.dial = cases[i].dial;
         seen = RUN(AGAIN, BYE, END);
@@ -557,9 +558,7 @@ static void changes_what_the_dial_says(void **state)
         assert_int_equal(seen->tls.offered_ticket, cases[i].has_ticket);
         if (cases[i].dial == DIAL_SMALL_HELLO)
             assert_in_range(seen->tls.hello_bytes, 1, 256);
-        tear_down(state);
     }
-    set_up(state);
 }
 
 static void asks_with_a_hello_of_its_own(void **state)
