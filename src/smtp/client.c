@@ -7,31 +7,31 @@
 static smtp_client_handler greet, read_capabilities, try_helo, go_on_plainly, start_tls,
     decline_tls, be_ready_again, say_quit, finish;
 
-enum { SECOND_MS = 1000, MINUTE_MS = 60 * SECOND_MS };
+enum { MINUTE = 60 };
 
 /* One row for every state that waits; the table is the conversation. Waits: RFC 5321 section
  * 4.5.3.2. A reply in READY or BODY was not asked for: what follows could not be told apart from
  * it, so that it ends the session. */
 static const struct wait {
     const char *name;
-    int64_t timeout_ms;
+    int timeout_s;
     unsigned want; /* first digit of a reply that means yes: RFC 5321 section 4.2.1 */
     smtp_client_handler *accepted, *refused;
 } waits[] = {
-    [SMTP_CLIENT_GREETING] = { "greeting", 5 * MINUTE_MS, 2, greet, say_quit },
-    [SMTP_CLIENT_EHLO] = { "ehlo", 5 * MINUTE_MS, 2, read_capabilities, try_helo },
-    [SMTP_CLIENT_HELO] = { "helo", 5 * MINUTE_MS, 2, go_on_plainly, say_quit },
-    [SMTP_CLIENT_STARTTLS] = { "starttls", 5 * MINUTE_MS, 2, start_tls, decline_tls },
-    [SMTP_CLIENT_HANDSHAKE] = { "handshake", 5 * MINUTE_MS, 0, NULL, NULL },
+    [SMTP_CLIENT_GREETING] = { "greeting", 5 * MINUTE, 2, greet, say_quit },
+    [SMTP_CLIENT_EHLO] = { "ehlo", 5 * MINUTE, 2, read_capabilities, try_helo },
+    [SMTP_CLIENT_HELO] = { "helo", 5 * MINUTE, 2, go_on_plainly, say_quit },
+    [SMTP_CLIENT_STARTTLS] = { "starttls", 5 * MINUTE, 2, start_tls, decline_tls },
+    [SMTP_CLIENT_HANDSHAKE] = { "handshake", 5 * MINUTE, 0, NULL, NULL },
     [SMTP_CLIENT_READY] = { "ready", 0, 2, finish, finish },
-    [SMTP_CLIENT_MAIL] = { "mail", 5 * MINUTE_MS, 2, smtp_client_take_mail, smtp_client_take_mail },
-    [SMTP_CLIENT_RCPT] = { "rcpt", 5 * MINUTE_MS, 2, smtp_client_take_rcpt, smtp_client_take_rcpt },
-    [SMTP_CLIENT_DATA] = { "data", 2 * MINUTE_MS, 3, smtp_client_take_data, smtp_client_take_data },
-    [SMTP_CLIENT_BODY] = { "body", 3 * MINUTE_MS, 2, finish, finish },
-    [SMTP_CLIENT_END_OF_DATA] = { "end-of-data", 10 * MINUTE_MS, 2, smtp_client_take_end_of_data,
+    [SMTP_CLIENT_MAIL] = { "mail", 5 * MINUTE, 2, smtp_client_take_mail, smtp_client_take_mail },
+    [SMTP_CLIENT_RCPT] = { "rcpt", 5 * MINUTE, 2, smtp_client_take_rcpt, smtp_client_take_rcpt },
+    [SMTP_CLIENT_DATA] = { "data", 2 * MINUTE, 3, smtp_client_take_data, smtp_client_take_data },
+    [SMTP_CLIENT_BODY] = { "body", 3 * MINUTE, 2, finish, finish },
+    [SMTP_CLIENT_END_OF_DATA] = { "end-of-data", 10 * MINUTE, 2, smtp_client_take_end_of_data,
                                   smtp_client_take_end_of_data },
-    [SMTP_CLIENT_RSET] = { "rset", 5 * MINUTE_MS, 2, be_ready_again, say_quit },
-    [SMTP_CLIENT_QUIT] = { "quit", 20 * SECOND_MS, 2, finish, finish },
+    [SMTP_CLIENT_RSET] = { "rset", 5 * MINUTE, 2, be_ready_again, say_quit },
+    [SMTP_CLIENT_QUIT] = { "quit", 20, 2, finish, finish },
     [SMTP_CLIENT_CLOSED] = { "closed", 0, 0, NULL, NULL },
 };
 
@@ -53,7 +53,7 @@ void smtp_client_init(struct smtp_client *client, const struct smtp_client_setti
 
 void smtp_client_enter(struct smtp_client *client, enum smtp_client_state state)
 {
-    int64_t timeout_ms = waits[state].timeout_ms;
+    int64_t timeout_ms = (int64_t)waits[state].timeout_s * 1000;
 
     if (timeout_ms > 0 && client->settings.reply_timeout_ms > 0)
         timeout_ms = client->settings.reply_timeout_ms;
@@ -102,12 +102,13 @@ char *smtp_client_room(struct smtp_client *client, size_t *size)
 
 void smtp_client_write(struct smtp_client *client, const char *text)
 {
-    size_t size, len = strlen(text);
+    struct span bytes = span_of(text);
+    size_t size;
     char *room = smtp_client_room(client, &size);
 
-    assert(len <= size);
-    memcpy(room, text, len);
-    client->output_len += len;
+    assert(bytes.len <= size);
+    memcpy(room, bytes.data, bytes.len);
+    client->output_len += bytes.len;
 }
 
 struct span smtp_client_output(const struct smtp_client *client)

@@ -105,14 +105,15 @@ static size_t format_command(char *out, const struct smtp_client_transaction *tr
                              uint32_t extensions)
 {
     const struct smtp_client_message *message = transaction->message;
+    struct span data = span_of("DATA\r\n");
 
     if (transaction->written == 0)
         return smtp_command_format_mail(out, message, extensions);
     if (transaction->written < data_command(transaction))
         return smtp_command_format_rcpt(out, &message->recipients[transaction->written - 1],
                                         extensions);
-    memcpy(out, "DATA\r\n", strlen("DATA\r\n"));
-    return strlen("DATA\r\n");
+    memcpy(out, data.data, data.len);
+    return data.len;
 }
 
 static bool may_write_command(const struct smtp_client *client)

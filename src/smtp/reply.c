@@ -42,7 +42,8 @@ static void take_spoiled(struct smtp_reply_parser *parser, char c)
 {
     bool is_text = !is_control(c) || c == '\t' || c == '\r';
 
-    note_byte(parser, c == '\r' || c == '\n' ? ' ' : c);
+    if (c != '\r' && c != '\n')
+        note_byte(parser, c);
     parser->state = is_text && line_len(parser) < SMTP_REPLY_LINE_LIMIT ? IN_SPOILED : BROKEN;
 }
 
