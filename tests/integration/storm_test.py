@@ -27,7 +27,7 @@ except ImportError:
     sys.exit(77)
 
 from faults import HOST, Listener, World, native, pki, smtp  # noqa: E402
-from judge_faults import CONTROL, MEMORY_LIMIT_KB, run  # noqa: E402
+from judge_faults import CONTROL, MEMORY_LIMIT_KB, SANITIZED, run  # noqa: E402
 
 TIMEOUT_S = 2
 
@@ -105,9 +105,9 @@ def complaint(ran):
     """What is wrong with this run, in words; empty when nothing is."""
     if ran["exit"] not in (0, 1):
         return "exit status %d: %s" % (ran["exit"], ran["err"][-400:])
-    if ran["seconds"] > TIMEOUT_S + 2:
+    if ran["seconds"] > TIMEOUT_S + (6 if SANITIZED else 2):
         return "took %.1f s" % ran["seconds"]
-    if ran["memory_kb"] > MEMORY_LIMIT_KB and not os.environ.get("POSTERN_SANITIZED"):
+    if ran["memory_kb"] > MEMORY_LIMIT_KB and not SANITIZED:
         return "used %d KB" % ran["memory_kb"]
     for text in (ran["out"], ran["err"]):
         found = CONTROL.search(text.replace("\n", ""))
