@@ -38,7 +38,7 @@ const char *dns_type_name(enum dns_type type);
 struct dns_answer {
     enum dns_outcome outcome;
     enum dns_security security;
-    int rcode;
+    int rcode;                  /* of the answer, RFC 6895 section 2.3 */
     const char *canonical_name; /* where the CNAME chain ends; NULL: the name itself */
     const char *why_bogus;      /* the validator's reason; NULL */
     const struct span *records; /* rdata on the wire */
@@ -59,6 +59,8 @@ struct dns_query;
  * be secure. */
 MUST_CHECK bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns **dns,
                          struct error *err);
+/* Drops what is still asked for, without a callback; those queries are gone. Also allowed inside a
+ * callback. */
 void dns_close(struct dns **dns);
 
 /* `answered` is called once, never inside this call; at `timeout_ms` at the latest. */

@@ -54,15 +54,17 @@ struct span tls_credentials_leaf(const struct tls_credentials *credentials);
  * uses; experiments change one thing each and have a context of their own. */
 struct tls_client_settings {
     uint16_t minimum_version, maximum_version; /* TLS_VERSION_1_2 and _1_3 */
-    int security_level;                        /* 1; experiments: 0 */
-    const char *ciphers;       /* OpenSSL list for TLS 1.2 and older; NULL: the default */
-    const char *groups;        /* NULL: the default */
-    const char *sni;           /* NULL: send none */
-    bool no_tickets;           /* neither offers session tickets nor takes any */
+    int security_level;  /* 1; experiments: 0, which refuses nothing, not even DH of 512 bits */
+    const char *ciphers; /* OpenSSL list for TLS 1.2 and older; NULL: the default */
+    const char *groups;  /* NULL: the default */
+    const char *sni;     /* NULL: send none */
+    bool
+        no_tickets; /* offers no session ticket and keeps none; a TLS 1.3 server may still send some */
     bool legacy_renegotiation; /* accept a server without RFC 5746 */
     bool small_hello; /* keep the ClientHello under 256 octets: few ciphers, one group, 1.2 */
     bool ask_staple;  /* status_request (RFC 6066 section 8) */
-    const struct tls_credentials *credentials; /* shown only where the server asks; may be NULL */
+    /* Shown only where the server asks; may be NULL. Not at all where the key does not match. */
+    const struct tls_credentials *credentials;
 };
 
 void tls_client_defaults(struct tls_client_settings *settings);
@@ -73,7 +75,8 @@ struct tls_alert {
     int64_t at_ms;
 };
 
-/* What one handshake and what followed showed. */
+/* What one handshake and what followed showed. In a server's facts "our" ClientHello is the one that
+ * the client sent, and the chain is the client's. */
 struct tls_facts {
     bool was_started, was_completed; /* completed: both Finished verified, on our side */
     int64_t began_ms, ended_ms;      /* loop time; 0: not reached */
@@ -81,7 +84,7 @@ struct tls_facts {
     /* what we offered */
     const char *sni; /* NULL: none */
     uint16_t offered_minimum, offered_maximum;
-    size_t hello_bytes; /* of our ClientHello */
+    size_t hello_bytes; /* of our first ClientHello: the handshake message with its header */
     bool offered_ticket;
 
     /* what came */
@@ -90,11 +93,11 @@ struct tls_facts {
     bool has_server_hello, has_hello_retry;
     uint16_t version;      /* chosen; 0 before a ServerHello */
     const char *cipher;    /* IANA name, "TLS_AES_256_GCM_SHA384"; NULL */
-    const char *group;     /* "X25519", "DH 1024 bits"; NULL */
+    const char *group;     /* "X25519", "secp256r1", "ffdhe2048", "DH 1024 bits"; NULL */
     int group_bits;        /* of a finite-field DH key, else 0 */
     const char *signature; /* "ecdsa_secp256r1_sha256"; NULL */
     uint8_t last_message_received, last_message_sent; /* handshake types; 0xff: none */
-    struct tls_alert alerts[TLS_ALERTS_MOST];
+    struct tls_alert alerts[TLS_ALERTS_MOST]; /* without the close_notify of an orderly end */
     size_t alert_count;
     struct span chain[TLS_CHAIN_MOST]; /* DER, as sent, leaf first */
     size_t chain_count;
@@ -110,7 +113,7 @@ struct tls_facts {
     bool close_notify_received;
     uint64_t bytes_received, bytes_sent; /* on the wire, from the handshake on */
 
-    /* why it failed, on our side */
+    /* why it failed, on our side; unset where the peer's alert is the reason */
     unsigned long library_code; /* OpenSSL's packed error; 0: none */
     const char *library_reason; /* its words, "wrong version number"; NULL */
 };

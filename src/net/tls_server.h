@@ -13,8 +13,8 @@ struct tls_server_context;
 
 enum tls_client_certificate {
     TLS_CLIENT_CERTIFICATE_NONE,
-    TLS_CLIENT_CERTIFICATE_REQUEST,
-    TLS_CLIENT_CERTIFICATE_REQUIRE
+    TLS_CLIENT_CERTIFICATE_REQUEST, /* asked for, never refused */
+    TLS_CLIENT_CERTIFICATE_REQUIRE  /* and verified, where client_ca_pem names anybody */
 };
 
 struct tls_server_settings {
@@ -24,9 +24,9 @@ struct tls_server_settings {
     const char *ciphers;                       /* TLS 1.2 and older; NULL: default */
     const char *groups;                        /* NULL: default */
     const char *signature_algorithms;          /* NULL: default */
-    int dh_bits;                               /* fixed DH parameters of that size; 0: automatic */
+    int dh_bits; /* fixed DH: 512, 768, 1024, 1536, 2048, 3072, 4096; 0: automatic */
     bool no_tickets;
-    bool legacy_renegotiation; /* behave as a server without RFC 5746 */
+    bool legacy_renegotiation; /* behave as a server without RFC 5746 (TLS 1.2 and older) */
     enum tls_client_certificate client_certificate;
     struct span client_ca_pem; /* whom it trusts to sign clients; may be empty */
     const char *only_sni;      /* any other name: alert unrecognized_name; NULL: any */

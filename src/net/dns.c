@@ -1,0 +1,419 @@
+#include "net/dns.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unbound.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "net/address.h"
+#include "net/dns_anchor.h"
+#include "net/loop_internal.h"
+#include "net/octets.h"
+
+#define DEFAULT_ANCHOR "/usr/share/dns/root.key"
+
+enum { ANCHOR_FILE_MOST = 1024 * 1024, RECORDS_MOST = 256, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
+
+struct dns_query {
+    struct dns *dns;
+    struct dns_query *previous, *next;
+    struct loop_timer *timer;
+    struct ub_result *result; /* has come and waits for its turn */
+    bool has_come;
+    int ticket; /* of libunbound */
+    void (*answered)(void *owner, const struct dns_answer *answer);
+    void *owner;
+};
+
+struct dns {
+    struct loop *loop;
+    struct ub_ctx *context;
+    uv_poll_t poll;
+    struct dns_query *queries;
+    bool is_closed;
+};
+
+const char *dns_security_name(enum dns_security security)
+{
+    switch (security) {
+    case DNS_INSECURE: return "insecure";
+    case DNS_SECURE: return "secure";
+    case DNS_VALIDATION_FAILED: return "bogus";
+    }
+    return "";
+}
+
+const char *dns_type_name(enum dns_type type)
+{
+    switch (type) {
+    case DNS_TYPE_A: return "A";
+    case DNS_TYPE_CNAME: return "CNAME";
+    case DNS_TYPE_MX: return "MX";
+    case DNS_TYPE_TXT: return "TXT";
+    case DNS_TYPE_AAAA: return "AAAA";
+    case DNS_TYPE_TLSA: return "TLSA";
+    }
+    return "";
+}
+
+static const struct {
+    const char *name, *value;
+} options[] = {
+    { "module-config:", "validator iterator" },
+    { "do-not-query-localhost:", "no" },
+    { "qname-minimisation:", "no" }, /* everything is forwarded */
+    { "infra-host-ttl:", "5" },      /* a resolver that was down is tried again soon */
+    { "msg-cache-size:", "8m" },
+    { "rrset-cache-size:", "16m" },
+};
+
+static bool set_options(struct ub_ctx *context, struct error *err)
+{
+    ub_ctx_debugout(context, NULL);
+    ub_ctx_debuglevel(context, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        int status = ub_ctx_set_option(context, options[i].name, options[i].value);
+
+        if (status != 0)
+            return error_set(err, ERROR_SYSTEM, "libunbound refuses \"%s %s\": %s", options[i].name,
+                             options[i].value, ub_strerror(status));
+    }
+    return true;
+}
+
+/* "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353" */
+static bool parse_resolver(const char *text, struct net_address *address)
+{
+    struct span host = span_of(text), port;
+    uint64_t number;
+
+    address->port = 53;
+    if (net_address_parse(host, address))
+        return true;
+    while (host.len > 0 && host.data[host.len - 1] != ':')
+        host.len--;
+    if (host.len == 0)
+        return false;
+    port = span_of(text + host.len);
+    host.len--;
+    if (!text_to_number(port, UINT16_MAX, &number) || number == 0 ||
+        !net_address_parse(host, address))
+        return false;
+    address->port = (uint16_t)number;
+    return true;
+}
+
+static bool set_resolver(struct ub_ctx *context, const char *resolver, struct error *err)
+{
+    struct net_address address;
+    char text[NET_ADDRESS_TEXT], forward[NET_ADDRESS_TEXT + 8];
+    int status;
+
+    if (resolver == NULL) {
+        status = ub_ctx_resolvconf(context, NULL);
+        return status == 0 ||
+               error_set(err, ERROR_SYSTEM, "reading /etc/resolv.conf: %s", ub_strerror(status));
+    }
+    if (!parse_resolver(resolver, &address))
+        return error_set(err, ERROR_USAGE,
+                         "\"%.80s\" is no resolver; give an address, or address:port", resolver);
+    snprintf(forward, sizeof forward, "%s@%u", net_address_text(&address, text), address.port);
+    status = ub_ctx_set_fwd(context, forward);
+    return status == 0 ||
+           error_set(err, ERROR_USAGE, "forwarding to %s: %s", forward, ub_strerror(status));
+}
+
+static bool add_anchor(void *owner, const char *record)
+{
+    return ub_ctx_add_ta(owner, record) == 0;
+}
+
+static bool set_anchors(struct ub_ctx *context, const char *path, struct error *err)
+{
+    struct buffer text;
+    bool is_missing = false, is_fine;
+    const char *used = path == NULL ? DEFAULT_ANCHOR : path;
+
+    buffer_init(&text, ANCHOR_FILE_MOST);
+    is_fine = dns_anchor_read(used, &text, &is_missing, err);
+    if (is_fine && !dns_anchor_parse(buffer_span(&text), add_anchor, context, err))
+        is_fine = error_wrap(err, "trust anchors in %s", used);
+    buffer_clear(&text);
+    return is_fine || (is_missing && path == NULL);
+}
+
+/* The first call that needs the finished context tells whether the settings were any good. Zones
+ * that libunbound answers by itself are given back to the resolver. */
+static bool freeze(struct ub_ctx *context, struct error *err)
+{
+    static const char *const built_in[] = { "test.", "invalid.", "localhost." };
+    int status = ub_ctx_async(context, 1);
+
+    for (size_t i = 0; status == 0 && i < ARRAY_SIZE(built_in); i++)
+        status = ub_ctx_zone_remove(context, built_in[i]);
+    return status == 0 ||
+           error_set(err, ERROR_SYSTEM, "starting libunbound: %s", ub_strerror(status));
+}
+
+static void process(uv_poll_t *poll, int status, int events);
+
+static bool watch(struct dns *dns, struct error *err)
+{
+    if (uv_poll_init(&dns->loop->uv, &dns->poll, ub_fd(dns->context)) != 0)
+        return error_set(err, ERROR_SYSTEM, "watching libunbound's pipe failed");
+    dns->poll.data = dns;
+    uv_poll_start(&dns->poll, UV_READABLE, process);
+    uv_unref((uv_handle_t *)&dns->poll); /* an idle resolver keeps no loop running */
+    return true;
+}
+
+bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns **dns,
+              struct error *err)
+{
+    struct dns *made = memory_new(1, sizeof *made);
+
+    *dns = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a resolver");
+    made->loop = loop;
+    made->context = ub_ctx_create();
+    if (made->context == NULL)
+        error_set(err, ERROR_SYSTEM, "libunbound cannot be started");
+    else if (set_options(made->context, err) &&
+             set_resolver(made->context, settings->resolver, err) &&
+             set_anchors(made->context, settings->trust_anchor, err) &&
+             freeze(made->context, err) && watch(made, err)) {
+        *dns = made;
+        return true;
+    }
+    if (made->context != NULL)
+        ub_ctx_delete(made->context);
+    memory_free(made);
+    return false;
+}
+
+static void free_dns(uv_handle_t *handle)
+{
+    memory_free(handle->data);
+}
+
+/* Takes the query out of the list and ends it. */
+static void drop(struct dns_query *query)
+{
+    struct dns *dns = query->dns;
+
+    if (query->previous == NULL)
+        dns->queries = query->next;
+    else
+        query->previous->next = query->next;
+    if (query->next != NULL)
+        query->next->previous = query->previous;
+    if (dns->queries == NULL)
+        uv_unref((uv_handle_t *)&dns->poll);
+    if (!query->has_come)
+        ub_cancel(dns->context, query->ticket);
+    ub_resolve_free(query->result);
+    loop_timer_close(&query->timer);
+    memory_free(query);
+}
+
+void dns_close(struct dns **dns)
+{
+    struct dns *closing = *dns;
+
+    *dns = NULL;
+    if (closing == NULL)
+        return;
+    while (closing->queries != NULL)
+        drop(closing->queries);
+    closing->is_closed = true;
+    uv_close((uv_handle_t *)&closing->poll, free_dns);
+    ub_ctx_delete(closing->context);
+    closing->context = NULL;
+}
+
+static enum dns_outcome outcome_of(const struct ub_result *result)
+{
+    if (result->bogus)
+        return DNS_BOGUS;
+    if (result->havedata)
+        return DNS_ANSWERED;
+    if (result->nxdomain || result->rcode == RCODE_NXDOMAIN)
+        return DNS_NXDOMAIN;
+    return result->rcode == 0 ? DNS_NO_DATA : DNS_SERVFAIL;
+}
+
+static enum dns_security security_of(const struct ub_result *result)
+{
+    if (result->bogus)
+        return DNS_VALIDATION_FAILED;
+    return result->secure ? DNS_SECURE : DNS_INSECURE;
+}
+
+static void deliver(struct dns_query *query, const struct dns_answer *answer)
+{
+    void (*answered)(void *owner, const struct dns_answer *answer) = query->answered;
+    void *owner = query->owner;
+    struct ub_result *result = query->result;
+
+    query->result = NULL; /* the answer borrows from it */
+    drop(query);
+    answered(owner, answer);
+    ub_resolve_free(result);
+}
+
+static void deliver_result(struct dns_query *query)
+{
+    const struct ub_result *result = query->result;
+    struct span records[RECORDS_MOST];
+    struct dns_answer answer = { .outcome = DNS_SERVFAIL, .rcode = 2 };
+
+    if (result != NULL) {
+        size_t count = 0;
+
+        for (; result->havedata && count < RECORDS_MOST && result->data[count] != NULL; count++)
+            records[count] = (struct span){ result->data[count], (size_t)result->len[count] };
+        answer = (struct dns_answer){
+            .outcome = outcome_of(result),
+            .security = security_of(result),
+            .rcode = result->rcode,
+            .canonical_name = result->canonname,
+            .why_bogus = result->bogus ? result->why_bogus : NULL,
+            .records = records,
+            .record_count = count,
+            .ttl_s = result->ttl > 0 ? (uint32_t)result->ttl : 0,
+        };
+    }
+    deliver(query, &answer);
+}
+
+/* Where libunbound failed by itself there is no result. */
+static void note_result(void *owner, int failure, struct ub_result *result)
+{
+    struct dns_query *query = owner;
+
+    (void)failure;
+    query->has_come = true;
+    query->result = result;
+}
+
+static struct dns_query *find_come(const struct dns *dns)
+{
+    struct dns_query *query = dns->queries;
+
+    while (query != NULL && !query->has_come)
+        query = query->next;
+    return query;
+}
+
+/* Owners are called only after ub_process has returned: they may ask again, cancel, or close. */
+static void process(uv_poll_t *poll, int status, int events)
+{
+    struct dns *dns = poll->data;
+    struct dns_query *query;
+
+    (void)status;
+    (void)events;
+    ub_process(dns->context);
+    while (!dns->is_closed && (query = find_come(dns)) != NULL)
+        deliver_result(query);
+}
+
+static void expire(void *owner)
+{
+    const struct dns_answer answer = { .outcome = DNS_TIMEOUT, .rcode = 2 };
+
+    deliver(owner, &answer);
+}
+
+static void enlist(struct dns_query *query)
+{
+    struct dns *dns = query->dns;
+
+    if (dns->queries == NULL)
+        uv_ref((uv_handle_t *)&dns->poll);
+    query->next = dns->queries;
+    if (query->next != NULL)
+        query->next->previous = query;
+    dns->queries = query;
+}
+
+bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
+              void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
+              struct dns_query **query, struct error *err)
+{
+    struct dns_query *made = memory_new(1, sizeof *made);
+    int status;
+
+    *query = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a DNS query");
+    made->dns = dns;
+    made->answered = answered;
+    made->owner = owner;
+    if (!loop_timer_open(dns->loop, expire, made, &made->timer, err)) {
+        memory_free(made);
+        return false;
+    }
+    status =
+        ub_resolve_async(dns->context, name, (int)type, CLASS_IN, made, note_result, &made->ticket);
+    if (status != 0) {
+        loop_timer_close(&made->timer);
+        memory_free(made);
+        return error_set(err, ERROR_SYSTEM, "asking for %s of %.255s: %s", dns_type_name(type),
+                         name, ub_strerror(status));
+    }
+    enlist(made);
+    loop_timer_start(made->timer, timeout_ms);
+    *query = made;
+    return true;
+}
+
+void dns_cancel(struct dns_query **query)
+{
+    if (*query != NULL)
+        drop(*query);
+    *query = NULL;
+}
+
+/* One octet of a label; RFC 1035 section 5.1 for those that mean something or cannot be seen. */
+static int put_octet(char *text, size_t size, uint8_t octet)
+{
+    if (octet >= 'A' && octet <= 'Z')
+        octet = (uint8_t)(octet - 'A' + 'a');
+    if (octet == '.' || octet == '\\')
+        return snprintf(text, size, "\\%c", octet);
+    if (octet <= ' ' || octet >= 0x7f)
+        return snprintf(text, size, "\\%03u", octet);
+    return snprintf(text, size, "%c", octet);
+}
+
+bool dns_name_text(struct span wire, char *text, size_t size)
+{
+    struct octets octets = { wire, false };
+    size_t used = 0, len;
+
+    if (wire.len > 255)
+        return false;
+    while ((len = octets_take(&octets, 1)) > 0 && len < 64) {
+        struct span label = octets_take_bytes(&octets, len);
+
+        for (size_t i = 0; i <= label.len; i++) {
+            bool is_end = i == label.len;
+            int put = is_end ? snprintf(text + used, size - used, ".")
+                             : put_octet(text + used, size - used, (uint8_t)label.data[i]);
+
+            used += (size_t)put;
+            if (used >= size)
+                return false;
+        }
+    }
+    if (len != 0 || octets.is_short || octets.left.len > 0)
+        return false;
+    if (used == 0)
+        return snprintf(text, size, ".") < (int)size;
+    text[used - 1] = '\0'; /* the last dot */
+    return true;
+}

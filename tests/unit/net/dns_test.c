@@ -1,0 +1,309 @@
+/* tests/unit/net/dns_test.c - promises of net/dns.h */
+#include "../test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "net/dns.h"
+#include "net/dns_anchor.h"
+#include "responder.h"
+
+/* Anchors only signed.test: the rest of the world is insecure, and unsigned answers below
+ * signed.test are bogus. */
+#define ANCHOR                                                                                     \
+    "signed.test. IN DS 20326 8 2 "                                                                \
+    "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+
+enum { LONG_MS = 20000, SHORT_MS = 300 };
+
+struct fixture {
+    struct responder responder;
+    struct loop *loop;
+    struct dns *dns;
+    struct dns_query *query;
+    struct arena arena;
+    char anchor_path[64], resolver[64];
+    /* copied from the answer */
+    int answers;
+    struct dns_answer answer;
+    struct span records[8];
+    bool closes;
+};
+
+static void write_file(char path[64], const char *text)
+{
+    FILE *file;
+
+    snprintf(path, 64, "%s/postern-dns-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    file = fdopen(mkstemp(path), "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int start(void **state)
+{
+    static struct fixture fixture;
+    struct error err = { .text = "" };
+
+    memset(&fixture, 0, sizeof fixture);
+    *state = &fixture;
+    arena_init(&fixture.arena, 1024 * 1024);
+    responder_start(&fixture.responder);
+    write_file(fixture.anchor_path, ANCHOR);
+    snprintf(fixture.resolver, sizeof fixture.resolver, "127.0.0.1:%u", fixture.responder.port);
+    assert_true(loop_open(&fixture.loop, &err));
+    if (!dns_open(fixture.loop, &(struct dns_settings){ fixture.resolver, fixture.anchor_path },
+                  &fixture.dns, &err))
+        fail_msg("%s", err.text);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct fixture *fixture = *state;
+
+    dns_close(&fixture->dns);
+    loop_close(&fixture->loop);
+    responder_stop(&fixture->responder);
+    unlink(fixture->anchor_path);
+    arena_clear(&fixture->arena);
+    return 0;
+}
+
+static void note(void *owner, const struct dns_answer *answer)
+{
+    struct fixture *fixture = owner;
+
+    fixture->answers++;
+    fixture->query = NULL;
+    fixture->answer = *answer;
+    for (size_t i = 0; i < answer->record_count && i < 8; i++)
+        fixture->records[i] = arena_copy_bytes(&fixture->arena, answer->records[i]);
+    if (answer->canonical_name != NULL)
+        fixture->answer.canonical_name =
+            arena_copy(&fixture->arena, span_of(answer->canonical_name));
+    if (answer->why_bogus != NULL)
+        fixture->answer.why_bogus = arena_copy(&fixture->arena, span_of(answer->why_bogus));
+    if (fixture->closes)
+        dns_close(&fixture->dns);
+}
+
+static void ask(struct fixture *fixture, const char *name, enum dns_type type, int64_t timeout_ms)
+{
+    struct error err = { .text = "" };
+    int before = fixture->answers;
+
+    if (!dns_find(fixture->dns, name, type, timeout_ms, note, fixture, &fixture->query, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(fixture->answers, before); /* never inside the call */
+    loop_run(fixture->loop);                    /* ends when nothing is asked for any more */
+    assert_int_equal(fixture->answers, before + 1);
+}
+
+static void finds_an_address(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (int again = 0; again < 2; again++) { /* the second comes from the cache */
+        ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+        assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
+        assert_int_equal(fixture->answer.security, DNS_INSECURE);
+        assert_int_equal(fixture->answer.record_count, 1);
+        assert_true(span_equal(fixture->records[0], (struct span){ "\xc0\x00\x02\x01", 4 }));
+        assert_in_range(fixture->answer.ttl_s, 1, 300);
+        assert_null(fixture->answer.canonical_name);
+    }
+}
+
+static void finds_every_mail_host(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[256];
+
+    ask(fixture, "two.test", DNS_TYPE_MX, LONG_MS);
+    assert_int_equal(fixture->answer.record_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(dns_name_text(span_part(fixture->records[i], 2, SIZE_MAX), name, sizeof name));
+        assert_true(strcmp(name, "mx1.test") == 0 || strcmp(name, "mx2.test") == 0);
+    }
+}
+
+static void follows_an_alias_and_says_where_it_leads(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ask(fixture, "alias.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
+    assert_non_null(fixture->answer.canonical_name);
+    assert_true(span_starts_with(span_of(fixture->answer.canonical_name), "good.test"));
+}
+
+static void tells_the_ways_of_not_answering_apart(void **state)
+{
+    static const struct {
+        const char *name;
+        enum dns_outcome outcome;
+    } cases[] = {
+        { "nodata.test", DNS_NO_DATA },    { "nx.test", DNS_NXDOMAIN },
+        { "servfail.test", DNS_SERVFAIL }, { "refused.test", DNS_SERVFAIL },
+        { "garbage.test", DNS_SERVFAIL },
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        ask(fixture, cases[i].name, DNS_TYPE_A, LONG_MS);
+        if (fixture->answer.outcome != cases[i].outcome)
+            fail_msg("%s: outcome %d", cases[i].name, (int)fixture->answer.outcome);
+        assert_int_equal(fixture->answer.record_count, 0);
+    }
+}
+
+static void answers_by_itself_when_nobody_does(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ask(fixture, "silent.test", DNS_TYPE_A, SHORT_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
+}
+
+static void calls_an_unsigned_answer_in_a_signed_zone_bogus(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ask(fixture, "good.signed.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_BOGUS);
+    assert_int_equal(fixture->answer.security, DNS_VALIDATION_FAILED);
+    assert_non_null(fixture->answer.why_bogus);
+    assert_true(strlen(fixture->answer.why_bogus) > 0);
+}
+
+static void stays_silent_about_what_was_cancelled(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_true(dns_find(fixture->dns, "good.test", DNS_TYPE_A, LONG_MS, note, fixture,
+                         &fixture->query, NULL));
+    dns_cancel(&fixture->query);
+    assert_null(fixture->query);
+    loop_run(fixture->loop);
+    assert_int_equal(fixture->answers, 0);
+}
+
+static void may_be_closed_while_something_is_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_true(dns_find(fixture->dns, "silent.test", DNS_TYPE_A, LONG_MS, note, fixture,
+                         &fixture->query, NULL));
+    dns_close(&fixture->dns);
+    loop_run(fixture->loop);
+    assert_int_equal(fixture->answers, 0);
+}
+
+static void may_be_closed_in_an_answer(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->closes = true;
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_null(fixture->dns);
+}
+
+static void names_every_wrong_setting(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dns *dns = NULL;
+    struct error err;
+    char path[64];
+
+    assert_false(dns_open(fixture->loop, &(struct dns_settings){ "nowhere", NULL }, &dns, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_false(
+        dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1:0", NULL }, &dns, &err));
+    assert_false(dns_open(
+        fixture->loop, &(struct dns_settings){ "127.0.0.1", "/nonexistent/anchor" }, &dns, &err));
+    assert_non_null(strstr(err.text, "/nonexistent/anchor"));
+    write_file(path, "; a comment\nexample. IN A 192.0.2.1\n");
+    assert_false(dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1", path }, &dns, &err));
+    assert_non_null(strstr(err.text, "line 2"));
+    assert_null(dns);
+    unlink(path);
+}
+
+static bool count_record(void *owner, const char *record)
+{
+    assert_null(strchr(record, '('));
+    (*(int *)owner)++;
+    return true;
+}
+
+static void reads_anchors_as_tools_write_them(void **state)
+{
+    static const char text[] = "$TTL 3600\n"
+                               "\n"
+                               "; the root\n"
+                               ". 172800 IN DNSKEY 257 3 8 AwEAAa+/= ;{id = 1}\n"
+                               "example. DS ( 1 8 2\n"
+                               "   ABCDEF ; half\n"
+                               "   0123 )\n"
+                               "example.\tIN\t3600\tDS\t1 8 2 00ff";
+    static const char *const broken[] = { "example. DS 1 8 2", "example. DS 1 8 2 xyz",
+                                          "example. DS (1 8 2 00", "DS 1 8 2 00ff",
+                                          "example. DS 99999 8 2 00" };
+    struct error err;
+    int count = 0;
+
+    (void)state;
+    assert_true(dns_anchor_parse(span_of(text), count_record, &count, &err));
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < ARRAY_SIZE(broken); i++)
+        assert_false(dns_anchor_parse(span_of(broken[i]), count_record, &count, &err));
+}
+
+static void writes_names_so_that_they_can_be_read_back(void **state)
+{
+    char text[64];
+
+    (void)state;
+    assert_true(dns_name_text((struct span){ "\x02MX\x04tEst\x00", 9 }, text, sizeof text));
+    assert_string_equal(text, "mx.test");
+    assert_true(dns_name_text((struct span){ "\x00", 1 }, text, sizeof text));
+    assert_string_equal(text, ".");
+    assert_true(dns_name_text((struct span){ "\x04"
+                                             "a.\\\x07"
+                                             "\x00",
+                                             6 },
+                              text, sizeof text));
+    assert_string_equal(text, "a\\.\\\\\\007");
+    assert_false(dns_name_text((struct span){ "\x02mx", 3 }, text, sizeof text));
+    assert_false(dns_name_text((struct span){ "\x05mx\x00", 4 }, text, sizeof text));
+    assert_false(dns_name_text((struct span){ "\xc0\x0c", 2 }, text, sizeof text));
+    assert_false(dns_name_text((struct span){ "\x02mx\x00x", 5 }, text, sizeof text));
+    assert_false(dns_name_text((struct span){ "\x02mx\x04test\x00", 9 }, text, 7));
+    assert_false(dns_name_text((struct span){ NULL, 0 }, text, sizeof text));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(finds_an_address, start, stop),
+        cmocka_unit_test_setup_teardown(finds_every_mail_host, start, stop),
+        cmocka_unit_test_setup_teardown(follows_an_alias_and_says_where_it_leads, start, stop),
+        cmocka_unit_test_setup_teardown(tells_the_ways_of_not_answering_apart, start, stop),
+        cmocka_unit_test_setup_teardown(answers_by_itself_when_nobody_does, start, stop),
+        cmocka_unit_test_setup_teardown(calls_an_unsigned_answer_in_a_signed_zone_bogus, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(stays_silent_about_what_was_cancelled, start, stop),
+        cmocka_unit_test_setup_teardown(may_be_closed_while_something_is_asked_for, start, stop),
+        cmocka_unit_test_setup_teardown(may_be_closed_in_an_answer, start, stop),
+        cmocka_unit_test_setup_teardown(names_every_wrong_setting, start, stop),
+        cmocka_unit_test(reads_anchors_as_tools_write_them),
+        cmocka_unit_test(writes_names_so_that_they_can_be_read_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
