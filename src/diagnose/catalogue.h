@@ -30,6 +30,19 @@ const struct catalogue_row *catalogue_row(size_t index);
 /* NULL: no such code. */
 const struct catalogue_row *catalogue_find(const char *code);
 
+/* Other words for a row, where the judge knows more than the row: what experiments singled out, or
+ * who exactly is to blame. Keys are ours and never shown. */
+struct catalogue_variant {
+    const char *key;
+    enum fault fault;
+    const char *cause, *remedy; /* templates; a NULL remedy: that of the row */
+};
+
+size_t catalogue_variant_count(void);
+const struct catalogue_variant *catalogue_variant(size_t index);
+/* NULL: no such key. */
+const struct catalogue_variant *catalogue_variant_find(const char *key);
+
 struct catalogue_value {
     const char *name, *value;
 };

@@ -1,0 +1,13 @@
+/* diagnose/catalogue_rows.h - the tables that make up the catalogue; for catalogue.c alone. */
+#pragma once
+
+#include "diagnose/catalogue.h"
+
+extern const struct catalogue_row catalogue_rows_smtp[];
+extern const size_t catalogue_rows_smtp_count;
+extern const struct catalogue_row catalogue_rows_tls[];
+extern const size_t catalogue_rows_tls_count;
+extern const struct catalogue_row catalogue_rows_trust[];
+extern const size_t catalogue_rows_trust_count;
+extern const struct catalogue_variant catalogue_variants[];
+extern const size_t catalogue_variants_count;
