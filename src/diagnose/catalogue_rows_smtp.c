@@ -16,7 +16,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Check the spelling of {domain}; if it is right, its owner has to register it or "
                   "to put it back into its parent zone: dig +trace MX {domain}",
         .source = "RFC 5321 section 5.1, RFC 2308 section 2.1",
-        .lab = "dns-nxdomain",
+        .lab = "nxdomain",
     },
     {
         .code = "dns-null-mx",
@@ -29,7 +29,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Nothing if that is meant; else the owner of {domain} replaces the record \"MX 0 "
                   ".\" by the names of its mail hosts",
         .source = "RFC 7505 section 3",
-        .lab = "dns-null-mx",
+        .lab = "null-mx",
     },
     {
         .code = "dns-timeout",
@@ -42,7 +42,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look whether the name servers of {domain} answer: dig +trace {type} {name}; if "
                   "every domain times out, it is our resolver",
         .source = "RFC 5321 section 5.1",
-        .lab = "dns-timeout",
+        .lab = "dns-silent",
     },
     {
         .code = "dns-servfail",
@@ -52,10 +52,11 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .enhanced_status = "4.4.3",
         .title = "The DNS answers with an error",
         .cause = "The DNS answers {rcode} for {name} {type}",
-        .remedy = "The owner of {domain} repairs its name servers; ask each of them: dig +norecurse "
-                  "{type} {name} @SERVER",
+        .remedy =
+            "The owner of {domain} repairs its name servers; ask each of them: dig +norecurse "
+            "{type} {name} @SERVER",
         .source = "RFC 2308 section 7.1",
-        .lab = "dns-servfail",
+        .lab = "servfail",
     },
     {
         .code = "dns-bogus",
@@ -69,7 +70,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "The owner of {domain} signs the zone again or corrects the DS record at its "
                   "parent: delv +rtrace {type} {name} shows where the chain breaks",
         .source = "RFC 4035 section 5.5, RFC 7672 section 2.1",
-        .lab = "dns-bogus",
+        .lab = "bogus",
     },
     {
         .code = "dns-no-address",
@@ -82,7 +83,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "The owner of {domain} adds an A or AAAA record for {name}, or takes it out of "
                   "the MX records",
         .source = "RFC 5321 section 5.1",
-        .lab = "dns-no-address",
+        .lab = "no-address",
     },
     {
         .code = "dns-mx-is-address",
@@ -95,7 +96,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "The owner of {domain} gives the host a name with an A or AAAA record and puts "
                   "that name into the MX record",
         .source = "RFC 1035 section 3.3.9, RFC 5321 section 5.1",
-        .lab = "dns-mx-is-address",
+        .lab = "mx-address",
     },
     {
         .code = "dns-mx-is-alias",
@@ -104,11 +105,12 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.4.4",
         .title = "An MX record leads to an alias",
-        .cause = "The MX host {name} is an alias (CNAME) of {canonical}; some senders do not follow "
-                 "it, and DANE and certificates then go by two names",
+        .cause =
+            "The MX host {name} is an alias (CNAME) of {canonical}; some senders do not follow "
+            "it, and DANE and certificates then go by two names",
         .remedy = "The owner of {domain} puts {canonical} itself into the MX record",
         .source = "RFC 5321 section 5.1, RFC 2181 section 10.3, RFC 7672 section 2.2.2",
-        .lab = "dns-mx-is-alias",
+        .lab = "mx-alias",
     },
     {
         .code = "dns-hosts-left-out",
@@ -134,7 +136,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Start the mail server on {host}, or make it listen on that address: ss -ltn "
                   "'sport = :{port}' on the host shows whether it does",
         .source = "RFC 9293 section 3.5.3",
-        .lab = "connect-refused",
+        .lab = "refused",
     },
     {
         .code = "connect-timeout",
@@ -148,7 +150,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                   "firewall in front of {host}, and make sure that our provider lets port {port} "
                   "out",
         .source = "RFC 5321 section 4.5.4.1",
-        .lab_reason = "a dropped SYN cannot be made on loopback without touching its firewall",
+        .lab = "unanswered",
     },
     {
         .code = "connect-unreachable",
@@ -160,7 +162,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .cause = "There is no way to {endpoint}: {why}",
         .remedy = "Find the router that answers so: traceroute -T -p {port} {address}",
         .source = "RFC 1122 section 4.2.3.9",
-        .lab_reason = "an unreachable network cannot be made on loopback",
+        .lab = "unreachable",
     },
     {
         .code = "connect-reset",
@@ -173,7 +175,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look on {host} for what drops our address before the mail server speaks: TCP "
                   "wrappers, a connection limit, a load balancer without a live backend",
         .source = "RFC 5321 section 3.1",
-        .lab = "connect-reset",
+        .lab = "resets",
     },
     {
         .code = "port-25-blocked",
@@ -201,7 +203,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look what {host} waits for before it greets: a DNS look-up of our address that "
                   "hangs, a content filter that is down, all its processes busy",
         .source = "RFC 5321 section 4.5.3.2.1",
-        .lab = "greeting-timeout",
+        .lab = "silent",
     },
     {
         .code = "greeting-closed",
@@ -211,10 +213,11 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .enhanced_status = "4.4.2",
         .title = "The server hangs up before a greeting",
         .cause = "{endpoint} takes the connection and closes it {when}",
-        .remedy = "Read the mail log of {host} at that time: a block list, a connection limit, or a "
-                  "mail server that dies at start",
+        .remedy =
+            "Read the mail log of {host} at that time: a block list, a connection limit, or a "
+            "mail server that dies at start",
         .source = "RFC 5321 section 3.1",
-        .lab = "greeting-closed",
+        .lab = "hangs-up",
     },
     {
         .code = "greeting-malformed",
@@ -227,7 +230,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Let a mail server answer on port {port} of {host}, or correct the port; a "
                   "greeting is \"220 HOST ESMTP\" and CRLF",
         .source = "RFC 5321 section 4.2, section 4.3.1",
-        .lab = "greeting-malformed",
+        .lab = "speaks-ssh",
     },
     {
         .code = "greeting-rejected",
@@ -240,7 +243,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the reason in the reply; a block list or a missing reverse name of our "
                   "address is ours to repair, an overload is for {host}",
         .source = "RFC 5321 section 3.1, section 3.8",
-        .lab = "greeting-rejected",
+        .lab = "rejects",
     },
     {
         .code = "greeting-expects-tls",
@@ -251,10 +254,11 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .title = "The port speaks TLS from the first byte",
         .cause = "Port {port} of {host} speaks implicit TLS: it waits for a ClientHello and never "
                  "greets in plaintext",
-        .remedy = "Mail between servers goes to port 25; for submission over implicit TLS dial port "
-                  "{port} with TLS at once: openssl s_client -connect {address_port}",
+        .remedy =
+            "Mail between servers goes to port 25; for submission over implicit TLS dial port "
+            "{port} with TLS at once: openssl s_client -connect {address_port}",
         .source = "RFC 8314 section 3.3, RFC 3207 section 4",
-        .lab = "greeting-expects-tls",
+        .lab = "implicit-tls",
     },
     /* ehlo */
     {
@@ -269,7 +273,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Let {host} answer EHLO; where a firewall inspects SMTP, switch that off (Cisco "
                   "PIX: no fixup protocol smtp 25; ASA: remove \"inspect esmtp\")",
         .source = "RFC 5321 section 3.2, RFC 3207 section 4",
-        .lab = "ehlo-rejected",
+        .lab = "helo-only",
     },
     {
         .code = "session-rejected",
@@ -282,7 +286,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the reason in the reply; \"421\" is an overload or a shutdown at {host}, "
                   "\"5xx\" mostly our name in EHLO or our address",
         .source = "RFC 5321 section 3.8, section 4.1.4",
-        .lab = "session-rejected",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "ehlo-timeout",
@@ -292,10 +296,11 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .enhanced_status = "4.4.2",
         .title = "No answer to EHLO",
         .cause = "{host} greets and then does not answer EHLO within {seconds}",
-        .remedy = "Look what {host} does at EHLO: mostly a DNS look-up of our name that hangs, or a "
-                  "proxy in front without a backend",
+        .remedy =
+            "Look what {host} does at EHLO: mostly a DNS look-up of our name that hangs, or a "
+            "proxy in front without a backend",
         .source = "RFC 5321 section 4.5.3.2",
-        .lab = "ehlo-timeout",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "ehlo-closed",
@@ -308,7 +313,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the mail log of {host} at that time: a crash, an access rule, or a proxy "
                   "that lost its backend",
         .source = "RFC 5321 section 3.8",
-        .lab = "ehlo-closed",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "ehlo-keyword-before-greeting",
@@ -322,7 +327,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                  "line; a strict client does not see {keywords} there, a lenient one would",
         .remedy = "Put a line \"250-{host} Hello\" in front of the keywords",
         .source = "RFC 1869 section 4.3, RFC 5321 section 4.1.1.1",
-        .lab = "ehlo-keyword-before-greeting",
+        .lab = "keyword-first",
     },
     {
         .code = "ehlo-malformed",
@@ -335,7 +340,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Correct the EHLO reply: each line \"250-KEYWORD\" and CRLF, the last \"250 "
                   "KEYWORD\", at most 512 octets each",
         .source = "RFC 5321 section 4.2, section 4.1.1.1",
-        .lab = "ehlo-malformed",
+        .lab = "no-codes",
     },
     {
         .code = "ehlo-bare-lf",
@@ -348,7 +353,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                  "the CRLF that never comes",
         .remedy = "End every reply line with CR LF",
         .source = "RFC 5321 section 2.3.8",
-        .lab = "ehlo-bare-lf",
+        .lab = "bare-lf",
     },
     {
         .code = "ehlo-lower-case",
@@ -373,11 +378,12 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .title = "STARTTLS is overwritten on the way",
         .cause = "Something between us and {host} overwrites its EHLO reply (\"{line}\"), and "
                  "STARTTLS with it",
-        .remedy = "Switch off SMTP inspection in the firewall (Cisco PIX: no fixup protocol smtp 25; "
-                  "ASA: policy-map global_policy / class inspection_default / no inspect esmtp, or "
-                  "\"allow-tls\" in its esmtp map)",
+        .remedy =
+            "Switch off SMTP inspection in the firewall (Cisco PIX: no fixup protocol smtp 25; "
+            "ASA: policy-map global_policy / class inspection_default / no inspect esmtp, or "
+            "\"allow-tls\" in its esmtp map)",
         .source = "RFC 3207 section 6",
-        .lab = "starttls-masked",
+        .lab = "masked",
     },
     {
         .code = "starttls-not-offered",
@@ -392,7 +398,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                   "smtpd_tls_security_level=may smtpd_tls_chain_files=/PATH/KEY-AND-CHAIN.pem; "
                   "Exim: tls_advertise_hosts = *)",
         .source = "RFC 3207 section 4",
-        .lab = "starttls-not-offered",
+        .lab = "no-starttls",
     },
     /* starttls */
     {
@@ -407,7 +413,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the mail log of {host}: mostly the certificate or key file cannot be read, "
                   "or the TLS process is down (Postfix: postfix check; tlsmgr in master.cf)",
         .source = "RFC 3207 section 4",
-        .lab = "starttls-refused-temporarily",
+        .lab = "tls-unavailable",
     },
     {
         .code = "starttls-refused",
@@ -421,7 +427,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Configure TLS on {host} fully or do not offer STARTTLS; a proxy in front may "
                   "offer what the server behind it does not know",
         .source = "RFC 3207 section 4",
-        .lab = "starttls-refused",
+        .lab = "starttls-502",
     },
     {
         .code = "starttls-closed",
@@ -435,7 +441,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the mail log of {host}: the TLS side dies at start, mostly for a "
                   "certificate or key that it cannot read",
         .source = "RFC 3207 section 4",
-        .lab = "starttls-closed",
+        .lab = "closes-after-220",
     },
     {
         .code = "starttls-timeout",
@@ -449,7 +455,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look what {host} waits for at STARTTLS: the TLS process, its random source, a "
                   "proxy that swallows the command",
         .source = "RFC 3207 section 4, RFC 5321 section 4.5.3.2",
-        .lab = "starttls-timeout",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "starttls-malformed",
@@ -462,7 +468,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .cause = "The answer of {host} to STARTTLS is no SMTP reply: {what}",
         .remedy = "Let {host} answer STARTTLS with one line, \"220 Ready to start TLS\" and CRLF",
         .source = "RFC 3207 section 4, RFC 5321 section 4.2",
-        .lab = "starttls-malformed",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "starttls-injected",
@@ -479,7 +485,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                   "another network; on {host}, update the mail server (CVE-2011-0411 and its kin) "
                   "and take away SMTP proxies in front of it",
         .source = "RFC 3207 section 4.2, RFC 3207 section 6",
-        .lab = "starttls-injected",
+        .lab = "injected",
     },
     {
         .code = "starttls-not-tls",
@@ -493,7 +499,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Find what answers STARTTLS in the name of the server: a proxy or content filter "
                   "that passes the command on and does not know that TLS begins",
         .source = "RFC 3207 section 4",
-        .lab = "starttls-not-tls",
+        .lab = "plaintext",
     },
     /* after-tls */
     {
@@ -507,7 +513,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Let {host} forget the plaintext session after STARTTLS and take a second EHLO; "
                   "read its log for an access rule that only applies under TLS",
         .source = "RFC 3207 section 4.2",
-        .lab = "after-tls-ehlo-rejected",
+        .lab = "rejects-ehlo-in-tls",
     },
     {
         .code = "after-tls-second-greeting",
@@ -521,7 +527,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Do not greet after STARTTLS: a TLS wrapper (such as stunnel without its smtp "
                   "protocol) stands where STARTTLS was meant",
         .source = "RFC 3207 section 4.2",
-        .lab = "after-tls-second-greeting",
+        .lab = "greets-twice",
     },
     {
         .code = "after-tls-closed",
@@ -535,7 +541,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the mail log of {host} at that time: a process that dies after the "
                   "handshake, or an access rule that only applies under TLS",
         .source = "RFC 3207 section 4.2",
-        .lab = "after-tls-closed",
+        .lab = "closes-in-tls",
     },
     {
         .code = "after-tls-timeout",
@@ -549,7 +555,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look on {host} for what stands behind the TLS side: a wrapper or load balancer "
                   "that ends TLS and has no mail server behind it",
         .source = "RFC 3207 section 4.2, RFC 5321 section 4.5.3.2",
-        .lab = "after-tls-timeout",
+        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
     },
     {
         .code = "close-notify-missing",
@@ -562,7 +568,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                  "lost by it in SMTP",
         .remedy = "Nothing has to be done; a tidy server sends close_notify before it closes",
         .source = "RFC 8446 section 6.1",
-        .lab = "close-notify-missing",
+        .lab = "no-close-notify",
     },
 };
 

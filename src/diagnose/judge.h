@@ -19,11 +19,11 @@ void judge_observation(const struct observation *observation, const struct exper
 void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_t now_s,
                    struct arena *arena, struct findings *findings);
 
-/* The DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
+/* Adds the DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
  * aliases, bogus answers). */
 void judge_route(const struct route *route, struct arena *arena, struct findings *findings);
 
-/* All addresses of all domains of one run together: port 25 blocked, every destination failing
+/* Adds what all addresses of one run show together: port 25 blocked, every destination failing
  * alike, our clock, our trust store. What is found is our own doing. */
 void judge_together(const struct observation *const *observations, size_t count,
                     struct arena *arena, struct findings *findings);

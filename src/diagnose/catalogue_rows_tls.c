@@ -1,0 +1,400 @@
+/* diagnose/catalogue_rows_tls.c - the words of findings of the handshake. */
+#include "diagnose/catalogue_rows.h"
+
+#include "base/compiler.h"
+
+#define FAILURE "validation-failure"
+
+const struct catalogue_row catalogue_rows_tls[] = {
+    {
+        .code = "handshake-closed",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The server hangs up in the handshake",
+        .cause = "{host} closes the connection {when}, without an alert that says why{though}",
+        .remedy =
+            "Read the TLS errors in the log of {host} at that time: mostly its key and "
+            "certificate do not load, or the TLS process dies; try {probe} on the host itself",
+        .source = "RFC 8446 section 6.2",
+        .lab = "closes-in-handshake",
+    },
+    {
+        .code = "handshake-reset",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The connection is reset in the handshake",
+        .cause = "The connection to {host} is reset {when}{though}",
+        .remedy = "Read the log of {host} at that time; if it shows nothing, something in between "
+                  "resets: try {probe} on the host itself and from another network",
+        .source = "RFC 8446 section 6.2",
+        .lab = "resets-in-handshake",
+    },
+    {
+        .code = "handshake-timeout",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The handshake stalls",
+        .cause = "{host} says 220 to STARTTLS and then falls silent {when}: nothing more came "
+                 "within {seconds}{though}",
+        .remedy =
+            "Look on {host} whether its TLS process hangs (random source, OCSP fetch, a proxy "
+            "without backend); if {probe} works there, something in between drops packets "
+            "(MTU, firewall)",
+        .source = "RFC 3207 section 4, RFC 4821 section 1",
+        .lab = "stalls-in-handshake",
+    },
+    {
+        .code = "handshake-no-common-version",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "No TLS version in common",
+        .cause = "{host} speaks {theirs}; we offer {ours}, and nothing older is safe",
+        .remedy =
+            "Enable TLS 1.2 and 1.3 on {host} (Postfix: smtpd_tls_protocols = >=TLSv1.2; "
+            "Exchange: SCHANNEL registry keys, then restart), mostly with a newer TLS library",
+        .source = "RFC 8996 section 4, RFC 8446 section 4.1.3",
+        .lab = "tls10-only",
+    },
+    {
+        .code = "handshake-no-common-cipher",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "No cipher in common",
+        .cause = "{host} accepts no cipher, group or signature algorithm that we offer",
+        .remedy = "Allow today's ciphers on {host} (Postfix: smtpd_tls_ciphers = medium and no "
+                  "smtpd_tls_exclude_ciphers; Exim: tls_require_ciphers unset) and make sure that "
+                  "its certificate and key are loaded",
+        .source = "RFC 9325 section 4.2, RFC 8446 section 4.1.1",
+        .lab = "rc4-only",
+    },
+    {
+        .code = "handshake-weak-dh",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The Diffie-Hellman group is too small",
+        .cause = "{host} uses a Diffie-Hellman group of {bits}; at least 2048 bits are needed",
+        .remedy = "Enable ECDHE on {host}, or give it a group of 2048 bits (Postfix: unset "
+                  "smtpd_tls_dh1024_param_file; Exim: tls_dhparam = ffdhe2048; Sendmail: O "
+                  "DHParameters=2)",
+        .source = "RFC 9325 section 4.4, RFC 7919 section 4",
+        .lab = "dh-1024",
+    },
+    {
+        .code = "handshake-legacy-renegotiation",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The server lacks secure renegotiation",
+        .cause =
+            "{host} does not know secure renegotiation (RFC 5746), the repair of CVE-2009-3555; "
+            "TLS libraries of today refuse such a server",
+        .remedy = "Update the TLS library or the appliance that answers for {host}; it dates from "
+                  "before 2010",
+        .source = "RFC 5746 section 4.1, RFC 9325 section 3.5",
+        .lab = "legacy-renegotiation",
+    },
+    {
+        .code = "handshake-name-not-recognized",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The server does not know the name in SNI",
+        .cause = "{host} refuses the name \"{sni}\" in SNI with the alert unrecognized_name",
+        .remedy =
+            "Teach {host} the name that its MX record has, or let it fall back to its default "
+            "certificate for unknown names, as RFC 6066 advises",
+        .source = "RFC 6066 section 3, RFC 7672 section 8.1",
+        .lab = "unknown-name",
+    },
+    {
+        .code = "handshake-alert",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The handshake ends with an alert",
+        .cause = "{host} ends the handshake {when} with the alert {alert}: {meaning}{though}",
+        .remedy = "Read the TLS error in the log of {host} at that time; reproduce it with {probe}",
+        .source = "RFC 8446 section 6.2",
+        .lab = "internal-error",
+    },
+    {
+        .code = "client-certificate-required",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The server demands a client certificate",
+        .cause = "{host} demands a client certificate and we showed none",
+        .remedy = "Configure a client certificate for this destination (--client-cert FILE "
+                  "--client-key FILE), issued by {authorities}",
+        .source = "RFC 8446 section 4.4.2.4, RFC 5246 section 7.4.6",
+        .lab = "needs-client-certificate",
+    },
+    {
+        .code = "client-certificate-rejected",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The server refuses our client certificate",
+        .cause = "{host} refuses our client certificate {subject}: {why}",
+        .remedy = "{advice}",
+        .source = "RFC 8446 section 4.4.2.4, section 6.2",
+        .lab = "rejects-client-certificate",
+    },
+    {
+        .code = "client-certificate-expired",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "Our client certificate has expired",
+        .cause = "Our own client certificate {subject} expired on {date}",
+        .remedy = "Renew it and replace {file}: openssl x509 -noout -enddate -in {file}",
+        .source = "RFC 5280 section 4.1.2.5, RFC 8446 section 6.2",
+        .lab = "expired-client-certificate",
+    },
+    {
+        .code = "client-certificate-unusable",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_FATAL,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "Our client certificate cannot be used",
+        .cause = "Our own client certificate {subject} cannot be used: {why}",
+        .remedy = "{advice}",
+        .source = "RFC 8446 section 4.4.3",
+        .lab_reason = "the fault lies in our own files; a unit test has them",
+    },
+    {
+        .code = "version-below-minimum",
+        .step = STEP_POLICY,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_UNTRUSTED,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "The TLS version is older than the rule allows",
+        .cause = "{host} chose {version}, and the rule for {domain} asks for {minimum} or newer",
+        .remedy = "Enable {minimum} on {host}, or lower minimum_tls in the rule for {domain}",
+        .source = "RFC 9325 section 3.1.1",
+        .lab_reason = "it takes a rule of ours; a unit test has one",
+    },
+};
+
+const size_t catalogue_rows_tls_count = ARRAY_SIZE(catalogue_rows_tls);
+
+const struct catalogue_variant catalogue_variants[] = {
+    {
+        .key = "large-hello",
+        .fault = FAULT_NETWORK,
+        .cause = "Something on the way to {host} does not let a ClientHello of {large} octets "
+                 "through, though one of {small} octets passes",
+        .remedy = "Update or bypass the firewall or load balancer in front of {host} that inspects "
+                  "TLS (known: F5 BIG-IP with ClientHello of 256 to 511 octets, old Cisco ASA); "
+                  "until then limit what is offered to it: TLS 1.2 and few ciphers",
+    },
+    {
+        .key = "tls13-intolerant",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {how} where TLS 1.3 is offered, though it accepts a ClientHello that "
+                 "offers TLS 1.2 at most: it is intolerant of newer versions",
+        .remedy = "Update the TLS library or appliance that answers for {host}: a server has to "
+                  "answer an offer of newer versions with the newest that it knows",
+    },
+    {
+        .key = "sni-intolerant",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {how} where the ClientHello carries SNI ({sni}), though it accepts one "
+                 "without",
+        .remedy =
+            "Repair the SNI handling of {host}: a server ignores names that it does not know, "
+            "and serves its default certificate",
+    },
+    {
+        .key = "ticket-intolerant",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {how} where the client offers session tickets, though it accepts a "
+                 "ClientHello without",
+        .remedy = "Repair or switch off the session tickets of {host} (several backends behind one "
+                  "address have to share the ticket key); until then switch resumption off for it",
+    },
+    {
+        .key = "ecdsa-broken",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {how} with its ECDSA certificate, though a handshake with RSA alone "
+                 "succeeds",
+        .remedy = "Check the ECDSA certificate and key of {host}, or take them out and leave RSA",
+    },
+    {
+        .key = "tls13-broken",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {how} under TLS 1.3, though TLS 1.2 with it succeeds: its TLS 1.3 is "
+                 "broken",
+        .remedy = "Update the TLS library of {host}; until then limit it to TLS 1.2 (Postfix: "
+                  "smtpd_tls_protocols = >=TLSv1.2, <=TLSv1.2)",
+    },
+    {
+        .key = "cipher-obsolete",
+        .fault = FAULT_SERVER,
+        .cause = "{host} accepts only {theirs} ({weakness}), which no TLS library of today offers",
+        .remedy = NULL,
+    },
+    {
+        .key = "cipher-none",
+        .fault = FAULT_SERVER,
+        .cause = "{host} refuses every cipher that TLS ever had, so it cannot use its own "
+                 "certificate: none is loaded, or its key cannot be used",
+        .remedy = "Read the TLS error in the log of {host} and load certificate and key (Postfix: "
+                  "postconf -n | grep smtpd_tls; smtpd_tls_chain_files = /PATH/KEY-AND-CHAIN.pem)",
+    },
+    {
+        .key = "security-level",
+        .fault = FAULT_SERVER,
+        .cause = "{host} accepts only what is too weak for us: {theirs}",
+        .remedy =
+            "Replace what is weak on {host}: a certificate and key exchange signed with "
+            "SHA-256 or better, RSA or DSA keys of 2048 bits, curves of 224 bits, AES ciphers",
+    },
+    {
+        .key = "signature-algorithm",
+        .fault = FAULT_SERVER,
+        .cause = "{host} and we have no signature algorithm in common: {theirs}",
+        .remedy = "Let {host} sign with RSA-PSS or ECDSA and SHA-256 or better; mostly a new "
+                  "certificate with an RSA 2048 or P-256 key does it",
+    },
+    {
+        .key = "group",
+        .fault = FAULT_SERVER,
+        .cause = "{host} and we have no key exchange group in common: {theirs}",
+        .remedy =
+            "Allow X25519 and P-256 on {host} (Postfix: tls_eecdh_auto_curves at its default; "
+            "OpenSSL: Groups unset in openssl.cnf)",
+    },
+    {
+        .key = "version-unknown",
+        .fault = FAULT_SERVER,
+        .cause = "{host} says with the alert protocol_version that it has no TLS version in common "
+                 "with us; we offer {ours}",
+        .remedy = NULL,
+    },
+    {
+        .key = "our-alert",
+        .fault = FAULT_SERVER,
+        .cause = "{host} breaks the rules of TLS {when}, so that we end the handshake with the "
+                 "alert {alert}: {meaning}",
+        .remedy = "Update the TLS library of {host}, or take out what alters bytes in between; try "
+                  "{probe} on the host itself to tell which",
+    },
+    {
+        .key = "certificate-too-large",
+        .fault = FAULT_SERVER,
+        .cause = "The certificate message of {host} is too large: {meaning}",
+        .remedy = "Send the leaf and its intermediates alone, not a whole trust store",
+    },
+    {
+        .key = "weak-dh-accepted",
+        .fault = FAULT_SERVER,
+        .cause = "{host} uses a Diffie-Hellman group of {bits}; it works for us, but OpenSSL at "
+                 "security level 2 (Debian's default) and GnuTLS refuse less than 2048 bits",
+        .remedy = NULL,
+    },
+    {
+        .key = "own-route",
+        .fault = FAULT_NETWORK,
+        .cause = "Our own host has no route to {endpoint}: {why}",
+        .remedy =
+            "Give our host a route for that address family (ip route get {address}), or leave "
+            "these addresses out where we have none",
+    },
+    {
+        .key = "name-mismatch-by-sni",
+        .fault = FAULT_SERVER,
+        .cause =
+            "{host} serves a certificate for {names} when it is asked for {reference}, and the "
+            "right one when it is not asked by name",
+        .remedy = "Correct the SNI map of {host}: it leads {reference} to the wrong certificate",
+    },
+    {
+        .key = "no-names",
+        .fault = FAULT_SERVER,
+        .cause = "The certificate carries no DNS name at all in subjectAltName, so it cannot name "
+                 "{reference}",
+        .remedy = NULL,
+    },
+    {
+        .key = "trusted-without",
+        .fault = FAULT_SERVER,
+        .cause = "The chain lacks {missing}; we know that certificate from elsewhere, but most "
+                 "senders do not and will call this server untrusted",
+        .remedy = NULL,
+    },
+    {
+        .key = "second-greeting-fatal",
+        .fault = FAULT_SERVER,
+        .cause = "{host} greets a second time inside TLS and answers no EHLO there",
+        .remedy = NULL,
+    },
+    {
+        .key = "ehlo-cut",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {closes} the connection in the middle of its reply to EHLO",
+        .remedy = NULL,
+    },
+    {
+        .key = "ehlo-hangs-up",
+        .fault = FAULT_SERVER,
+        .cause = "{host} {closes} on EHLO and takes only HELO, so it cannot offer STARTTLS",
+        .remedy = NULL,
+    },
+    {
+        .key = "keyword-lost",
+        .fault = FAULT_SERVER,
+        .cause = "The EHLO reply of {host} has {keywords} on its first line, which is the greeting "
+                 "line; a strict client does not see {keywords} there (STARTTLS is not concerned)",
+        .remedy = NULL,
+    },
+    {
+        .key = "ehlo-tolerated",
+        .fault = FAULT_SERVER,
+        .cause = "The reply of {host} to EHLO is malformed: {what}; we can read it, stricter "
+                 "senders cannot",
+        .remedy = NULL,
+    },
+    {
+        .key = "greeting-tolerated",
+        .fault = FAULT_SERVER,
+        .cause = "The greeting of {host} is malformed: {what}; we can read it, stricter senders "
+                 "cannot",
+        .remedy = "Correct the greeting: \"220 HOST ESMTP\" and CRLF, at most 512 octets a line",
+    },
+};
+
+const size_t catalogue_variants_count = ARRAY_SIZE(catalogue_variants);
