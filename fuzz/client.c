@@ -169,7 +169,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct smtp_client_settings settings = { .hostname = "client.example",
                                                    .tls = data[0] % 3,
                                                    .is_lmtp = data[0] & 4,
-                                                   .is_implicit_tls = data[0] & 8 };
+                                                   .is_implicit_tls = data[0] & 8,
+                                                   .says_helo = data[0] & 16 };
     struct span input = { (const char *)data + 2, size - 2 };
 
     run(&whole, input, SIZE_MAX, &settings);

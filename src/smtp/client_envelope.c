@@ -334,6 +334,10 @@ static bool take_lmtp_answer(struct smtp_client_transaction *transaction,
 
 void smtp_client_take_end_of_data(struct smtp_client *client, const struct smtp_reply *reply)
 {
+    if (client->output_len > 0) { /* the end has not left us: nobody can have taken the message */
+        smtp_client_finish(client);
+        return;
+    }
     if (client->settings.is_lmtp) {
         if (!take_lmtp_answer(&client->transaction, reply)) {
             smtp_client_enter(client, SMTP_CLIENT_END_OF_DATA);

@@ -88,6 +88,8 @@ static bool read_setting(struct scenario *scenario, struct span text)
 
     if (span_equal(name, span_of("lmtp")))
         return scenario->settings.is_lmtp = true;
+    if (span_equal(name, span_of("helo")))
+        return scenario->settings.says_helo = true;
     if (span_equal(name, span_of("implicit-tls")))
         return scenario->settings.is_implicit_tls = true;
     for (size_t i = 0; span_equal(name, span_of("tls")) && i < ARRAY_SIZE(levels); i++)

@@ -164,6 +164,12 @@ static void takes_no_number_that_is_none(void **state)
     assert_int_equal(parse("250-mx\r\n250 LIMITS RCPTMAX=x MAILMAX\r\n").limit_rcpt, 0);
 }
 
+static void reads_auth_as_old_servers_write_it(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("250-mx\r\n250-AUTH=LOGIN\r\n250 SIZE\r\n").extensions, AUTH | SIZE);
+}
+
 static void names_each_extension(void **state)
 {
     (void)state;
@@ -182,6 +188,7 @@ int main(void)
         cmocka_unit_test(finds_what_a_firewall_overwrote),
         cmocka_unit_test(prefers_the_masked_line_that_has_the_length_of_starttls),
         cmocka_unit_test(takes_no_number_that_is_none),
+        cmocka_unit_test(reads_auth_as_old_servers_write_it),
         cmocka_unit_test(names_each_extension),
     };
 

@@ -234,19 +234,84 @@ static void ends_the_body_only_where_the_end_has_room(void **state)
     }
 }
 
+/* A client with one recipient whose body is wanted. */
+static void start_body(struct smtp_client *client)
+{
+    static struct smtp_client_message message;
+
+    message = many_recipients();
+    message.recipient_count = 1;
+    start(client, pipelining);
+    smtp_client_send(client, &message, 0);
+    send_all(client);
+    assert_int_equal(hear(client, "250 ok\r\n250 ok\r\n354 go\r\n"), SMTP_CLIENT_BODY_WANTED);
+    sent_len = 0;
+}
+
+static void believes_no_250_that_came_before_the_end_was_sent(void **state)
+{
+    struct smtp_client client;
+    struct span body = span_of("Subject: x\r\n");
+    struct smtp_client_event event;
+    struct span input = span_of("250 taken\r\n");
+
+    (void)state;
+    start_body(&client);
+    smtp_client_give_body(&client, &body, true, 0);
+    assert_int_equal(smtp_client_state(&client), SMTP_CLIENT_END_OF_DATA);
+    smtp_client_feed(&client, &input, 0);
+    assert_true(smtp_client_next(&client, &event));
+    assert_int_equal(event.kind, SMTP_CLIENT_REPLIED);
+    assert_true(smtp_client_next(&client, &event));
+    assert_int_equal(event.kind, SMTP_CLIENT_FINISHED);
+}
+
+static void takes_no_body_while_the_output_is_full(void **state)
+{
+    static char bytes[2 * SMTP_CLIENT_OUTPUT_BYTES];
+    struct smtp_client client;
+    struct span body = { bytes, sizeof bytes };
+
+    (void)state;
+    memset(bytes, 'x', sizeof bytes);
+    start_body(&client);
+    smtp_client_give_body(&client, &body, true, 0);
+    size_t left = body.len;
+
+    smtp_client_give_body(&client, &body, true, 0);
+    assert_int_equal(body.len, left);
+    assert_int_equal(smtp_client_output(&client).len, SMTP_CLIENT_OUTPUT_BYTES);
+}
+
+static void tells_what_the_body_may_not_hold(void **state)
+{
+    static const struct {
+        const char *body;
+        enum smtp_dot_flaw flaw;
+    } rows[] = { { "a\nb", SMTP_DOT_BARE_LF },
+                 { "a\rb", SMTP_DOT_BARE_CR },
+                 { "a\r", SMTP_DOT_BARE_CR } };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct smtp_client client;
+        struct span body = span_of(rows[i].body);
+
+        start_body(&client);
+        smtp_client_give_body(&client, &body, true, 0);
+        assert_int_equal(last_event(&client), SMTP_CLIENT_FINISHED);
+        assert_int_equal(smtp_client_body_flaw(&client), rows[i].flaw);
+        assert_int_equal(smtp_client_output(&client).len, 0);
+    }
+}
+
 static void gives_an_empty_body_its_end(void **state)
 {
     struct smtp_client client;
-    struct smtp_client_message message = many_recipients();
     struct span body = { NULL, 0 };
 
     (void)state;
-    message.recipient_count = 1;
-    start(&client, pipelining);
-    smtp_client_send(&client, &message, 0);
-    send_all(&client);
-    hear(&client, "250 ok\r\n250 ok\r\n354 go\r\n");
-    sent_len = 0;
+    start_body(&client);
     smtp_client_give_body(&client, &body, false, 0);
     assert_int_equal(smtp_client_output(&client).len, 0);
     assert_int_equal(smtp_client_state(&client), SMTP_CLIENT_BODY);
@@ -363,6 +428,9 @@ int main(void)
         cmocka_unit_test(refuses_more_recipients_than_it_can_count),
         cmocka_unit_test(takes_no_more_of_a_body_than_the_output_holds),
         cmocka_unit_test(ends_the_body_only_where_the_end_has_room),
+        cmocka_unit_test(believes_no_250_that_came_before_the_end_was_sent),
+        cmocka_unit_test(takes_no_body_while_the_output_is_full),
+        cmocka_unit_test(tells_what_the_body_may_not_hold),
         cmocka_unit_test(gives_an_empty_body_its_end),
         cmocka_unit_test(counts_the_time_that_the_caller_asks_for),
         cmocka_unit_test(is_a_plain_struct_that_can_be_copied_and_replayed),
