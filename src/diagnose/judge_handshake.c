@@ -226,12 +226,16 @@ void judge_handshake(struct judge *judge)
     if (!seen->tls.was_started || seen->tls.is_not_tls || seen->ending == ENDING_NOT_TLS ||
         seen->ending == ENDING_INJECTED)
         return;
-    if (seen->tls.was_completed) {
+    /* Until the first reply came inside, TLS can still fail: RFC 8446 section 4.4.2.4. */
+    if (seen->tls.was_completed &&
+        (seen->ending != ENDING_TLS || seen->ehlo_after_tls.came || seen->second_greeting.came ||
+         findings_find(judge->findings, "client-certificate-required") != NULL ||
+         findings_find(judge->findings, "client-certificate-rejected") != NULL)) {
         judge_weak_success(judge);
         return;
     }
     if (seen->ending == ENDING_FAILED || seen->ending == ENDING_STOPPED ||
-        judge_client_certificate(judge))
+        (!seen->tls.was_completed && judge_client_certificate(judge)))
         return;
     if (alert == NULL && (judge_fatal_alert(&seen->tls, true) != NULL ||
                           (seen->ending == ENDING_TLS && seen->tls.library_reason != NULL)))
