@@ -6,7 +6,7 @@
 
 static json_t *text(const char *value)
 {
-    AUTO(arena_clear) struct arena arena;
+    AUTO(arena_clear) struct arena arena = { 0 };
 
     if (value == NULL)
         return json_null();
