@@ -1,9 +1,15 @@
-/* tools/dump_catalogue.c - prints the catalogue of findings as JSON, for the manual page and the habits. */
+/* tools/dump_catalogue.c - prints the findings and the faults of the lab as JSON, for the manual page and
+ * the habits.
+ *
+ * {"findings": [rows of diagnose/catalogue.h], "faults": [{"name", "summary", "code", "fault",
+ * "tls_report"}]}
+ */
 #include <stdio.h>
 
 #include <jansson.h>
 
 #include "diagnose/catalogue.h"
+#include "lab/faults.h"
 
 static json_t *row_to_json(const struct catalogue_row *row)
 {
@@ -15,15 +21,27 @@ static json_t *row_to_json(const struct catalogue_row *row)
                      "lab_reason", row->lab_reason);
 }
 
+static json_t *fault_to_json(const struct fault_row *row)
+{
+    struct fault_expectation expect = fault_expectation_of(row);
+
+    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?}", "name", fault_name_of(row), "summary",
+                     fault_summary_of(row), "code", expect.code, "fault", expect.fault,
+                     "tls_report", expect.tls_report);
+}
+
 int main(void)
 {
-    json_t *rows = json_array();
+    json_t *findings = json_array(), *faults = json_array(), *all;
     int status = 0;
 
-    for (size_t i = 0; i < catalogue_count() && status == 0; i++)
-        status = json_array_append_new(rows, row_to_json(catalogue_row(i)));
-    if (status == 0)
-        status = json_dumpf(rows, stdout, JSON_INDENT(1));
-    json_decref(rows);
-    return status == 0 && puts("") != EOF ? 0 : 1;
+    for (size_t i = 0; i < catalogue_count(); i++)
+        status |= json_array_append_new(findings, row_to_json(catalogue_row(i)));
+    for (size_t i = 0; i < faults_count(); i++)
+        status |= json_array_append_new(faults, fault_to_json(fault_row(i)));
+    all = json_pack("{s:o, s:o}", "findings", findings, "faults", faults);
+    if (status != 0 || all == NULL || json_dumpf(all, stdout, JSON_INDENT(1)) != 0)
+        return 1;
+    json_decref(all);
+    return puts("") == EOF;
 }
