@@ -9,19 +9,31 @@
 #include "base/text.h"
 #include "net/address.h"
 #include "net/dns_anchor.h"
+#include "net/dns_probe.h"
 #include "net/loop_internal.h"
 #include "net/octets.h"
 
 #define DEFAULT_ANCHOR "/usr/share/dns/root.key"
 
-enum { ANCHOR_FILE_MOST = 1024 * 1024, RECORDS_MOST = 256, CLASS_IN = 1, RCODE_NXDOMAIN = 3 };
+enum {
+    ANCHOR_FILE_MOST = 1024 * 1024,
+    RECORDS_MOST = 256,
+    CLASS_IN = 1,
+    RCODE_SERVFAIL = 2,
+    RCODE_NXDOMAIN = 3,
+    PROBE_MS = 1500,
+};
 
 struct dns_query {
     struct dns *dns;
     struct dns_query *previous, *next;
     struct loop_timer *timer;
     struct ub_result *result; /* has come and waits for its turn */
+    struct dns_probe *probe;  /* asks once more whether the resolver says so or says nothing */
     bool has_come;
+    bool is_settled; /* libunbound has done with it */
+    char *name;
+    enum dns_type type;
     int ticket; /* of libunbound */
     void (*answered)(void *owner, const struct dns_answer *answer);
     void *owner;
@@ -32,6 +44,8 @@ struct dns {
     struct ub_ctx *context;
     uv_poll_t poll;
     struct dns_query *queries;
+    struct net_address resolvers[DNS_PROBE_RESOLVERS_MOST];
+    size_t resolver_count;
     bool is_closed;
 };
 
@@ -105,22 +119,46 @@ static bool parse_resolver(const char *text, struct net_address *address)
     return true;
 }
 
-static bool set_resolver(struct ub_ctx *context, const char *resolver, struct error *err)
+/* Those of "nameserver" lines that we can ask ourselves. */
+static void note_nameservers(struct dns *dns)
 {
-    struct net_address address;
+    FILE *file = fopen("/etc/resolv.conf", "re");
+    char line[256];
+
+    if (file == NULL)
+        return;
+    while (dns->resolver_count < DNS_PROBE_RESOLVERS_MOST &&
+           fgets(line, sizeof line, file) != NULL) {
+        struct net_address *address = &dns->resolvers[dns->resolver_count];
+        struct span rest = span_of(line);
+        struct span word = span_take_front(&rest, strlen("nameserver"));
+
+        rest = span_trim(span_part(rest, 0, span_find(rest, '\n')));
+        address->port = 53;
+        if (span_equal(word, span_of("nameserver")) && net_address_parse(rest, address))
+            dns->resolver_count++;
+    }
+    fclose(file);
+}
+
+static bool set_resolver(struct dns *dns, const char *resolver, struct error *err)
+{
+    struct net_address *address = &dns->resolvers[0];
     char text[NET_ADDRESS_TEXT], forward[NET_ADDRESS_TEXT + 8];
     int status;
 
     if (resolver == NULL) {
-        status = ub_ctx_resolvconf(context, NULL);
+        status = ub_ctx_resolvconf(dns->context, NULL);
+        note_nameservers(dns);
         return status == 0 ||
                error_set(err, ERROR_SYSTEM, "reading /etc/resolv.conf: %s", ub_strerror(status));
     }
-    if (!parse_resolver(resolver, &address))
+    if (!parse_resolver(resolver, address))
         return error_set(err, ERROR_USAGE,
                          "\"%.80s\" is no resolver; give an address, or address:port", resolver);
-    snprintf(forward, sizeof forward, "%s@%u", net_address_text(&address, text), address.port);
-    status = ub_ctx_set_fwd(context, forward);
+    dns->resolver_count = 1;
+    snprintf(forward, sizeof forward, "%s@%u", net_address_text(address, text), address->port);
+    status = ub_ctx_set_fwd(dns->context, forward);
     return status == 0 ||
            error_set(err, ERROR_USAGE, "forwarding to %s: %s", forward, ub_strerror(status));
 }
@@ -181,8 +219,7 @@ bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns
     made->context = ub_ctx_create();
     if (made->context == NULL)
         error_set(err, ERROR_SYSTEM, "libunbound cannot be started");
-    else if (set_options(made->context, err) &&
-             set_resolver(made->context, settings->resolver, err) &&
+    else if (set_options(made->context, err) && set_resolver(made, settings->resolver, err) &&
              set_anchors(made->context, settings->trust_anchor, err) &&
              freeze(made->context, err) && watch(made, err)) {
         *dns = made;
@@ -212,10 +249,12 @@ static void drop(struct dns_query *query)
         query->next->previous = query->previous;
     if (dns->queries == NULL)
         uv_unref((uv_handle_t *)&dns->poll);
-    if (!query->has_come)
+    if (!query->has_come && !query->is_settled)
         ub_cancel(dns->context, query->ticket);
     ub_resolve_free(query->result);
+    dns_probe_stop(&query->probe);
     loop_timer_close(&query->timer);
+    memory_free(query->name);
     memory_free(query);
 }
 
@@ -268,28 +307,53 @@ static void deliver_result(struct dns_query *query)
 {
     const struct ub_result *result = query->result;
     struct span records[RECORDS_MOST];
-    struct dns_answer answer = { .outcome = DNS_SERVFAIL, .rcode = 2 };
+    size_t count = 0;
+    struct dns_answer answer = {
+        .outcome = outcome_of(result),
+        .security = security_of(result),
+        .rcode = result->rcode,
+        .canonical_name = result->canonname,
+        .why_bogus = result->bogus ? result->why_bogus : NULL,
+        .records = records,
+        .ttl_s = result->ttl > 0 ? (uint32_t)result->ttl : 0,
+    };
 
-    if (result != NULL) {
-        size_t count = 0;
-
-        for (; result->havedata && count < RECORDS_MOST && result->data[count] != NULL; count++)
-            records[count] = (struct span){ result->data[count], (size_t)result->len[count] };
-        answer = (struct dns_answer){
-            .outcome = outcome_of(result),
-            .security = security_of(result),
-            .rcode = result->rcode,
-            .canonical_name = result->canonname,
-            .why_bogus = result->bogus ? result->why_bogus : NULL,
-            .records = records,
-            .record_count = count,
-            .ttl_s = result->ttl > 0 ? (uint32_t)result->ttl : 0,
-        };
-    }
+    for (; result->havedata && count < RECORDS_MOST && result->data[count] != NULL; count++)
+        records[count] = (struct span){ result->data[count], (size_t)result->len[count] };
+    answer.record_count = count;
     deliver(query, &answer);
 }
 
-/* Where libunbound failed by itself there is no result. */
+static void deliver_failure(void *owner, int rcode)
+{
+    struct dns_query *query = owner;
+    bool is_silent = rcode == DNS_PROBE_SILENT;
+    /* A reply that libunbound could make nothing of is a failure whatever its code says. */
+    const struct dns_answer answer = {
+        .outcome = is_silent ? DNS_TIMEOUT : DNS_SERVFAIL,
+        .rcode = is_silent || rcode == 0 || rcode == RCODE_NXDOMAIN ? RCODE_SERVFAIL : rcode,
+    };
+
+    query->probe = NULL;
+    deliver(query, &answer);
+}
+
+/* Not yet the end where libunbound failed: does the resolver say so, or does it say nothing? */
+static void settle(struct dns_query *query)
+{
+    struct dns *dns = query->dns;
+    bool has_failed = query->result == NULL || outcome_of(query->result) == DNS_SERVFAIL;
+
+    query->has_come = false;
+    query->is_settled = true;
+    if (!has_failed)
+        deliver_result(query);
+    else if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, query->name,
+                              (uint16_t)query->type, PROBE_MS, deliver_failure, query,
+                              &query->probe))
+        deliver_failure(query, RCODE_SERVFAIL);
+}
+
 static void note_result(void *owner, int failure, struct ub_result *result)
 {
     struct dns_query *query = owner;
@@ -318,12 +382,12 @@ static void process(uv_poll_t *poll, int status, int events)
     (void)events;
     ub_process(dns->context);
     while (!dns->is_closed && (query = find_come(dns)) != NULL)
-        deliver_result(query);
+        settle(query);
 }
 
 static void expire(void *owner)
 {
-    const struct dns_answer answer = { .outcome = DNS_TIMEOUT, .rcode = 2 };
+    const struct dns_answer answer = { .outcome = DNS_TIMEOUT, .rcode = RCODE_SERVFAIL };
 
     deliver(owner, &answer);
 }
@@ -340,27 +404,42 @@ static void enlist(struct dns_query *query)
     dns->queries = query;
 }
 
+static struct dns_query *make_query(struct dns *dns, const char *name, enum dns_type type,
+                                    struct error *err)
+{
+    struct dns_query *made = memory_new(1, sizeof *made);
+    size_t len = strlen(name);
+
+    if (made != NULL && (made->name = memory_new(len + 1, 1)) != NULL) {
+        memcpy(made->name, name, len);
+        made->dns = dns;
+        made->type = type;
+        if (loop_timer_open(dns->loop, expire, made, &made->timer, err))
+            return made;
+        memory_free(made->name);
+    }
+    memory_free(made);
+    error_set(err, ERROR_MEMORY, "no memory for a DNS query");
+    return NULL;
+}
+
 bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
               void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
               struct dns_query **query, struct error *err)
 {
-    struct dns_query *made = memory_new(1, sizeof *made);
+    struct dns_query *made = make_query(dns, name, type, err);
     int status;
 
     *query = NULL;
     if (made == NULL)
-        return error_set(err, ERROR_MEMORY, "no memory for a DNS query");
-    made->dns = dns;
+        return false;
     made->answered = answered;
     made->owner = owner;
-    if (!loop_timer_open(dns->loop, expire, made, &made->timer, err)) {
-        memory_free(made);
-        return false;
-    }
     status =
         ub_resolve_async(dns->context, name, (int)type, CLASS_IN, made, note_result, &made->ticket);
     if (status != 0) {
         loop_timer_close(&made->timer);
+        memory_free(made->name);
         memory_free(made);
         return error_set(err, ERROR_SYSTEM, "asking for %s of %.255s: %s", dns_type_name(type),
                          name, ub_strerror(status));

@@ -25,8 +25,8 @@ enum dns_outcome {
     DNS_NO_DATA,  /* the name exists, not with this type */
     DNS_NXDOMAIN,
     DNS_SERVFAIL, /* or REFUSED, or an answer that makes no sense: see rcode */
-    DNS_TIMEOUT,
-    DNS_BOGUS, /* validation failed: see why_bogus */
+    DNS_TIMEOUT,  /* the resolver says nothing */
+    DNS_BOGUS,    /* validation failed: see why_bogus */
 };
 
 enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_VALIDATION_FAILED };

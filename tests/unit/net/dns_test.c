@@ -162,6 +162,16 @@ static void tells_the_ways_of_not_answering_apart(void **state)
     }
 }
 
+static void tells_a_refusal_by_its_code(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ask(fixture, "refused.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.rcode, 5);
+    ask(fixture, "servfail.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.rcode, 2);
+}
+
 static void answers_by_itself_when_nobody_does(void **state)
 {
     struct fixture *fixture = *state;
@@ -294,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(finds_every_mail_host, start, stop),
         cmocka_unit_test_setup_teardown(follows_an_alias_and_says_where_it_leads, start, stop),
         cmocka_unit_test_setup_teardown(tells_the_ways_of_not_answering_apart, start, stop),
+        cmocka_unit_test_setup_teardown(tells_a_refusal_by_its_code, start, stop),
         cmocka_unit_test_setup_teardown(answers_by_itself_when_nobody_does, start, stop),
         cmocka_unit_test_setup_teardown(calls_an_unsigned_answer_in_a_signed_zone_bogus, start,
                                         stop),
