@@ -35,7 +35,8 @@ struct zone {
         enum zone_trouble trouble;
     } troubles[TROUBLES_MOST];
     size_t trouble_count;
-    ldns_key *key;
+    ldns_key *key;       /* owned by `keys` */
+    ldns_key_list *keys; /* kept for good: ldns frees the keys with their list */
     int64_t now_s;
 };
 
@@ -146,6 +147,11 @@ static bool make_key(struct zone *zone, struct error *err)
     zone->key = ldns_key_new_frm_algorithm(LDNS_SIGN_ECDSAP256SHA256, 256);
     if (zone->key == NULL)
         return error_set(err, ERROR_CRYPTO, "making a DNSSEC key failed");
+    zone->keys = ldns_key_list_new();
+    if (zone->keys == NULL || !ldns_key_list_push_key(zone->keys, zone->key)) {
+        ldns_key_deep_free(zone->key);
+        return error_set(err, ERROR_MEMORY, "no memory for a DNSSEC key");
+    }
     ldns_key_set_pubkey_owner(zone->key, ldns_rdf_clone(zone->realms[0].origin));
     ldns_key_set_flags(zone->key, FLAGS_SEP);
     ldns_key_set_origttl(zone->key, TTL_S);
@@ -190,8 +196,8 @@ void zone_free(struct zone **zone)
     }
     for (size_t i = 0; i < freed->trouble_count; i++)
         ldns_rdf_deep_free(freed->troubles[i].name);
-    if (freed->key != NULL)
-        ldns_key_deep_free(freed->key);
+    if (freed->keys != NULL)
+        ldns_key_list_free(freed->keys);
     memory_free(freed);
 }
 
@@ -213,14 +219,12 @@ static void spoil(ldns_dnssec_rrs *signatures)
 static bool sign_again(struct zone *zone, ldns_dnssec_rrsets *set)
 {
     ldns_rr_list *records = ldns_rr_list_new();
-    ldns_key_list *keys = ldns_key_list_new();
     ldns_rr_list *made = NULL;
     bool is_signed = false;
 
     for (ldns_dnssec_rrs *each = set->rrs; each != NULL; each = each->next)
         ldns_rr_list_push_rr(records, each->rr);
-    ldns_key_list_push_key(keys, zone->key);
-    made = ldns_sign_public(records, keys);
+    made = ldns_sign_public(records, zone->keys);
     if (made != NULL && ldns_rr_list_rr_count(made) == 1 && set->signatures != NULL) {
         ldns_rr_free(set->signatures->rr);
         set->signatures->rr = ldns_rr_list_pop_rr(made);
@@ -228,8 +232,6 @@ static bool sign_again(struct zone *zone, ldns_dnssec_rrsets *set)
     }
     ldns_rr_list_deep_free(made);
     ldns_rr_list_free(records);
-    ldns_key_list_pop_key(keys);
-    ldns_key_list_free(keys);
     return is_signed;
 }
 
@@ -253,17 +255,13 @@ static bool make_trouble(struct zone *zone, const ldns_rdf *name, enum zone_trou
 bool zone_sign(struct zone *zone, struct error *err)
 {
     ldns_rr_list *added = ldns_rr_list_new();
-    ldns_key_list *keys = ldns_key_list_new();
     struct realm *realm = &zone->realms[0];
     ldns_status status;
 
-    ldns_key_list_push_key(keys, zone->key);
     status = ldns_dnssec_zone_add_empty_nonterminals(realm->names);
     if (status == LDNS_STATUS_OK)
-        status = ldns_dnssec_zone_sign(realm->names, added, keys,
+        status = ldns_dnssec_zone_sign(realm->names, added, zone->keys,
                                        ldns_dnssec_default_replace_signatures, NULL);
-    ldns_key_list_pop_key(keys);
-    ldns_key_list_free(keys);
     ldns_rr_list_free(added); /* the records are the zone's now */
     if (status != LDNS_STATUS_OK)
         return fail(err, "signing the zone", status);
