@@ -7,56 +7,9 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 30 * 1000,
-    HANDSHAKE_TIMEOUT_MS = 5 * 60 * 1000, /* as for a reply: RFC 5321 section 4.5.3.2 */
-    QUIT_WAIT_MS = 2000,                  /* all is known by then: politeness has its end */
-    CLOSE_WAIT_MS = 100,                  /* for close_notify and FIN behind the reply to QUIT */
-    RESET_WAIT_LEAST_MS = 20,             /* for RST behind a FIN, see look_for_reset */
-    RESET_WAIT_MOST_MS = 200,
-    PEEK_BYTES = 512,
+    QUIT_WAIT_MS = 2000, /* all is known by then: politeness has its end */
+    CLOSE_WAIT_MS = 100, /* for close_notify and FIN behind the reply to QUIT */
 };
-
-/* ---- the record of time and of the end ---- */
-
-static int64_t now(const struct client_link *link)
-{
-    return loop_now_ms(link->loop);
-}
-
-static void enter_step(struct client_link *link, enum step step)
-{
-    int64_t *step_ms = link->observation->step_ms;
-
-    if (step_ms[link->step] < 0)
-        step_ms[link->step] = 0;
-    step_ms[link->step] += now(link) - link->step_began_ms;
-    if (step_ms[step] < 0)
-        step_ms[step] = 0;
-    link->step = step;
-    link->step_began_ms = now(link);
-}
-
-/* The first cause counts; what follows from it is not the end of the conversation. */
-static void settle(struct client_link *link, enum ending ending)
-{
-    if (link->is_settled)
-        return;
-    link->is_settled = true;
-    link->observation->ending = ending;
-    link->observation->reached = link->step;
-    if (ending == ENDING_TIMEOUT || ending == ENDING_NO_CONNECT)
-        link->observation->timeout_ms =
-            now(link) - (link->phase == LINK_TALKING ? link->last_sent_ms : link->phase_began_ms);
-    if (link->transcript != NULL)
-        transcript_note(link->transcript, now(link), "ended at %s: %s", step_name(link->step),
-                        ending_name(ending));
-}
-
-static void settle_failure(struct client_link *link, const char *text)
-{
-    if (!link->is_settled)
-        link->observation->failure = arena_copy(link->arena, span_of(text));
-    settle(link, ENDING_FAILED);
-}
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -78,22 +31,8 @@ static void arm(struct client_link *link)
         loop_timer_stop(link->timer);
         return;
     }
-    wait_ms = due_ms - now(link);
+    wait_ms = due_ms - client_link_now(link);
     loop_timer_start(link->timer, wait_ms > 0 ? wait_ms : 0);
-}
-
-static void enter_phase(struct client_link *link, enum link_phase phase, int64_t most_ms)
-{
-    link->phase = phase;
-    link->phase_began_ms = now(link);
-    link->phase_deadline_ms = most_ms == INT64_MAX ? INT64_MAX : now(link) + most_ms;
-}
-
-/* `finished` follows on the next turn of the loop, or after a last look of `linger_ms`. */
-static void conclude(struct client_link *link, int64_t linger_ms)
-{
-    if (link->phase != LINK_OVER)
-        enter_phase(link, LINK_LINGERING, linger_ms);
 }
 
 /* ---- life ---- */
@@ -143,7 +82,7 @@ static void judge_chain(struct client_link *link)
     struct error err = { .kind = ERROR_NONE };
 
     if (!client_link_judge(&link->settings, link->arena, link->observation, &err))
-        settle_failure(link, err.text);
+        client_link_settle_failure(link, err.text);
     link->observation->step_ms[STEP_CERTIFICATE] = clock->monotonic_ms(clock) - began_ms;
 }
 
@@ -151,67 +90,12 @@ static void finish(struct client_link *link)
 {
     link->phase = LINK_OVER;
     loop_timer_stop(link->timer);
-    settle(link, ENDING_STOPPED);
-    enter_step(link, link->step);
+    client_link_settle(link, ENDING_STOPPED);
+    client_link_enter_step(link, link->step);
     stream_close(&link->stream);
     if (!link->observation->has_verdict && link->observation->tls.chain_count > 0)
         judge_chain(link);
     link->handlers.finished(link->owner, link->observation);
-}
-
-/* ---- the handshake ---- */
-
-static void start_handshake(struct client_link *link)
-{
-    struct tls_client_settings settings;
-    struct error err = { .kind = ERROR_NONE };
-    int64_t timeout_ms = link->settings.reply_timeout_ms;
-
-    enter_step(link, STEP_HANDSHAKE);
-    enter_phase(link, LINK_SECURING, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
-    if (!client_link_tls_settings(link, &settings, &err) ||
-        !stream_secure_client(link->stream, &settings, &link->observation->tls, link->arena,
-                              &err)) {
-        settle_failure(link, err.text);
-        conclude(link, 0);
-    }
-    link->last_sent_ms = now(link);
-}
-
-static void start_raw_hello(struct client_link *link)
-{
-    int64_t timeout_ms = link->settings.reply_timeout_ms;
-
-    enter_step(link, STEP_HANDSHAKE);
-    enter_phase(link, LINK_RAW, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
-    if (!raw_hello_send(link)) {
-        settle_failure(link, "sending a ClientHello of our own failed");
-        conclude(link, 0);
-    }
-}
-
-/* Behind the 220 and before our ClientHello nothing may come (RFC 3207 section 4.2): bytes there
- * are injected, and a FIN there means that the peer never meant to speak TLS. */
-static void turn_to_tls(struct client_link *link)
-{
-    char bytes[PEEK_BYTES];
-    struct span early = { bytes, stream_peek(link->stream, bytes, sizeof bytes) };
-
-    if (early.len > 0) {
-        smtp_client_feed(&link->engine, &early, now(link));
-    } else if (stream_peek_end(link->stream)) {
-        settle(link, ENDING_CLOSED);
-        conclude(link, 0);
-    } else if (link->settings.dial == DIAL_RAW_OBSOLETE || link->settings.dial == DIAL_RAW_SSL3) {
-        start_raw_hello(link);
-    } else {
-        start_handshake(link);
-    }
-}
-
-static bool is_tls_from_first_byte(const struct client_link *link)
-{
-    return link->settings.is_implicit_tls || link->settings.dial == DIAL_PLAIN_TLS;
 }
 
 static void start_engine(struct client_link *link)
@@ -221,15 +105,15 @@ static void start_engine(struct client_link *link)
         .hostname = settings->hostname,
         .tls = settings->level == POLICY_NONE ? SMTP_CLIENT_TLS_NEVER : SMTP_CLIENT_TLS_IF_OFFERED,
         .is_lmtp = settings->is_lmtp,
-        .is_implicit_tls = is_tls_from_first_byte(link),
+        .is_implicit_tls = client_link_is_tls_from_first_byte(link),
         .says_helo = settings->dial == DIAL_HELO,
         .reply_timeout_ms = settings->reply_timeout_ms,
     };
 
     smtp_client_init(&link->engine, &engine, link->reply_storage, sizeof link->reply_storage,
-                     now(link));
-    enter_phase(link, LINK_TALKING, INT64_MAX);
-    link->last_sent_ms = now(link);
+                     client_link_now(link));
+    client_link_enter_phase(link, LINK_TALKING, INT64_MAX);
+    link->last_sent_ms = client_link_now(link);
 }
 
 static void note_tls(struct client_link *link)
@@ -237,7 +121,7 @@ static void note_tls(struct client_link *link)
     const struct tls_facts *tls = &link->observation->tls;
 
     if (link->transcript != NULL)
-        transcript_note(link->transcript, now(link), "TLS: %s, %s, %s",
+        transcript_note(link->transcript, client_link_now(link), "TLS: %s, %s, %s",
                         tls_version_name(tls->version), tls->cipher == NULL ? "?" : tls->cipher,
                         tls->group == NULL ? "no group" : tls->group);
 }
@@ -249,14 +133,14 @@ static void note_quit(struct client_link *link)
     bool is_whole = link->engine.is_encrypted && link->was_ready;
 
     link->has_quit = true;
-    settle(link, is_whole || link->has_sent_message ? ENDING_QUIT : ENDING_STOPPED);
-    link->phase_deadline_ms = now(link) + QUIT_WAIT_MS;
+    client_link_settle(link, is_whole || link->has_sent_message ? ENDING_QUIT : ENDING_STOPPED);
+    link->phase_deadline_ms = client_link_now(link) + QUIT_WAIT_MS;
 }
 
 /* The step of what is waited for now. What ends a conversation leaves the step as it was. */
 static void follow_step(struct client_link *link)
 {
-    bool is_inside = link->engine.is_encrypted && !is_tls_from_first_byte(link);
+    bool is_inside = link->engine.is_encrypted && !client_link_is_tls_from_first_byte(link);
     enum step step = link->step;
 
     switch (smtp_client_state(&link->engine)) {
@@ -276,7 +160,7 @@ static void follow_step(struct client_link *link)
     case SMTP_CLIENT_CLOSED: break;
     }
     if (step != link->step)
-        enter_step(link, step);
+        client_link_enter_step(link, step);
 }
 
 static void become_ready(struct client_link *link)
@@ -285,33 +169,17 @@ static void become_ready(struct client_link *link)
     if (link->handlers.ready != NULL)
         link->handlers.ready(link->owner, link->observation);
     else
-        smtp_client_quit(&link->engine, now(link));
+        smtp_client_quit(&link->engine, client_link_now(link));
 }
 
 /* The conversation was cut off where the peer owed a reply. */
 static void settle_cut(struct client_link *link, enum ending ending)
 {
-    bool is_inside = link->step == STEP_AFTER_TLS && !is_tls_from_first_byte(link);
+    bool is_inside = link->step == STEP_AFTER_TLS && !client_link_is_tls_from_first_byte(link);
 
     if (!link->is_settled && is_inside && !link->observation->ehlo_after_tls.came)
         link->observation->ended_after_tls = true;
-    settle(link, ending);
-}
-
-static enum ending ending_of(enum stream_end end)
-{
-    switch (end) {
-    case STREAM_REFUSED: return ENDING_REFUSED;
-    case STREAM_UNREACHABLE: return ENDING_UNREACHABLE;
-    case STREAM_CONNECT_TIMEOUT: return ENDING_NO_CONNECT;
-    case STREAM_RESET: return ENDING_RESET;
-    case STREAM_TLS_FAILED: return ENDING_TLS;
-    case STREAM_NOT_TLS: return ENDING_NOT_TLS;
-    case STREAM_FAILED: return ENDING_FAILED;
-    case STREAM_STILL_OPEN:
-    case STREAM_CLOSED: break;
-    }
-    return ENDING_CLOSED;
+    client_link_settle(link, ending);
 }
 
 /* Once QUIT was answered inside TLS, the way in which the peer closes is worth a short look. */
@@ -319,17 +187,10 @@ static void take_end_of_engine(struct client_link *link)
 {
     bool is_open = link->stream_end == STREAM_STILL_OPEN;
 
-    settle_cut(link, is_open ? ENDING_STOPPED : ending_of(link->stream_end));
-    conclude(link, is_open && link->observation->quit.came && link->engine.is_encrypted
-                       ? CLOSE_WAIT_MS
-                       : 0);
-}
-
-static void take_injection(struct client_link *link, struct span bytes)
-{
-    link->observation->injected =
-        arena_copy_bytes(link->arena, span_part(bytes, 0, OBSERVATION_STRAY_BYTES));
-    settle(link, ENDING_INJECTED);
+    settle_cut(link, is_open ? ENDING_STOPPED : client_link_ending_of(link->stream_end));
+    client_link_conclude(link, is_open && link->observation->quit.came && link->engine.is_encrypted
+                                   ? CLOSE_WAIT_MS
+                                   : 0);
 }
 
 static void tell_owner(struct client_link *link, const struct smtp_client_event *event)
@@ -356,12 +217,12 @@ static void take_event(struct client_link *link, const struct smtp_client_event 
     switch (event->kind) {
     case SMTP_CLIENT_NOTHING: break;
     case SMTP_CLIENT_REPLIED: client_link_record_reply(link, event); break;
-    case SMTP_CLIENT_HANDSHAKE_NOW: turn_to_tls(link); break;
-    case SMTP_CLIENT_INJECTED: take_injection(link, event->bytes); break;
+    case SMTP_CLIENT_HANDSHAKE_NOW: client_link_turn_to_tls(link); break;
+    case SMTP_CLIENT_INJECTED: client_link_take_injection(link, event->bytes); break;
     case SMTP_CLIENT_IS_READY: become_ready(link); break;
     case SMTP_CLIENT_BROKEN_REPLY:
         client_link_record_reply(link, event);
-        settle(link, ENDING_BROKEN);
+        client_link_settle(link, ENDING_BROKEN);
         break;
     case SMTP_CLIENT_TIMED_OUT:
         client_link_record_cut(link, event);
@@ -369,7 +230,7 @@ static void take_event(struct client_link *link, const struct smtp_client_event 
         break;
     case SMTP_CLIENT_ENDED_EARLY:
         client_link_record_cut(link, event);
-        settle_cut(link, ending_of(link->stream_end));
+        settle_cut(link, client_link_ending_of(link->stream_end));
         break;
     case SMTP_CLIENT_FINISHED: take_end_of_engine(link); break;
     case SMTP_CLIENT_RECIPIENT:
@@ -390,10 +251,10 @@ static void send_output(struct client_link *link)
     if (output.len == 0)
         return;
     if (link->transcript != NULL && !link->is_body)
-        transcript_bytes(link->transcript, now(link), TRANSCRIPT_SENT, link->engine.is_encrypted,
-                         output);
+        transcript_bytes(link->transcript, client_link_now(link), TRANSCRIPT_SENT,
+                         link->engine.is_encrypted, output);
     if (stream_send(link->stream, output))
-        link->last_sent_ms = now(link);
+        link->last_sent_ms = client_link_now(link);
     smtp_client_sent(&link->engine, output.len); /* where it failed, `ended` is on its way */
 }
 
@@ -424,12 +285,12 @@ static void on_connected(void *owner)
 
     enter(link);
     if (link->transcript != NULL)
-        transcript_note(link->transcript, now(link), "connected to [%s]:%u",
+        transcript_note(link->transcript, client_link_now(link), "connected to [%s]:%u",
                         link->observation->address, link->observation->port);
-    if (is_tls_from_first_byte(link)) {
-        start_handshake(link);
+    if (client_link_is_tls_from_first_byte(link)) {
+        client_link_start_handshake(link);
     } else {
-        enter_step(link, STEP_GREETING);
+        client_link_enter_step(link, STEP_GREETING);
         start_engine(link);
     }
     leave(link);
@@ -443,14 +304,14 @@ static void on_secured(void *owner)
     note_tls(link);
     judge_chain(link);
     if (link->is_settled) {
-        conclude(link, 0);
-    } else if (is_tls_from_first_byte(link)) {
-        enter_step(link, STEP_GREETING);
+        client_link_conclude(link, 0);
+    } else if (client_link_is_tls_from_first_byte(link)) {
+        client_link_enter_step(link, STEP_GREETING);
         start_engine(link);
     } else {
-        enter_step(link, STEP_AFTER_TLS);
-        enter_phase(link, LINK_TALKING, INT64_MAX);
-        smtp_client_secured(&link->engine, now(link));
+        client_link_enter_step(link, STEP_AFTER_TLS);
+        client_link_enter_phase(link, LINK_TALKING, INT64_MAX);
+        smtp_client_secured(&link->engine, client_link_now(link));
         pump(link);
     }
     leave(link);
@@ -462,11 +323,11 @@ static void on_received(void *owner, struct span *bytes)
 
     enter(link);
     if (link->phase == LINK_RAW && raw_hello_take(link, bytes)) {
-        settle(link, ENDING_STOPPED);
-        conclude(link, 0);
+        client_link_settle(link, ENDING_STOPPED);
+        client_link_conclude(link, 0);
     }
     while (bytes->len > 0 && link->phase == LINK_TALKING && !link->is_closed) {
-        smtp_client_feed(&link->engine, bytes, now(link));
+        smtp_client_feed(&link->engine, bytes, client_link_now(link));
         pump(link);
     }
     leave(link);
@@ -485,51 +346,14 @@ static void on_drained(void *owner)
     leave(link);
 }
 
-/* A FIN in the handshake and no byte before it: a peer that had closed before our ClientHello came
- * answers that with RST. One that read it and left does not. So the RST, which takes a round trip,
- * tells a server that never began TLS from one that hung up on our ClientHello. */
-static void look_for_reset(struct client_link *link)
-{
-    int64_t wait_ms = 2 * link->observation->step_ms[STEP_CONNECT];
-
-    link->looks_for_reset = true;
-    if (wait_ms < RESET_WAIT_LEAST_MS)
-        wait_ms = RESET_WAIT_LEAST_MS;
-    conclude(link, earlier(wait_ms, RESET_WAIT_MOST_MS));
-}
-
-static void settle_reset_look(struct client_link *link)
-{
-    if (stream_was_reset(link->stream))
-        enter_step(link, STEP_STARTTLS);
-    settle(link, ENDING_CLOSED);
-}
-
-static void end_handshake(struct client_link *link, enum stream_end end)
-{
-    struct observation *observation = link->observation;
-    struct span injected = client_link_find_injected(observation->tls.first_bytes);
-
-    if (end == STREAM_CLOSED && observation->tls.first_bytes.len == 0 &&
-        !is_tls_from_first_byte(link)) {
-        look_for_reset(link);
-        return;
-    }
-    if (end == STREAM_NOT_TLS && injected.len > 0 && !is_tls_from_first_byte(link)) {
-        enter_step(link, STEP_STARTTLS);
-        take_injection(link, injected);
-    }
-    settle(link, ending_of(end));
-}
-
 /* Under TLS 1.3 our certificate is refused after "our" handshake succeeded: until the first reply
  * came inside, an alert belongs to the handshake (RFC 8446 section 4.4.2.4). */
 static void end_talk(struct client_link *link, enum stream_end end)
 {
     if (end == STREAM_TLS_FAILED) {
         if (!link->is_settled && !link->has_secure_reply)
-            enter_step(link, STEP_HANDSHAKE);
-        settle(link, ENDING_TLS);
+            client_link_enter_step(link, STEP_HANDSHAKE);
+        client_link_settle(link, ENDING_TLS);
     }
     smtp_client_end_of_input(&link->engine);
     pump(link);
@@ -547,18 +371,18 @@ static void on_ended(void *owner, enum stream_end end)
     if (end == STREAM_CLOSED && link->has_quit && observation->tls.was_completed)
         observation->close_notify_missing = !observation->tls.close_notify_received;
     if (end == STREAM_FAILED && !link->is_settled)
-        settle_failure(link, arena_format(link->arena, "our own socket failed: %s",
-                                          strerror(observation->error_number)));
+        client_link_settle_failure(link, arena_format(link->arena, "our own socket failed: %s",
+                                                      strerror(observation->error_number)));
     switch (link->phase) {
     case LINK_CONNECTING:
-    case LINK_RAW: settle(link, ending_of(end)); break;
-    case LINK_SECURING: end_handshake(link, end); break;
+    case LINK_RAW: client_link_settle(link, client_link_ending_of(end)); break;
+    case LINK_SECURING: client_link_end_handshake(link, end); break;
     case LINK_TALKING: end_talk(link, end); break;
     case LINK_LINGERING:
     case LINK_OVER: break;
     }
     if (!link->looks_for_reset && !link->is_closed)
-        conclude(link, 0);
+        client_link_conclude(link, 0);
     leave(link);
 }
 
@@ -577,7 +401,7 @@ static void run_out_of_time(struct client_link *link)
             client_link_record_cut(link, &event);
     }
     settle_cut(link, link->phase == LINK_CONNECTING ? ENDING_NO_CONNECT : ENDING_TIMEOUT);
-    conclude(link, 0);
+    client_link_conclude(link, 0);
 }
 
 static bool is_past(int64_t now_ms, int64_t deadline_ms)
@@ -588,12 +412,12 @@ static bool is_past(int64_t now_ms, int64_t deadline_ms)
 static void on_timer(void *owner)
 {
     struct client_link *link = owner;
-    int64_t now_ms = now(link);
+    int64_t now_ms = client_link_now(link);
 
     enter(link);
     if (link->phase == LINK_LINGERING) {
         if (link->looks_for_reset)
-            settle_reset_look(link);
+            client_link_settle_reset_look(link);
         finish(link);
     } else if (is_past(now_ms, link->settings.deadline_ms) ||
                is_past(now_ms, link->phase_deadline_ms)) {
@@ -619,11 +443,12 @@ static void start_connecting(struct client_link *link)
     struct error err = { .kind = ERROR_NONE };
     int64_t timeout_ms = link->settings.connect_timeout_ms;
 
-    enter_phase(link, LINK_CONNECTING, timeout_ms > 0 ? timeout_ms : CONNECT_TIMEOUT_MS);
+    client_link_enter_phase(link, LINK_CONNECTING,
+                            timeout_ms > 0 ? timeout_ms : CONNECT_TIMEOUT_MS);
     if (!stream_connect(link->loop, &link->settings.address, &handlers, link, &link->stream,
                         &err)) {
-        settle_failure(link, err.text);
-        conclude(link, 0);
+        client_link_settle_failure(link, err.text);
+        client_link_conclude(link, 0);
     }
     arm(link);
 }
@@ -651,7 +476,7 @@ bool client_link_open(struct loop *loop, const struct client_link_settings *sett
     }
     client_link_record_asked(made);
     made->step = STEP_CONNECT;
-    made->step_began_ms = now(made);
+    made->step_began_ms = client_link_now(made);
     start_connecting(made);
     *link = made;
     return true;
@@ -662,7 +487,7 @@ void client_link_send(struct client_link *link, const struct smtp_client_message
     assert(link->phase == LINK_TALKING);
     enter(link);
     link->has_sent_message = true;
-    smtp_client_send(&link->engine, message, now(link));
+    smtp_client_send(&link->engine, message, client_link_now(link));
     if (link->depth == 1)
         pump(link);
     leave(link);
@@ -675,13 +500,13 @@ void client_link_give_body(struct client_link *link, struct span *body, bool is_
     link->is_body = true;
     while (link->phase == LINK_TALKING && smtp_client_state(&link->engine) == SMTP_CLIENT_BODY &&
            (body->len > 0 || is_last) && stream_unsent(link->stream) < UNSENT_BYTES_ENOUGH) {
-        smtp_client_give_body(&link->engine, body, is_last, now(link));
+        smtp_client_give_body(&link->engine, body, is_last, client_link_now(link));
         send_output(link);
     }
     link->is_body = false;
     link->wants_body = smtp_client_state(&link->engine) == SMTP_CLIENT_BODY;
     if (link->transcript != NULL && !link->wants_body)
-        transcript_note(link->transcript, now(link), "the body was sent");
+        transcript_note(link->transcript, client_link_now(link), "the body was sent");
     if (link->depth == 1)
         pump(link);
     leave(link);
@@ -692,7 +517,7 @@ void client_link_quit(struct client_link *link)
     if (link->phase != LINK_TALKING || link->has_quit)
         return;
     enter(link);
-    smtp_client_quit(&link->engine, now(link));
+    smtp_client_quit(&link->engine, client_link_now(link));
     if (link->depth == 1)
         pump(link);
     leave(link);

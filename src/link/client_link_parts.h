@@ -53,6 +53,33 @@ struct client_link {
     char reply_storage[OBSERVATION_REPLY_BYTES];
 };
 
+/* ---- client_link_course.c ---- */
+
+int64_t client_link_now(const struct client_link *link);
+/* The time until now belongs to the step before. */
+void client_link_enter_step(struct client_link *link, enum step step);
+void client_link_enter_phase(struct client_link *link, enum link_phase phase, int64_t most_ms);
+/* The first cause counts; what follows from it is not the end of the conversation. */
+void client_link_settle(struct client_link *link, enum ending ending);
+void client_link_settle_failure(struct client_link *link, const char *text);
+/* `finished` follows on the next turn of the loop, or after a last look of `linger_ms`. */
+void client_link_conclude(struct client_link *link, int64_t linger_ms);
+enum ending client_link_ending_of(enum stream_end end);
+bool client_link_is_tls_from_first_byte(const struct client_link *link);
+
+/* ---- client_link_handshake.c ---- */
+
+void client_link_start_handshake(struct client_link *link);
+/* After the 220 to STARTTLS. */
+void client_link_turn_to_tls(struct client_link *link);
+void client_link_take_injection(struct client_link *link, struct span bytes);
+/* The stream ended before the handshake was done. */
+void client_link_end_handshake(struct client_link *link, enum stream_end end);
+/* With looks_for_reset, when the wait is over. */
+void client_link_settle_reset_look(struct client_link *link);
+
+/* ---- the others ---- */
+
 /* client_link_tls.c: how the handshake is done under the link's dial. Texts are borrowed from the
  * settings; a certificate that is made for it belongs to the link. */
 MUST_CHECK bool client_link_tls_settings(struct client_link *link,
