@@ -244,5 +244,6 @@ void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_
                },
                4);
     judge_certificate(&judge, verdict);
+    judge_tlsa_alone(&judge, verdict);
     judge_sort(findings);
 }

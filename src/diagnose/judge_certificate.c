@@ -188,8 +188,8 @@ static bool is_vouched_otherwise(const struct judge *judge, const struct chain_v
 {
     const struct observation *seen = judge->seen;
 
-    if (seen == NULL)
-        return false;
+    if (seen == NULL) /* a chain alone: no level asks for more than its TLSA records */
+        return verdict->tlsa == CHAIN_TLSA_MATCHED;
     if (seen->level == POLICY_FINGERPRINT)
         return seen->fingerprint_asked && seen->fingerprint_matched;
     return verdict->tlsa == CHAIN_TLSA_MATCHED && seen->level != POLICY_VERIFY &&

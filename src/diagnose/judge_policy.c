@@ -82,6 +82,43 @@ static void judge_tlsa_mismatch(struct judge *judge)
     finding->because_of = flaw_below_anchor(judge);
 }
 
+/* Which flaw below an authority that a record does match keeps it from counting; NULL. */
+static const char *flaw_below(const struct chain_verdict *verdict)
+{
+    if (verdict->tlsa_detail == NULL || *verdict->tlsa_detail == '\0')
+        return NULL;
+    if (chain_has(verdict, CHAIN_EXPIRED))
+        return "certificate-expired";
+    if (chain_has(verdict, CHAIN_NOT_YET_VALID))
+        return "certificate-not-yet-valid";
+    if (chain_has(verdict, CHAIN_NAME_ONLY_IN_CN))
+        return "certificate-name-only-in-cn";
+    return chain_has(verdict, CHAIN_NAME_MISMATCH) ? "certificate-name-mismatch" : NULL;
+}
+
+void judge_tlsa_alone(struct judge *judge, const struct chain_verdict *verdict)
+{
+    const char *record = "3 1 1 (SHA-256 of the public key)";
+    const char *detail = verdict->tlsa_detail == NULL ? "" : verdict->tlsa_detail;
+    struct finding *finding = NULL;
+
+    if (verdict->certificate_count > 0 && verdict->certificates[0].is_readable)
+        record = dane_record_for(judge->arena, verdict->certificates[0].der, 3, 1, 1);
+    if (verdict->tlsa == CHAIN_TLSA_MISMATCH) {
+        const char *count = arena_format(judge->arena, "%zu TLSA records", verdict->tlsa_count);
+
+        finding = JUDGE_ADD(judge, "tlsa-mismatch",
+                            { "count", verdict->tlsa_count == 1 ? "TLSA records (1)" : count },
+                            { "record", record });
+        finding->because_of = flaw_below(verdict);
+        judge_prove(judge, finding, "would match: %s", record);
+    } else if (verdict->tlsa == CHAIN_TLSA_UNUSABLE) {
+        finding = JUDGE_ADD(judge, "tlsa-unusable", { "why", detail }, { "record", record });
+    }
+    if (finding != NULL && *detail != '\0')
+        judge_prove(judge, finding, "%s", detail);
+}
+
 static const char *why_unusable(struct judge *judge)
 {
     struct dane_record record;

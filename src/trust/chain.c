@@ -192,8 +192,8 @@ bool chain_verify(const struct chain_request *request, struct arena *arena,
     is_read = read_sent(&work) && read_crls(&work);
     if (is_read && work.sent_count > 0 && work.sent[0] != NULL)
         judge(&work);
-    else if (request->tlsa_count > 0)
-        verdict->tlsa = CHAIN_TLSA_MISMATCH;
+    else
+        chain_dane_judge(&work);
     chain_flaws_sort(verdict);
     release(&work);
     if (!is_read || work.has_no_memory || arena->exhausted)

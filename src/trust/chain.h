@@ -100,9 +100,10 @@ struct chain_verdict {
                                      intermediate that was not sent is added; never trusted */
     bool needed_other_path;       /* OpenSSL's own builder missed the path that we found */
     enum chain_tlsa tlsa;
+    size_t tlsa_count;       /* records asked about */
     size_t tlsa_index;       /* of the record that matched */
     const char *tlsa_detail; /* with a mismatch: what comes closest, such as a record that matches
-                                an issuer whose path does not hold; "" */
+                                an issuer whose path does not hold; with unusable ones: why; "" */
     struct certificate *certificates; /* facts, as sent */
     size_t certificate_count;
     const char **path; /* subjects of the path found, leaf to anchor */

@@ -19,11 +19,10 @@ static bool is_outdone(const struct chain_request *request, const struct dane_re
     return false;
 }
 
-static const char *why_not(struct chain_work *work, const struct chain_trial *trial)
+static const char *why_not(const struct chain_trial *trial)
 {
     for (size_t i = 0; i < trial->problem_count; i++)
-        if (!chain_is_strictness(trial, &trial->problems[i]) ||
-            work->request->profile == CHAIN_STRICT)
+        if (!chain_is_strictness(trial, &trial->problems[i]))
             return X509_verify_cert_error_string(trial->problems[i].code);
     return "the path is not accepted";
 }
@@ -37,7 +36,7 @@ static bool holds_below(struct chain_work *work, X509 *anchor, size_t record_ind
                                        .trusted_count = 1,
                                        .others = work->sent + 1,
                                        .other_count = work->sent_count - 1,
-                                       .is_partial = true };
+                                       .is_dane = true };
     struct chain_trial trial;
     const char *subject = certificate_name_text(work->arena, X509_get_subject_name(anchor));
 
@@ -46,7 +45,7 @@ static bool holds_below(struct chain_work *work, X509 *anchor, size_t record_ind
         return true;
     verdict->tlsa_detail = arena_format(
         work->arena, "record %zu matches the issuer %s, but %s", record_index + 1, subject,
-        trial.is_accepted ? "the certificate does not name the host" : why_not(work, &trial));
+        trial.is_accepted ? "the certificate does not name the host" : why_not(&trial));
     return false;
 }
 
@@ -125,6 +124,7 @@ void chain_dane_judge(struct chain_work *work)
 
     for (size_t i = 0; i < request->tlsa_count; i++)
         any_usable |= dane_usability(&request->tlsa[i]) == DANE_USABLE;
+    verdict->tlsa_count = request->tlsa_count;
     if (request->tlsa_count == 0)
         verdict->tlsa = CHAIN_TLSA_NONE;
     else if (!any_usable)
@@ -135,4 +135,6 @@ void chain_dane_judge(struct chain_work *work)
         verdict->tlsa = CHAIN_TLSA_MISMATCH;
     if (verdict->tlsa == CHAIN_TLSA_MATCHED)
         verdict->tlsa_detail = "";
+    if (verdict->tlsa == CHAIN_TLSA_UNUSABLE)
+        verdict->tlsa_detail = dane_usability_text(dane_usability(&request->tlsa[0]));
 }

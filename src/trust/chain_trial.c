@@ -76,7 +76,7 @@ static void set_rules(const struct chain_work *work, const struct chain_question
     /* Always strict: what only strictness refuses is told apart afterwards. */
     unsigned long flags = X509_V_FLAG_X509_STRICT;
 
-    if (question->is_partial)
+    if (question->is_dane)
         flags |= X509_V_FLAG_PARTIAL_CHAIN;
     if (work->crls != NULL) {
         flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
@@ -127,11 +127,13 @@ static void read_path(const struct chain_work *work, const struct chain_question
     }
 }
 
-static void count_fatal(const struct chain_work *work, struct chain_trial *trial)
+static void count_fatal(const struct chain_work *work, const struct chain_question *question,
+                        struct chain_trial *trial)
 {
+    bool is_strict = work->request->profile == CHAIN_STRICT && !question->is_dane;
+
     for (size_t i = 0; i < trial->problem_count; i++)
-        if (work->request->profile == CHAIN_STRICT ||
-            !chain_is_strictness(trial, &trial->problems[i]))
+        if (is_strict || !chain_is_strictness(trial, &trial->problems[i]))
             trial->fatal_count++;
     trial->is_accepted = trial->reaches_anchor && trial->fatal_count == 0;
 }
@@ -159,7 +161,7 @@ void chain_trial_run(struct chain_work *work, const struct chain_question *quest
         if (X509_verify_cert(context) <= 0 && trial->problem_count == 0)
             keep(trial, X509_STORE_CTX_get_error(context), 0, NULL);
         read_path(work, question, context, trial);
-        count_fatal(work, trial);
+        count_fatal(work, question, trial);
     }
     X509_STORE_CTX_free(context);
     sk_X509_free(trusted);

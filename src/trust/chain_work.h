@@ -54,7 +54,8 @@ struct chain_question {
     size_t trusted_count;
     X509 *const *others; /* intermediates to build with; NULLs are skipped */
     size_t other_count;
-    bool is_partial; /* any trusted certificate ends the path, a root or not (TLSA) */
+    bool is_dane; /* any trusted certificate ends the path, a root or not, and strictness never
+                     counts: the domain vouches for its own authority */
 };
 
 /* Verifies sent[0]. Names are left aside. */
