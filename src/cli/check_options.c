@@ -37,19 +37,17 @@ static const struct row {
     const char *name, *value, *help;
     int option;
 } rows[] = {
-    { "level", "LEVEL", "none may encrypt fingerprint dane dane-only verify secure sts",
-      OPTION_LEVEL },
+    { "level", "LEVEL", "what to require: may (default), verify, dane, ...", OPTION_LEVEL },
     { "port", "N", "port of targets that name none (25)", OPTION_PORT },
     { "connect", "ADDR[:PORT]", "go there in place of any look-up", OPTION_CONNECT },
     { "name", "HOST", "verify the certificate as this host's", OPTION_NAME },
     { "hostname", "NAME", "our own name in EHLO", OPTION_HOSTNAME },
-    { "ca-file", "FILE", "trust these roots (/etc/ssl/certs/ca-certificates.crt)", OPTION_CA_FILE },
+    { "ca-file", "FILE", "the roots to trust, in place of the system's", OPTION_CA_FILE },
     { "intermediates", "FILE", "intermediates to know, though not to trust", OPTION_INTERMEDIATES },
     { "client-cert", "FILE", "our certificate chain, shown only where asked for",
       OPTION_CLIENT_CERT },
     { "client-key", "FILE", "its key", OPTION_CLIENT_KEY },
-    { "tlsa", "\"3 1 1 HEX\"", "a TLSA record to hold the server to; may be repeated",
-      OPTION_TLSA },
+    { "tlsa", "\"3 1 1 HEX\"", "a TLSA record that has to match; may be repeated", OPTION_TLSA },
     { "fingerprint", "HEX", "SHA-256 of the certificate or key expected", OPTION_FINGERPRINT },
     { "resolver", "ADDR[:PORT]", "ask this resolver, not those of resolv.conf", OPTION_RESOLVER },
     { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
@@ -78,7 +76,8 @@ void check_options_print_help(void)
         printf("  %-26s%s%s\n", left, strlen(left) > 24 ? "\n                            " : "",
                rows[i].help);
     }
-    puts("\nExit status: 0 nothing worse than a warning, 1 TLS fails or cannot be trusted,\n"
+    puts("\nLevels: none, may, encrypt, fingerprint, dane, dane-only, verify, secure, sts.\n"
+         "Exit status: 0 nothing worse than a warning, 1 TLS fails or cannot be trusted,\n"
          "2 wrong usage, 3 it could not be told.");
 }
 

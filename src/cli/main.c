@@ -1,8 +1,69 @@
 /* cli/main.c - finds the subcommand and runs it. */
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
-int main(void)
+#include "base/compiler.h"
+#include "cli/commands.h"
+
+typedef int command(int argc, char **argv);
+
+static const struct {
+    const char *name, *arguments, *purpose;
+    command *run;
+} commands[] = {
+    { "check", "[OPTIONS] TARGET...", "how mail to TARGET is protected, or why not", cmd_check },
+    { "explain", "CODE", "what a finding means, at length", cmd_explain },
+    { "lab", "[OPTIONS]", "run broken servers on loopback", cmd_lab },
+};
+
+static void print_usage(FILE *out)
 {
-    fputs("postern: no subcommand yet\n", stderr);
-    return 2;
+    fputs("usage: postern COMMAND ...\n\n", out);
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        fprintf(out, "  %-8s %-20s %s\n", commands[i].name, commands[i].arguments,
+                commands[i].purpose);
+    fputs("\nEach command takes --help. Manual pages: postern(1), postern-check(1).\n", out);
+}
+
+int usage_error(const char *command_name, const char *format, ...)
+{
+    va_list arguments;
+
+    fprintf(stderr, "postern %s: ", command_name);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, " (postern %s --help)\n", command_name);
+    return EXIT_USAGE;
+}
+
+int failure(const char *command_name, const char *text)
+{
+    fprintf(stderr, "postern %s: %s\n", command_name, text);
+    return EXIT_COULD_NOT_TELL;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        puts("postern " POSTERN_VERSION);
+        return EXIT_HEALTHY;
+    }
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        print_usage(stdout);
+        return EXIT_HEALTHY;
+    }
+    if (argc > 1)
+        fprintf(stderr,
+                "postern: there is no command \"%s\"; there are check, explain, cert and lab\n",
+                argv[1]);
+    else
+        print_usage(stderr);
+    return EXIT_USAGE;
 }

@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+"""The promises of the command line: usage, exit statuses, --json, saved observations.
+
+usage: command_line_test.py POSTERN
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+POSTERN = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "postern"
+
+
+def postern(*arguments, **options):
+    return subprocess.run([POSTERN, *arguments], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, **options)
+
+
+class Scripted:
+    """An SMTP server in clear that says its lines, one for each line that it is sent."""
+
+    def __init__(self, *replies):
+        self.replies = replies
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.connections = 0
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            with client:
+                try:
+                    self.talk(client)
+                except OSError:
+                    pass
+
+    def talk(self, client):
+        lines = client.makefile("rb")
+        for reply in self.replies:
+            client.sendall(reply)
+            if not lines.readline():
+                return
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    @property
+    def target(self):
+        return f"127.0.0.1:{self.port}"
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+PLAIN = (b"220 mx.example.org ESMTP\r\n", b"250-mx.example.org\r\n250 SIZE 1000\r\n", b"221 bye\r\n")
+
+
+class Usage(unittest.TestCase):
+    def test_every_wrong_use_is_told_in_one_line_and_exits_2(self):
+        for arguments in ([], ["chekc", "x"], ["check"], ["check", "--level", "strict", "a.example"],
+                          ["check", "--port", "0", "a.example"], ["check", "--port", "70000", "a.example"],
+                          ["check", "--timeout", "soon", "a.example"], ["check", "--timeout", "0", "a.example"],
+                          ["check", "--tlsa", "3 1 1 zz", "a.example"], ["check", "--tlsa", "3 1", "a.example"],
+                          ["check", "--fingerprint", "abcd", "a.example"],
+                          ["check", "--level", "fingerprint", "a.example"],
+                          ["check", "--client-key", "k.pem", "a.example"], ["check", "--nonsense", "a.example"],
+                          ["check", "--connect", "nowhere", "a.example"], ["check", "--name"],
+                          ["check", "--connect", "127.0.0.1", "a.example", "b.example"],
+                          ["check", "[127.0.0.1:25"], ["check", "a..example"], ["check", "a.example:x"],
+                          ["check", "--resolver", "not-an-address", "a.example"],
+                          ["check", "--from-observation", "/nonexistent"],
+                          ["explain"], ["explain", "certificate-expird"], ["cert"]):
+            with self.subTest(arguments=arguments):
+                run = postern(*arguments)
+                self.assertEqual(run.returncode, 2, run.stderr)
+                self.assertEqual(run.stdout, "")
+                if arguments:
+                    self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
+
+    def test_a_wrong_code_of_explain_is_answered_with_the_nearest(self):
+        self.assertIn("certificate-expired", postern("explain", "certificate-expird").stderr)
+
+    def test_help_fits_80_columns_and_exits_0(self):
+        for arguments in (["--help"], ["check", "--help"], ["explain", "--help"], ["cert", "--help"],
+                          ["lab", "--help"], ["--version"]):
+            with self.subTest(arguments=arguments):
+                run = postern(*arguments)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                self.assertLessEqual(max(map(len, run.stdout.splitlines())), 80)
+
+    def test_explain_has_a_page_for_every_code_it_lists(self):
+        codes = [line.split()[0] for line in postern("explain", "--list").stdout.splitlines()]
+        self.assertGreater(len(codes), 70)
+        for code in codes:
+            with self.subTest(code=code):
+                run = postern("explain", code)
+                self.assertEqual(run.returncode, 0)
+                self.assertIn(code, run.stdout)
+
+
+class ExitStatus(unittest.TestCase):
+    def test_a_server_without_starttls_exits_1_and_is_asked_once(self):
+        with Scripted(*PLAIN) as server:
+            run = postern("check", "--json", server.target)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertEqual(server.connections, 1)
+        host = json.loads(run.stdout)["hosts"][0]
+        self.assertEqual(host["findings"][0]["code"], "starttls-not-offered")
+        self.assertEqual(host["findings"][0]["tls_report"], "starttls-not-supported")
+        self.assertEqual(host["decisions"]["may"], "deliver-in-clear")
+        self.assertEqual(host["decisions"]["encrypt"], "defer")
+        self.assertIsNone(host["tls"])
+
+    def test_a_closed_port_exits_1(self):
+        run = postern("check", "--json", f"127.0.0.1:{closed_port()}")
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertEqual(json.loads(run.stdout)["hosts"][0]["findings"][0]["code"], "connect-refused")
+
+    def test_a_client_certificate_that_is_missing_exits_3_and_names_the_file(self):
+        run = postern("check", "--client-cert", "/nonexistent.pem", "127.0.0.1:1")
+        self.assertEqual(run.returncode, 3)
+        self.assertIn("/nonexistent.pem", run.stderr)
+
+
+class Output(unittest.TestCase):
+    def test_what_a_server_says_cannot_drive_the_terminal(self):
+        evil = b"220 \x1b]0;owned\x07\x1b[2J\xc2\x9b31m mx ESMTP\r\n"
+        with Scripted(evil, b"250 \x1b[31mred\r\n", b"221 \x1b[0m\r\n") as server:
+            for extra in ([], ["-v"], ["--json"]):
+                out = postern("check", *extra, server.target).stdout
+                self.assertNotIn("\x1b", out)
+                self.assertNotIn("\x07", out)
+                self.assertNotIn("\x9b", out)
+
+    def test_human_output_fits_80_columns(self):
+        with Scripted(*PLAIN) as server:
+            out = postern("check", "-v", server.target).stdout
+        self.assertLessEqual(max(map(len, out.splitlines())), 80)
+
+    def test_several_targets_are_answered_in_order(self):
+        with Scripted(*PLAIN) as first, Scripted(b"554 no\r\n") as second:
+            out = postern("check", "--json", first.target, second.target).stdout
+        answers = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([a["target"] for a in answers if a["target"]], [first.target, second.target])
+
+    def test_a_saved_observation_is_judged_alike_without_the_network(self):
+        with tempfile.TemporaryDirectory() as folder, Scripted(*PLAIN) as server:
+            saved = os.path.join(folder, "seen.json")
+            live = postern("check", "--json", "--observation", saved, server.target)
+            again = postern("check", "--json", "--from-observation", saved)
+        self.assertEqual(again.returncode, live.returncode, again.stderr)
+        self.assertEqual(json.loads(again.stdout)["hosts"][0]["findings"],
+                         json.loads(live.stdout)["hosts"][0]["findings"])
+
+    def test_a_damaged_observation_file_is_named_and_exits_2(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "seen.json")
+            for content in ("", "{", "[]", '{"schema": 1}', '{"schema": 1, "checkups": [{}]}'):
+                with self.subTest(content=content):
+                    with open(path, "w", encoding="utf-8") as file:
+                        file.write(content)
+                    run = postern("check", "--from-observation", path)
+                    self.assertEqual(run.returncode, 2, run.stdout)
+                    self.assertIn(path, run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
