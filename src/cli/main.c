@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     { "check", "[OPTIONS] TARGET...", "how mail to TARGET is protected, or why not", cmd_check },
     { "explain", "CODE", "what a finding means, at length", cmd_explain },
+    { "cert", "[OPTIONS] CHAIN.pem", "judge a certificate file offline", cmd_cert },
     { "lab", "[OPTIONS]", "run broken servers on loopback", cmd_lab },
 };
 

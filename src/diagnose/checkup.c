@@ -177,6 +177,7 @@ static void start_call(struct call *call)
     struct checkup_host *host = call->host;
 
     tell(run, arena_format(&run->arena, "%s: connecting", run->checkup.target));
+    transcript_init(&host->transcript, &run->arena, loop_now_ms(run->settings.loop));
     if (!dial(call, DIAL_AS_CONFIGURED, &host->observation,
               run->settings.with_transcript ? &host->transcript : NULL))
         finish_call(call);
