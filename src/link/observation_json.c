@@ -48,10 +48,13 @@ static json_t *keep_if(bool is_complete, json_t *container)
 }
 
 /* What is not UTF-8, or could upset a terminal, is written escaped. */
-static json_t *write_text(const char *text, struct arena *scratch)
+static json_t *write_text(const struct field *field, const char *text, struct arena *scratch)
 {
-    json_t *value = text == NULL ? json_null() : json_string(text);
+    json_t *value;
 
+    if (text == NULL)
+        return field->kind == FIELD_TEXT ? json_string("") : json_null();
+    value = json_string(text);
     return value != NULL ? value : json_string(text_printable(scratch, span_of(text), true));
 }
 
@@ -148,7 +151,7 @@ static json_t *write_field(const struct field *field, const char *base, struct a
     case FIELD_U64: return write_u64(*(const uint64_t *)from);
     case FIELD_SIZE: return write_u64(*(const size_t *)from);
     case FIELD_TEXT:
-    case FIELD_TEXT_OR_NULL: return write_text(*(const char *const *)from, scratch);
+    case FIELD_TEXT_OR_NULL: return write_text(field, *(const char *const *)from, scratch);
     case FIELD_BYTES: return json_string(text_base64(scratch, *(const struct span *)from));
     case FIELD_WORD: return json_string(words_find(field->words, *(const unsigned *)from));
     case FIELD_BITS: return write_bits(field->words, *(const uint32_t *)from);
@@ -473,19 +476,32 @@ static bool load_field(struct reader *reader, const struct field *field, const j
     return false;
 }
 
+/* A text of a record that nothing was read into is "" all the same. */
+static void fill_texts(const struct record *record, char *base)
+{
+    for (size_t i = 0; i < record->count; i++) {
+        const struct field *field = &record->fields[i];
+        char *to = base + field->offset;
+
+        if (field->kind == FIELD_TEXT)
+            *(const char **)(void *)to = "";
+        else if (field->kind == FIELD_RECORD)
+            fill_texts(field->record, to);
+    }
+}
+
 /* A field that is missing keeps what it has: an older writer did not know it. */
 static bool load_record(struct reader *reader, const struct record *record, const json_t *json,
                         char *base)
 {
     if (!json_is_object(json))
         return refuse(reader, "is not an object");
+    fill_texts(record, base);
     for (size_t i = 0; i < record->count; i++) {
         const struct field *field = &record->fields[i];
         const json_t *value = json_object_get(json, field->name);
 
-        if (value == NULL && field->kind == FIELD_TEXT)
-            *(const char **)(void *)(base + field->offset) = "";
-        else if (value != NULL && !load_field(reader, field, value, base))
+        if (value != NULL && !load_field(reader, field, value, base))
             return error_wrap(reader->err, "%s", field->name);
     }
     return true;

@@ -312,6 +312,7 @@ static void takes_what_an_older_version_saved(void **state)
     assert_int_equal(loaded.step_ms[STEP_CONNECT], -1);
     assert_int_equal(loaded.tls.last_message_received, 0xff);
     assert_string_equal(loaded.host, "");
+    assert_string_equal(loaded.verdict.tlsa_detail, "");
     json_decref(json);
     arena_clear(&arena);
 }
