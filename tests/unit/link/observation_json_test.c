@@ -170,8 +170,8 @@ static void compare_lists(const struct field *field, const char *a, const char *
     memcpy(&other_count, b + field->count_offset, sizeof other_count);
     assert_int_equal(count, other_count);
     if (field->kind == FIELD_LIST) {
-        memcpy(&left, left, sizeof left);
-        memcpy(&right, right, sizeof right);
+        memcpy(&left, (const void *)left, sizeof left);
+        memcpy(&right, (const void *)right, sizeof right);
     }
     for (size_t i = 0; i < count; i++)
         compare_fields(field->item, left + i * size_of(field->item),
