@@ -13,16 +13,36 @@
 enum {
     BACKLOG = 511,
     ACCEPTS_PER_TURN = 64, /* so that a flood of connections does not starve those that are open */
+    PAUSE_MS = 100,        /* where the kernel has no descriptor or memory for one more */
 };
 
 struct listener {
     uv_poll_t poll;
+    struct loop_timer *pause; /* NULL: a deaf one */
     int socket;
     int filler; /* takes the only place of a deaf listener's queue; -1: none */
     bool is_closed;
     void (*accepted)(void *owner, int socket, const struct net_address *peer);
     void *owner;
 };
+
+static void accept_waiting(uv_poll_t *poll, int status, int events);
+
+static void resume(void *owner)
+{
+    struct listener *listener = owner;
+
+    uv_poll_start(&listener->poll, UV_READABLE, accept_waiting);
+}
+
+/* Whoever waits stays readable: without a pause the loop would spin until a descriptor is free. */
+static void stop_accepting(struct listener *listener, int number)
+{
+    if (number == EAGAIN)
+        return;
+    uv_poll_stop(&listener->poll);
+    loop_timer_start(listener->pause, PAUSE_MS);
+}
 
 static void accept_waiting(uv_poll_t *poll, int status, int events)
 {
@@ -39,8 +59,10 @@ static void accept_waiting(uv_poll_t *poll, int status, int events)
 
         if (socket < 0 && (errno == EINTR || errno == ECONNABORTED))
             continue;
-        if (socket < 0) /* nobody waits, or no descriptors: the next turn tries again */
+        if (socket < 0) {
+            stop_accepting(listener, errno);
             return;
+        }
         if (!net_address_from_socket(&storage, &peer))
             close(socket);
         else
@@ -105,8 +127,14 @@ bool listener_open(struct loop *loop, struct net_address *address,
     made->filler = -1;
     made->accepted = accepted;
     made->owner = owner;
+    if (!loop_timer_open(loop, resume, made, &made->pause, err)) {
+        close(made->socket);
+        memory_free(made);
+        return false;
+    }
     if (uv_poll_init(&loop->uv, &made->poll, made->socket) != 0) {
         fail(made->socket, err, "watching", address);
+        loop_timer_close(&made->pause);
         memory_free(made);
         return false;
     }
@@ -166,6 +194,7 @@ void listener_close(struct listener **listener)
     if (closing == NULL)
         return;
     closing->is_closed = true;
+    loop_timer_close(&closing->pause);
     uv_close((uv_handle_t *)&closing->poll, free_listener);
     close(closing->socket);
     if (closing->filler >= 0)

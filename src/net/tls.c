@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "net/tls_internal.h"
@@ -163,14 +164,19 @@ static bool read_chain(BIO *pem, struct tls_credentials *made, struct error *err
            error_set(err, ERROR_FORMAT, "the first certificate cannot be encoded");
 }
 
-static bool read_key(BIO *pem, struct tls_credentials *made, struct error *err)
+static bool read_key(struct span pem, struct tls_credentials *made, struct error *err)
 {
-    ERR_clear_error();
-    made->key = PEM_read_bio_PrivateKey(pem, NULL, give_no_password, NULL);
-    if (made->key == NULL && at_end_of_pem()) {
-        ERR_clear_error();
+    static const char label[] = "PRIVATE KEY-----";
+    BIO *bio;
+
+    if (pem.len == 0 || memmem(pem.data, pem.len, label, sizeof label - 1) == NULL)
         return error_set(err, ERROR_FORMAT, "there is no PEM private key");
-    }
+    bio = BIO_new_mem_buf(pem.data, (int)pem.len);
+    if (bio == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a private key");
+    ERR_clear_error();
+    made->key = PEM_read_bio_PrivateKey(bio, NULL, give_no_password, NULL);
+    BIO_free(bio);
     if (made->key == NULL)
         return error_set(err, ERROR_FORMAT, "the private key cannot be read (encrypted?): %s",
                          tls_library_reason());
@@ -183,21 +189,20 @@ bool tls_credentials_load(struct span chain_pem, struct span key_pem,
                           struct tls_credentials **credentials, struct error *err)
 {
     AUTO(tls_credentials_free) struct tls_credentials *made = memory_new(1, sizeof *made);
-    BIO *chain = NULL, *key = NULL;
-    bool is_read = false;
+    BIO *chain;
+    bool is_read;
 
     *credentials = NULL;
     tls_library_init();
     if (chain_pem.len > INT32_MAX || key_pem.len > INT32_MAX)
         return error_set(err, ERROR_FORMAT, "a certificate or key file is far too large");
     chain = BIO_new_mem_buf(chain_pem.len == 0 ? "" : chain_pem.data, (int)chain_pem.len);
-    key = BIO_new_mem_buf(key_pem.len == 0 ? "" : key_pem.data, (int)key_pem.len);
-    if (made == NULL || chain == NULL || key == NULL)
-        error_set(err, ERROR_MEMORY, "no memory for a certificate and its key");
-    else
-        is_read = read_chain(chain, made, err) && read_key(key, made, err);
+    if (made == NULL || chain == NULL) {
+        BIO_free(chain);
+        return error_set(err, ERROR_MEMORY, "no memory for a certificate and its key");
+    }
+    is_read = read_chain(chain, made, err) && read_key(key_pem, made, err);
     BIO_free(chain);
-    BIO_free(key);
     if (is_read)
         *credentials = TAKE(made);
     return is_read;
