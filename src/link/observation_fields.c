@@ -311,6 +311,7 @@ static const struct field verdict_fields[] = {
     VERDICT(FIELD_BOOL, "path_needs_intermediate", path_needs_intermediate),
     VERDICT(FIELD_BOOL, "needed_other_path", needed_other_path),
     { .name = "tlsa", .kind = FIELD_WORD, AT(struct chain_verdict, tlsa), .words = &chain_tlsas },
+    VERDICT(FIELD_SIZE, "tlsa_count", tlsa_count),
     VERDICT(FIELD_SIZE, "tlsa_index", tlsa_index),
     VERDICT(FIELD_TEXT, "tlsa_detail", tlsa_detail),
     { .name = "certificates",
