@@ -224,7 +224,7 @@ fault("cipher-gost-only", "GOST suites only", lambda world: only_ciphers(world.g
       (NO_CIPHER, "handshake-alert"), report=FAILURE)
 fault("group-not-common", "one group only, brainpoolP256r1", tls(
     high=TLS12, ciphers="ECDHE+AESGCM:@SECLEVEL=0", curve="brainpoolP256r1"),
-    ("handshake-no-common-group", NO_CIPHER, "handshake-alert"), report=FAILURE)
+    ("handshake-no-common-group", NO_CIPHER, "handshake-alert"), report=FAILURE, tells="(?i)group|curve")
 
 
 def sha1_or_nothing(hello, peer):

@@ -134,7 +134,8 @@ def main(arguments):
     zones = server = None
     try:
         world = World(folder)
-        names = ["mx.secure.example", "mx.insecure.example", "mx.online.example", "nomx.secure.example"]
+        names = ["mx.secure.example", "alias-mx.secure.example", "mx.insecure.example", "mx.online.example",
+                 "nomx.secure.example"]
         server = Listener(native.tls(world, world.leaf(common_name=names[0], names=names)))
         zones = Zones(arguments[1])
         if "--show" in arguments:
