@@ -209,7 +209,7 @@ static void judge_ehlo(struct judge *judge)
     if ((seen->capabilities.extensions & SMTP_EXTENSION_STARTTLS) == 0 &&
         seen->level != POLICY_NONE && !seen->is_implicit_tls)
         judge_no_starttls(judge);
-    else if (seen->capabilities.on_greeting_line != 0)
+    else if ((seen->capabilities.on_greeting_line & ~(uint32_t)SMTP_EXTENSION_STARTTLS) != 0)
         judge_lost_keyword(judge, false);
     if (seen->capabilities.is_lower_case &&
         (seen->capabilities.extensions & SMTP_EXTENSION_STARTTLS) != 0) {
