@@ -7,38 +7,36 @@
 
 enum { INDENT = 2, HANG = 11, SCRATCH_BYTES = 4 << 20 };
 
-static const struct {
-    const char *word;
-    enum page_colour colour;
-} severities[] = {
-    [SEVERITY_NOTICE] = { "Notice", PAGE_DIM },
-    [SEVERITY_WARNING] = { "Warning", PAGE_YELLOW },
-    [SEVERITY_UNTRUSTED] = { "Cannot be trusted", PAGE_RED },
-    [SEVERITY_FATAL] = { "Fails", PAGE_RED },
+static const enum page_colour colours[] = {
+    [SEVERITY_NOTICE] = PAGE_PLAIN,
+    [SEVERITY_WARNING] = PAGE_YELLOW,
+    [SEVERITY_UNTRUSTED] = PAGE_RED,
+    [SEVERITY_FATAL] = PAGE_RED,
 };
 
 /* Who has to act, in words that the reader of a forwarded report understands too. */
 static const char *const whose[] = {
-    [FAULT_SERVER] = "for the receiving side to fix",
-    [FAULT_CLIENT] = "for us, the sending side, to fix",
-    [FAULT_NETWORK] = "something between the two sides",
-    [FAULT_DNS] = "for the owner of the DNS zone to fix",
-    [FAULT_POLICY] = "for the owner of the published policy to fix",
+    [FAULT_SERVER] = "the receiving side has to act",
+    [FAULT_CLIENT] = "we, the sending side, have to act",
+    [FAULT_NETWORK] = "something between the two sides does this",
+    [FAULT_DNS] = "the owner of the DNS zone has to act",
+    [FAULT_POLICY] = "the owner of the published policy has to act",
 };
 
 /* ---- one finding ---- */
 
 static void write_finding(struct page *page, struct arena *arena, const struct finding *finding)
 {
-    page_item(page, INDENT, severities[finding->severity].word, INDENT, PAGE_PLAIN,
-              arena_format(arena, "%s, %s", finding->code, whose[finding->fault]));
-    page_paragraph(page, INDENT, severities[finding->severity].colour, finding->cause);
+    page_paragraph(page, INDENT, colours[finding->severity], finding->cause);
+    page_item(page, INDENT, "Who", HANG, PAGE_PLAIN, whose[finding->fault]);
+    page_item(page, INDENT, "Finding", HANG, PAGE_PLAIN,
+              finding->because_of == NULL
+                  ? arena_format(arena, "%s (%s)", finding->code, severity_name(finding->severity))
+                  : arena_format(arena, "%s (%s), follows from %s", finding->code,
+                                 severity_name(finding->severity), finding->because_of));
     for (size_t i = 0; i < finding->evidence_count; i++)
         page_item(page, INDENT, i == 0 ? "Proof" : "", HANG, PAGE_PLAIN, finding->evidence[i]);
     page_item(page, INDENT, "To do", HANG, PAGE_PLAIN, finding->remedy);
-    if (finding->because_of != NULL)
-        page_item(page, INDENT, "Follows", HANG, PAGE_PLAIN,
-                  arena_format(arena, "from %s", finding->because_of));
     page_end_line(page);
 }
 
@@ -114,6 +112,18 @@ static const char *levels_with(struct arena *arena, const struct checkup_host *h
     return list;
 }
 
+/* "at every level", or "at level may, encrypt". */
+static const char *name_levels(struct arena *arena, const struct checkup_host *host,
+                               enum policy_decision decision)
+{
+    size_t others = 0;
+
+    for (enum policy_level level = 0; level < POLICY_LEVEL_COUNT; level++)
+        others += host->decisions[level].decision != decision;
+    return others == 0 ? "every level"
+                       : arena_format(arena, "level %s", levels_with(arena, host, decision));
+}
+
 static void write_decisions(struct page *page, struct arena *arena, const struct checkup_host *host)
 {
     static const char *const words[] = {
@@ -128,12 +138,11 @@ static void write_decisions(struct page *page, struct arena *arena, const struct
     bool is_first = true;
 
     for (enum policy_decision decision = 0; decision < POLICY_DECISION_COUNT; decision++) {
-        const char *levels = levels_with(arena, host, decision);
-
-        if (*levels == '\0')
+        if (*levels_with(arena, host, decision) == '\0')
             continue;
-        page_item(page, INDENT, is_first ? "Delivered?" : "", HANG + 2, PAGE_PLAIN,
-                  arena_format(arena, "%s at level %s", words[decision], levels));
+        page_item(
+            page, INDENT, is_first ? "Delivered?" : "", HANG + 2, PAGE_PLAIN,
+            arena_format(arena, "%s at %s", words[decision], name_levels(arena, host, decision)));
         is_first = false;
     }
 }
@@ -182,7 +191,7 @@ static const char *verdict_of(const struct checkup_host *host, enum page_colour 
     *colour = PAGE_GREEN;
     if (!findings_worst(&host->findings, &worst) || worst == SEVERITY_NOTICE)
         return "TLS works, and the certificate is trusted";
-    *colour = severities[worst].colour;
+    *colour = colours[worst];
     if (worst == SEVERITY_WARNING)
         return "TLS works, with a warning";
     if (worst == SEVERITY_UNTRUSTED)

@@ -120,6 +120,9 @@ struct policy_session observation_session(const struct observation *observation)
     bool is_encrypted = tls->was_completed && has_reply_inside;
 
     return (struct policy_session){
+        .unanswered = !from_first_byte &&
+                      (!was_accepted(&observation->greeting) ||
+                       (!was_accepted(&observation->ehlo) && !was_accepted(&observation->helo))),
         .offered = from_first_byte ||
                    (observation->has_capabilities &&
                     (observation->capabilities.extensions & SMTP_EXTENSION_STARTTLS) != 0),

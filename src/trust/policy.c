@@ -201,6 +201,8 @@ struct policy_outcome policy_decide(enum policy_level level, const struct policy
 {
     enum demand demand = demand_of(level, session);
 
+    if (session->unanswered)
+        return refuse(session, POLICY_REASON_UNANSWERED);
     if (level == POLICY_NONE)
         return outcome(POLICY_DELIVER_IN_CLEAR, POLICY_REASON_LEVEL_NONE);
     if (demand == REFUSE_LOOKUP)

@@ -39,6 +39,7 @@ enum policy_sts { POLICY_STS_UNKNOWN, POLICY_STS_NONE, POLICY_STS_TESTING, POLIC
 
 /* What one session with one host established. */
 struct policy_session {
+    bool unanswered;       /* no greeting, or no EHLO or HELO, was accepted: there is no session */
     bool offered;          /* STARTTLS, by a strict reading */
     bool refused;          /* offered, then answered with 4xx or 5xx */
     bool encrypted;        /* the handshake was completed and the first reply inside it came */
@@ -75,6 +76,7 @@ const char *policy_decision_name(enum policy_decision decision); /* "deliver-in-
 /* Why, as one word a finding can be chosen by. */
 enum policy_reason {
     POLICY_REASON_FINE,
+    POLICY_REASON_UNANSWERED,
     POLICY_REASON_LEVEL_NONE,
     POLICY_REASON_NOT_OFFERED,
     POLICY_REASON_REFUSED,

@@ -157,6 +157,7 @@ static void the_reason_is_true_of_the_session(enum policy_level level,
 {
     switch (outcome.reason) {
     case POLICY_REASON_FINE: assert_int_equal(outcome.decision, POLICY_DELIVER); break;
+    case POLICY_REASON_UNANSWERED: assert_true(s->unanswered); break;
     case POLICY_REASON_LEVEL_NONE: assert_int_equal(level, POLICY_NONE); break;
     case POLICY_REASON_NOT_OFFERED: assert_false(s->offered); break;
     case POLICY_REASON_REFUSED: assert_true(s->refused); break;
@@ -259,9 +260,29 @@ static void reads_and_writes_the_names_of_levels(void **state)
     assert_string_equal(policy_decision_name(POLICY_DELIVER_IN_CLEAR), "deliver-in-clear");
 }
 
+static void expect_nothing_without_a_session(enum policy_level level,
+                                             const struct policy_session *session,
+                                             struct policy_outcome outcome)
+{
+    struct policy_session unanswered = *session;
+
+    (void)outcome;
+    unanswered.unanswered = true;
+    outcome = policy_decide(level, &unanswered);
+    assert_int_equal(outcome.reason, POLICY_REASON_UNANSWERED);
+    assert_int_equal(outcome.decision, session->has_other_hosts ? POLICY_NEXT_HOST : POLICY_DEFER);
+}
+
+static void delivers_nothing_where_nobody_answers(void **state)
+{
+    (void)state;
+    for_every_session(expect_nothing_without_a_session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(delivers_nothing_where_nobody_answers),
         cmocka_unit_test(sends_in_the_clear_only_where_tls_is_no_must),
         cmocka_unit_test(delivers_over_tls_exactly_where_the_level_holds),
         cmocka_unit_test(goes_to_another_host_or_waits_and_never_bounces),
