@@ -107,6 +107,23 @@ void anchors_visit(struct anchors *anchors, const X509_NAME *subject,
     }
 }
 
+bool anchors_has_organization(const struct anchors *anchors, const X509_NAME *name)
+{
+    const unsigned char *der = NULL;
+    struct der_certificate parts;
+    struct span wanted;
+    size_t len = 0;
+
+    if (!X509_NAME_get0_der(name, &der, &len))
+        return false;
+    wanted = der_organization((struct span){ (const char *)der, len });
+    for (size_t i = 0; wanted.len > 0 && i < anchors->count; i++)
+        if (der_certificate(anchors->items[i].der, &parts) &&
+            span_equal_nocase(der_organization(parts.subject), wanted))
+            return true;
+    return false;
+}
+
 int64_t anchors_newest_s(const struct anchors *anchors)
 {
     int64_t newest = 0;

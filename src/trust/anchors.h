@@ -33,6 +33,9 @@ size_t anchors_count(const struct anchors *anchors);
 void anchors_visit(struct anchors *anchors, const X509_NAME *subject,
                    bool (*visit)(X509 *certificate, void *context), void *context);
 
+/* Does any subject in the store have the organizationName of this name? False where it has none. */
+MUST_CHECK bool anchors_has_organization(const struct anchors *anchors, const X509_NAME *name);
+
 /* Latest notBefore among the roots (seconds since 1970; 0: empty). A clock or a trust store that
  * is older than the other shows by it. Costs a light walk over every certificate. */
 int64_t anchors_newest_s(const struct anchors *anchors);

@@ -3,8 +3,9 @@
  * A server sends its certificate and every intermediate, and may leave the root out (RFC 5246
  * section 7.4.2). So where the path ends at an issuer that nobody has, either an intermediate was
  * forgotten or the root is a stranger, and nothing in the signatures tells which. What tells:
- * known intermediates, the issuer's issuer as the authority key identifier names it, the word by
- * which an authority calls itself, strangers among what was sent; and failing all that, the shape:
+ * known intermediates, the issuer's issuer as the authority key identifier names it, strangers among
+ * what was sent, the word by which an authority calls itself, an organization that has a root in the
+ * store; and failing all that, the shape:
  * authorities that browsers trust never sign servers with a root, so a leaf alone lacks an
  * intermediate, while behind a leaf with its intermediate comes the root.
  */
@@ -189,6 +190,10 @@ static enum guess guess_missing(struct chain_work *work, const struct chain_tria
     *why = "its name says so";
     if (by_name != NO_GUESS)
         return by_name;
+    *why = "its organization has a root in the trust store";
+    if (work->request->anchors != NULL &&
+        anchors_has_organization(work->request->anchors, X509_get_issuer_name(top)))
+        return LIKELY_INTERMEDIATE;
     *why = trial->path_count == 1
                ? "roots that are widely trusted do not sign servers themselves; if this is a "
                  "private root, it is not in the trust store"

@@ -175,3 +175,19 @@ uint64_t der_name_hash(struct span name)
             sum += hash_attribute(attribute);
     return sum;
 }
+
+struct span der_organization(struct span name)
+{
+    static const char organization[] = "\x55\x04\x0a"; /* id-at-organizationName */
+    struct span names, set, attribute, type, value, found = { NULL, 0 };
+    unsigned char tag;
+
+    if (!der_take_tag(&name, DER_SEQUENCE, &names))
+        return found;
+    while (der_take_tag(&names, DER_SET, &set))
+        while (der_take_tag(&set, DER_SEQUENCE, &attribute))
+            if (der_take(&attribute, &tag, &type) && der_take(&attribute, &tag, &value) &&
+                span_equal(type, span_of(organization)))
+                found = value;
+    return found;
+}

@@ -40,3 +40,6 @@ MUST_CHECK bool der_certificate(struct span der, struct der_certificate *parts);
 /* Equal for names that X509_NAME_cmp calls equal, whatever string types, case and blanks they
  * use; different for nearly all others. `name` is a Name, its tag included. */
 uint64_t der_name_hash(struct span name);
+
+/* The contents of the last organizationName (2.5.4.10) of a Name; empty where there is none. */
+struct span der_organization(struct span name);

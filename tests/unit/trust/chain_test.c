@@ -366,6 +366,37 @@ static void calls_it_incomplete_where_the_key_identifier_names_an_issuer_above(v
     make_free(&leaf);
 }
 
+static void
+calls_it_incomplete_where_the_missing_issuer_is_of_an_organization_we_trust(void **state)
+{
+    struct world *world = *state;
+    struct make_recipe recipe = { .organization = "Ferry",
+                                  .extensions = { "basicConstraints=critical,CA:TRUE",
+                                                  "keyUsage=critical,keyCertSign",
+                                                  "subjectKeyIdentifier=hash" } };
+    struct made root, upper, lower, leaf;
+
+    recipe.name = "Ferry One";
+    root = make_certificate(&recipe);
+    recipe.name = "Ferry Two";
+    recipe.issuer = &root;
+    upper = make_certificate(&recipe);
+    recipe.name = "Ferry Three";
+    recipe.issuer = &upper;
+    lower = make_certificate(&recipe);
+    leaf = make_leaf("mx.example.org", &lower);
+    send(world, &leaf, &lower, NULL);
+    assert_flaws(world, "issuer-untrusted!");
+    assert_true(anchors_add(world->anchors, root.der, NULL));
+    send(world, &leaf, &lower, NULL);
+    assert_flaws(world, "incomplete!");
+    assert_string_equal(world->verdict.missing_issuer, "CN=Ferry Two, O=Ferry");
+    make_free(&root);
+    make_free(&upper);
+    make_free(&lower);
+    make_free(&leaf);
+}
+
 static void calls_a_gap_in_the_middle_incomplete(void **state)
 {
     struct world *world = *state;
@@ -852,6 +883,7 @@ int main(void)
         PROMISE(calls_a_leaf_alone_incomplete_and_names_its_issuer),
         PROMISE(blames_the_root_where_the_key_identifier_says_that_the_issuer_is_one),
         PROMISE(calls_it_incomplete_where_the_key_identifier_names_an_issuer_above),
+        PROMISE(calls_it_incomplete_where_the_missing_issuer_is_of_an_organization_we_trust),
         PROMISE(calls_a_gap_in_the_middle_incomplete),
         PROMISE(knows_the_missing_intermediate_but_trusts_only_what_was_sent),
         PROMISE(tells_what_else_is_wrong_behind_a_known_intermediate),
