@@ -8,7 +8,6 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-SKIPPED = 77
 
 
 def folder(name):
@@ -83,6 +82,11 @@ def judge(postern, requests, *options):
         raise SystemExit(f"postern cert --batch ended with {run.returncode}: {run.stderr[:2000]}")
     answers = [json.loads(line) for line in run.stdout.splitlines()]
     return {answer["id"]: answer for answer in answers}
+
+
+def skip(name):
+    print(f"1..0 # SKIP ../shared/corpora/{name} is not here")
+    return 0
 
 
 class Report:

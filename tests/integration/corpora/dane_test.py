@@ -9,8 +9,7 @@ import corpora
 def main(postern):
     path = corpora.folder("dane")
     if path is None:
-        print("the dane corpus is not here")
-        return corpora.SKIPPED
+        return corpora.skip("dane")
     cases = list(corpora.dane(path))
     requests = [request for request, _ in cases]
     report = corpora.Report()
