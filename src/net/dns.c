@@ -303,6 +303,13 @@ static void deliver(struct dns_query *query, const struct dns_answer *answer)
     ub_resolve_free(result);
 }
 
+/* libunbound says so in words only. */
+static bool is_about_anchor(const struct ub_result *result)
+{
+    return result->bogus && result->why_bogus != NULL &&
+           strstr(result->why_bogus, "trust anchor") != NULL;
+}
+
 static void deliver_result(struct dns_query *query)
 {
     const struct ub_result *result = query->result;
@@ -314,6 +321,7 @@ static void deliver_result(struct dns_query *query)
         .rcode = result->rcode,
         .canonical_name = result->canonname,
         .why_bogus = result->bogus ? result->why_bogus : NULL,
+        .anchor_failed = is_about_anchor(result),
         .records = records,
         .ttl_s = result->ttl > 0 ? (uint32_t)result->ttl : 0,
     };

@@ -41,6 +41,9 @@ struct dns_answer {
     int rcode;                  /* of the answer, RFC 6895 section 2.3 */
     const char *canonical_name; /* where the CNAME chain ends; NULL: the name itself */
     const char *why_bogus;      /* the validator's reason; NULL */
+    /* Bogus because not even the trust anchor's own zone could be validated: our anchor is wrong,
+     * or the resolver that we ask takes DNSSEC out. Then nothing is known against the domain. */
+    bool anchor_failed;
     const struct span *records; /* rdata on the wire */
     size_t record_count;
     uint32_t ttl_s;

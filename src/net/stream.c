@@ -275,6 +275,8 @@ static void free_stream(uv_handle_t *handle)
 static void let_go(struct stream *stream)
 {
     stream->is_closed = true;
+    if (stream->tls != NULL && stream->state == STREAM_OPEN)
+        stream_tls_note_end(stream);
     if (stream->open_handles > 1)
         uv_close((uv_handle_t *)&stream->poll, free_stream);
     uv_close((uv_handle_t *)&stream->timer, free_stream);

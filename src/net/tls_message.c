@@ -65,7 +65,7 @@ bool tls_message_server_hello(struct span bytes, struct tls_server_hello *hello)
     octets_take(&body, 1); /* compression */
     if (body.is_short)
         return false;
-    hello->is_retry = memcmp(random.data, retry_random, RANDOM_BYTES) == 0;
+    hello->is_retry = random.data != NULL && memcmp(random.data, retry_random, RANDOM_BYTES) == 0;
     if (body.left.len == 0) /* extensions may be absent: RFC 5246 section 7.4.1.3 */
         return true;
     extensions = (struct octets){ octets_take_vector(&body, 2), false };

@@ -65,25 +65,15 @@ void tls_watch_first_bytes(struct tls_watch *watch, struct span bytes)
 {
     struct tls_facts *facts = watch->facts;
     size_t kept = facts->first_bytes.len;
-    char *grown;
 
-    if (kept >= TLS_FIRST_BYTES)
+    if (watch->first_bytes == NULL)
+        watch->first_bytes = arena_new(watch->arena, TLS_FIRST_BYTES, 1);
+    if (watch->first_bytes == NULL)
         return;
     bytes = span_part(bytes, 0, TLS_FIRST_BYTES - kept);
-    grown = arena_new(watch->arena, kept + bytes.len, 1);
-    if (grown == NULL)
-        return;
-    if (kept > 0)
-        memcpy(grown, facts->first_bytes.data, kept);
-    memcpy(grown + kept, bytes.data, bytes.len);
-    facts->first_bytes = (struct span){ grown, kept + bytes.len };
-}
-
-void tls_watch_completed(struct tls_watch *watch, SSL *ssl)
-{
-    watch->facts->was_completed = true;
-    watch->facts->ended_ms = loop_now_ms(watch->loop);
-    watch->facts->was_resumed = SSL_session_reused(ssl) == 1;
+    if (bytes.len > 0)
+        memcpy(watch->first_bytes + kept, bytes.data, bytes.len);
+    facts->first_bytes = (struct span){ watch->first_bytes, kept + bytes.len };
 }
 
 /* The queue may begin with what lower layers said; the TLS layer's own word is the reason. */
@@ -150,6 +140,13 @@ static void note_authorities(struct tls_watch *watch, SSL *ssl)
         if (text != NULL)
             facts->authorities[facts->authority_count++] = text;
     }
+}
+
+void tls_watch_completed(struct tls_watch *watch, SSL *ssl)
+{
+    watch->facts->was_completed = true;
+    watch->facts->was_resumed = SSL_session_reused(ssl) == 1;
+    tls_watch_ended(watch, ssl);
 }
 
 void tls_watch_ended(struct tls_watch *watch, SSL *ssl)

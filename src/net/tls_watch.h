@@ -11,6 +11,7 @@ struct tls_watch {
     struct tls_facts *facts;
     struct arena *arena;
     const struct loop *loop;
+    char *first_bytes; /* TLS_FIRST_BYTES in the arena; NULL before the first */
     bool is_server;
     bool forgets_renegotiation; /* a server that plays one from before RFC 5746 */
 };
@@ -28,5 +29,5 @@ void tls_watch_completed(struct tls_watch *watch, SSL *ssl);
  * the reason. */
 void tls_watch_failed(struct tls_watch *watch);
 
-/* The connection is over: what only the SSL still knows. */
+/* The handshake is over, by whomever: what only the SSL still knows. */
 void tls_watch_ended(struct tls_watch *watch, SSL *ssl);

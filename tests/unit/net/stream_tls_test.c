@@ -302,6 +302,7 @@ static void asks_and_shows_a_client_certificate(void **state)
         assert_true(peers.client.facts.client_certificate_sent);
         assert_int_equal(peers.client.facts.authority_count, 1);
         assert_string_equal(peers.client.facts.authorities[0], "CN=mx.test");
+        assert_true(peers.client.facts.ended_ms > 0);
         assert_true(span_equal(peers.server.facts.chain[0], tls_credentials_leaf(rsa)));
         peers_stop(&peers);
         arena_clear(&arena);
