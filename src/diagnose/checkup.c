@@ -69,6 +69,15 @@ static int64_t patience_ms(const struct checkup_run *run, int64_t most_ms)
     return share_ms < most_ms ? share_ms : most_ms;
 }
 
+/* Records of usage 0 or 1 count no more by --tlsa than from the DNS: RFC 7672 section 3.1.3. */
+static enum policy_tlsa state_of_own_tlsa(const struct checkup_settings *asked)
+{
+    for (size_t i = 0; i < asked->tlsa_count; i++)
+        if (dane_usability(&asked->tlsa[i]) == DANE_USABLE)
+            return POLICY_TLSA_USABLE;
+    return POLICY_TLSA_UNUSABLE;
+}
+
 static void set_up_dial(const struct call *call, enum dial dial,
                         struct client_link_settings *settings)
 {
@@ -95,7 +104,7 @@ static void set_up_dial(const struct call *call, enum dial dial,
         .credentials = asked->credentials,
         .tlsa = has_own_tlsa || host == NULL ? asked->tlsa : host->tlsa_records,
         .tlsa_count = has_own_tlsa || host == NULL ? asked->tlsa_count : host->tlsa_count,
-        .tlsa_state = has_own_tlsa   ? POLICY_TLSA_USABLE
+        .tlsa_state = has_own_tlsa   ? state_of_own_tlsa(asked)
                       : host == NULL ? POLICY_TLSA_NOT_ASKED
                                      : host->tlsa,
         .dnssec = host == NULL ? DNS_INSECURE : host->security,
