@@ -1,6 +1,7 @@
 #include "link/observation_fields.h"
 
 #include "link/observation.h"
+#include "link/route.h"
 
 /* ---- words ---- */
 
@@ -102,6 +103,26 @@ static const char *const reply_flaw_list[] = {
     [19] = "too-large",
 };
 static const struct words reply_flaws = { ARRAY_SIZE(reply_flaw_list), NULL, reply_flaw_list };
+
+static const char *const dns_type_list[] = {
+    [DNS_TYPE_A] = "A",     [DNS_TYPE_CNAME] = "CNAME", [DNS_TYPE_MX] = "MX",
+    [DNS_TYPE_TXT] = "TXT", [DNS_TYPE_AAAA] = "AAAA",   [DNS_TYPE_TLSA] = "TLSA",
+};
+static const struct words dns_types = { ARRAY_SIZE(dns_type_list), NULL, dns_type_list };
+
+static const char *const dns_outcome_list[] = {
+    [DNS_ANSWERED] = "answered", [DNS_NO_DATA] = "no-data", [DNS_NXDOMAIN] = "nxdomain",
+    [DNS_SERVFAIL] = "servfail", [DNS_TIMEOUT] = "timeout", [DNS_BOGUS] = "bogus",
+};
+static const struct words dns_outcomes = { ARRAY_SIZE(dns_outcome_list), NULL, dns_outcome_list };
+
+static const char *const route_outcome_list[] = {
+    [ROUTE_FOUND] = "found",           [ROUTE_NULL_MX] = "null-mx", [ROUTE_NXDOMAIN] = "nxdomain",
+    [ROUTE_NO_ADDRESS] = "no-address", [ROUTE_TIMEOUT] = "timeout", [ROUTE_SERVFAIL] = "servfail",
+    [ROUTE_BOGUS] = "bogus",
+};
+static const struct words route_outcomes = { ARRAY_SIZE(route_outcome_list), NULL,
+                                             route_outcome_list };
 
 /* ---- records, from the innermost out ---- */
 
@@ -456,3 +477,109 @@ static const struct field observation_fields[] = {
     INNER("self", self, &self_record),
 };
 const struct record observation_record = RECORD(struct observation, observation_fields);
+
+/* ---- the route ---- */
+
+static const struct field address_fields[] = {
+    { .name = "address", .kind = FIELD_ADDRESS, .offset = 0 },
+    { .name = "port", .kind = FIELD_U16, AT(struct net_address, port) },
+};
+static const struct record address_record = RECORD(struct net_address, address_fields);
+static const struct field address_item = { .kind = FIELD_RECORD, .record = &address_record };
+
+#define TLSA(k, n, member)                                                                         \
+    {                                                                                              \
+        .name = (n), .kind = (k), AT(struct dane_record, member)                                   \
+    }
+static const struct field dane_fields[] = {
+    TLSA(FIELD_U8, "usage", usage),
+    TLSA(FIELD_U8, "selector", selector),
+    TLSA(FIELD_U8, "matching", matching),
+    TLSA(FIELD_BYTES, "data", data),
+};
+static const struct record dane_record = RECORD(struct dane_record, dane_fields);
+static const struct field dane_item = { .kind = FIELD_RECORD, .record = &dane_record };
+
+#define HOST(k, n, member)                                                                         \
+    {                                                                                              \
+        .name = (n), .kind = (k), AT(struct route_host, member)                                    \
+    }
+#define HOST_WORD(n, member, w)                                                                    \
+    {                                                                                              \
+        .name = (n), .kind = FIELD_WORD, AT(struct route_host, member), .words = (w)               \
+    }
+static const struct field host_fields[] = {
+    HOST(FIELD_TEXT, "name", name),
+    { .name = "preference",
+      .kind = FIELD_INT,
+      AT(struct route_host, preference),
+      .least = -1,
+      .most = 65535 },
+    HOST(FIELD_BOOL, "is_alias", is_alias),
+    HOST(FIELD_TEXT_OR_NULL, "canonical_name", canonical_name),
+    HOST(FIELD_BOOL, "is_address", is_address),
+    HOST_WORD("security", security, &securities),
+    { .name = "addresses",
+      .kind = FIELD_ARRAY,
+      AT(struct route_host, addresses),
+      .count_offset = offsetof(struct route_host, address_count),
+      .most = ROUTE_ADDRESSES_MOST,
+      .item = &address_item },
+    HOST_WORD("outcome", outcome, &dns_outcomes),
+    HOST(FIELD_TEXT_OR_NULL, "why_bogus", why_bogus),
+    HOST_WORD("tlsa", tlsa, &policy_tlsas),
+    { .name = "tlsa_records",
+      .kind = FIELD_LIST,
+      AT(struct route_host, tlsa_records),
+      .count_offset = offsetof(struct route_host, tlsa_count),
+      .most = 256,
+      .item = &dane_item },
+};
+static const struct record host_record = RECORD(struct route_host, host_fields);
+static const struct field host_item = { .kind = FIELD_RECORD, .record = &host_record };
+
+#define LOOKUP(k, n, member)                                                                       \
+    {                                                                                              \
+        .name = (n), .kind = (k), AT(struct observed_lookup, member)                               \
+    }
+#define LOOKUP_WORD(n, member, w)                                                                  \
+    {                                                                                              \
+        .name = (n), .kind = FIELD_WORD, AT(struct observed_lookup, member), .words = (w)          \
+    }
+static const struct field lookup_fields[] = {
+    LOOKUP(FIELD_TEXT, "name", name),
+    LOOKUP_WORD("type", type, &dns_types),
+    LOOKUP_WORD("outcome", outcome, &dns_outcomes),
+    LOOKUP_WORD("security", security, &securities),
+    LOOKUP(FIELD_TEXT_OR_NULL, "canonical_name", canonical_name),
+    LOOKUP(FIELD_TEXT_OR_NULL, "why_bogus", why_bogus),
+    LOOKUP(FIELD_INT, "rcode", rcode),
+    LOOKUP(FIELD_SIZE, "record_count", record_count),
+};
+static const struct record lookup_record = RECORD(struct observed_lookup, lookup_fields);
+static const struct field lookup_item = { .kind = FIELD_RECORD, .record = &lookup_record };
+
+static const struct field route_fields[] = {
+    { .name = "domain", .kind = FIELD_TEXT, AT(struct route, domain) },
+    { .name = "outcome", .kind = FIELD_WORD, AT(struct route, outcome), .words = &route_outcomes },
+    { .name = "mx_security",
+      .kind = FIELD_WORD,
+      AT(struct route, mx_security),
+      .words = &securities },
+    { .name = "has_mx", .kind = FIELD_BOOL, AT(struct route, has_mx) },
+    { .name = "why_bogus", .kind = FIELD_TEXT_OR_NULL, AT(struct route, why_bogus) },
+    { .name = "hosts",
+      .kind = FIELD_LIST,
+      AT(struct route, hosts),
+      .count_offset = offsetof(struct route, host_count),
+      .most = ROUTE_HOSTS_MOST,
+      .item = &host_item },
+    { .name = "was_cut", .kind = FIELD_BOOL, AT(struct route, was_cut) },
+    { .name = "lookups",
+      .kind = FIELD_LIST,
+      AT(struct route, lookups),
+      .count_offset = offsetof(struct route, lookup_count),
+      .most = ROUTE_LOOKUPS_MOST,
+      .item = &lookup_item },
+};
+const struct record route_record = RECORD(struct route, route_fields);

@@ -1,5 +1,5 @@
-/* link/observation_fields.h - the fields of an observation as data: the table that JSON is read
- * and written by.
+/* link/observation_fields.h - the fields of an observation and of a route as data: the tables that
+ * JSON is read and written by.
  *
  * A record is a struct as a list of fields. A field says under which name, of which kind and where
  * in the struct it is; lists and records nest.
@@ -23,6 +23,7 @@ enum field_kind {
     FIELD_TEXT,         /* const char *, never NULL */
     FIELD_TEXT_OR_NULL, /* const char * */
     FIELD_BYTES,        /* struct span, as base64 */
+    FIELD_ADDRESS,      /* struct net_address without its port, as text */
     FIELD_WORD,         /* an enum, by `words` */
     FIELD_BITS,         /* uint32_t: a list of the `words` of its bits */
     FIELD_TLS_VERSION,  /* uint16_t: "TLSv1.3", "0x0305"; null for 0 */
@@ -58,4 +59,4 @@ struct words {
 
 const char *words_find(const struct words *words, unsigned value); /* NULL: none */
 
-extern const struct record observation_record;
+extern const struct record observation_record, route_record;
