@@ -1,8 +1,6 @@
 /* trust/chain_flaws.c - turns OpenSSL's errors, dates and keys into flaws, root causes first. */
 #include "trust/chain_work.h"
 
-#include <stdlib.h>
-
 #include <openssl/x509v3.h>
 
 #include "base/text.h"
@@ -137,21 +135,37 @@ struct chain_flaw *chain_flaw_add(struct chain_work *work, enum chain_flaw_kind 
     return &verdict->flaws[verdict->flaw_count++];
 }
 
-static int compare(const void *left, const void *right)
+/* Where the leaf itself is over, so that it must be renewed anyway, what stands above it may be as
+ * old and is no cause. */
+static int rank_of(enum chain_flaw_kind kind, bool is_leaf_over)
 {
-    const struct chain_flaw *a = left, *b = right;
+    return kind == CHAIN_INTERMEDIATE_EXPIRED && is_leaf_over ? ranks[CHAIN_NOT_YET_VALID]
+                                                              : ranks[kind];
+}
+
+static bool is_before(const struct chain_flaw *a, const struct chain_flaw *b, bool is_leaf_over)
+{
+    int rank_a = rank_of(a->kind, is_leaf_over), rank_b = rank_of(b->kind, is_leaf_over);
 
     if (a->is_fatal != b->is_fatal)
-        return a->is_fatal ? -1 : 1;
-    if (ranks[a->kind] != ranks[b->kind])
-        return ranks[a->kind] < ranks[b->kind] ? -1 : 1;
-    return a->sent_index != b->sent_index ? (a->sent_index < b->sent_index ? -1 : 1)
-                                          : strcmp(a->subject, b->subject);
+        return a->is_fatal;
+    if (rank_a != rank_b)
+        return rank_a < rank_b;
+    return (unsigned)a->sent_index < (unsigned)b->sent_index; /* what was not sent comes last */
 }
 
 void chain_flaws_sort(struct chain_verdict *verdict)
 {
-    qsort(verdict->flaws, verdict->flaw_count, sizeof verdict->flaws[0], compare);
+    bool is_leaf_over = chain_has(verdict, CHAIN_EXPIRED);
+
+    for (size_t i = 1; i < verdict->flaw_count; i++) {
+        struct chain_flaw flaw = verdict->flaws[i];
+        size_t place = i;
+
+        for (; place > 0 && is_before(&flaw, &verdict->flaws[place - 1], is_leaf_over); place--)
+            verdict->flaws[place] = verdict->flaws[place - 1];
+        verdict->flaws[place] = flaw;
+    }
 }
 
 /* --- dates: read here and not from OpenSSL, which skips the top of a path without an anchor */

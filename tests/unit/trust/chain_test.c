@@ -202,6 +202,17 @@ static void tells_an_expired_intermediate_apart_from_the_leaf(void **state)
     make_free(&leaf);
 }
 
+static void puts_the_leaf_first_where_it_is_over_too(void **state)
+{
+    struct world *world = *state;
+
+    world->request.now_s = MAKE_NOW_S + 999 * MAKE_DAY_S;
+    send(world, &world->leaf, &world->inter, NULL);
+    assert_flaws(world, "expired! intermediate-expired! intermediate-expired!");
+    assert_int_equal(world->verdict.flaws[1].sent_index, 1);
+    assert_int_equal(world->verdict.flaws[2].sent_index, -1);
+}
+
 static void tells_an_expired_root(void **state)
 {
     struct world *world = *state;
@@ -873,6 +884,7 @@ int main(void)
         PROMISE(tells_an_expired_leaf_with_its_date),
         PROMISE(tells_a_leaf_that_is_not_yet_valid),
         PROMISE(tells_an_expired_intermediate_apart_from_the_leaf),
+        PROMISE(puts_the_leaf_first_where_it_is_over_too),
         PROMISE(tells_an_expired_root),
         PROMISE(trusts_the_valid_cross_certificate_of_an_expired_root),
         PROMISE(comes_back_from_a_dead_end_that_openssl_runs_into),
