@@ -51,10 +51,12 @@ static void prove_lookups(struct judge *judge, struct finding *finding, const st
             !span_equal_nocase(span_of(lookup->name), span_of(name)))
             continue;
         judge_prove(
-            judge, finding, "%s %s: %s, %s%s%s",
+            judge, finding, "%s %s: %s%s%s%s%s",
             lookup->name == NULL ? "?" : text_printable(judge->arena, span_of(lookup->name), false),
             dns_type_name(lookup->type), outcome_words(lookup->outcome),
-            dns_security_name(lookup->security), lookup->why_bogus == NULL ? "" : "; ",
+            lookup->outcome == DNS_BOGUS ? "" : ", ",
+            lookup->outcome == DNS_BOGUS ? "" : dns_security_name(lookup->security),
+            lookup->why_bogus == NULL ? "" : "; ",
             lookup->why_bogus == NULL
                 ? ""
                 : text_printable(judge->arena, span_of(lookup->why_bogus), false));

@@ -95,7 +95,8 @@ static void write_chain(struct page *page, struct arena *arena, const struct cha
                         int64_t now_s)
 {
     for (size_t i = 0; i < verdict->certificate_count; i++)
-        write_certificate(page, arena, i == 0 ? "Chain" : "", i, &verdict->certificates[i], now_s);
+        write_certificate(page, arena, i == 0 ? "Chain" : "", i + 1, &verdict->certificates[i],
+                          now_s);
 }
 
 /* The levels that end in this decision, as a list; "" where none does. */
@@ -141,7 +142,7 @@ static void write_decisions(struct page *page, struct arena *arena, const struct
         if (*levels_with(arena, host, decision) == '\0')
             continue;
         page_item(
-            page, INDENT, is_first ? "Delivered?" : "", HANG + 2, PAGE_PLAIN,
+            page, INDENT, is_first ? "Deliver?" : "", HANG, PAGE_PLAIN,
             arena_format(arena, "%s at %s", words[decision], name_levels(arena, host, decision)));
         is_first = false;
     }
@@ -201,6 +202,15 @@ static const char *verdict_of(const struct checkup_host *host, enum page_colour 
     return "no TLS session";
 }
 
+static void write_heading(struct page *page, struct arena *arena, const struct observation *seen)
+{
+    bool is_mx = seen->preference >= 0 && strcmp(seen->domain, seen->host) != 0;
+
+    page_paragraph(page, 0, PAGE_BOLD,
+                   is_mx ? arena_format(arena, "%s by %s", seen->domain, name_host(arena, seen))
+                         : name_host(arena, seen));
+}
+
 static void write_host(struct page *page, struct arena *arena, const struct checkup_host *host,
                        const struct report_style *style)
 {
@@ -208,8 +218,7 @@ static void write_host(struct page *page, struct arena *arena, const struct chec
     enum page_colour colour;
     const char *verdict = verdict_of(host, &colour);
 
-    page_put(page, PAGE_BOLD, name_host(arena, seen));
-    page_end_line(page);
+    write_heading(page, arena, seen);
     page_paragraph(page, INDENT, colour, verdict);
     page_end_line(page);
     for (size_t i = 0; i < host->findings.count; i++)
@@ -229,8 +238,7 @@ static void write_healthy(struct page *page, struct arena *arena, const struct c
     const struct certificate *leaf =
         seen->verdict.certificate_count > 0 ? &seen->verdict.certificates[0] : NULL;
 
-    page_put(page, PAGE_BOLD, name_host(arena, seen));
-    page_end_line(page);
+    write_heading(page, arena, seen);
     page_item(page, INDENT, "Fine", HANG, PAGE_PLAIN,
               arena_format(arena, "%s%s%s%s%s", tls_version_name(seen->tls.version),
                            leaf == NULL ? "" : ", ", leaf == NULL ? "" : leaf->key,
@@ -258,21 +266,20 @@ static size_t count_failing(const struct checkup *checkup)
     return failing;
 }
 
+/* Where one host stands for the domain, its own heading says all. */
 static void write_summary(struct page *page, struct arena *arena, const struct checkup *checkup)
 {
     size_t failing = count_failing(checkup);
 
-    if (checkup->route == NULL || checkup->host_count == 0)
+    if (checkup->host_count < 2)
         return;
-    page_paragraph(
-        page, 0, PAGE_BOLD,
-        failing == 0
-            ? arena_format(arena, "%s: TLS works with %s%zu host address%s", checkup->domain,
-                           checkup->host_count == 1 ? "its " : "all ", checkup->host_count,
-                           checkup->host_count == 1 ? "" : "es")
-            : arena_format(arena, "%s: TLS fails or cannot be trusted at %zu of %zu host address%s",
-                           checkup->domain, failing, checkup->host_count,
-                           checkup->host_count == 1 ? "" : "es"));
+    page_paragraph(page, 0, PAGE_BOLD,
+                   failing == 0 ? arena_format(arena, "%s: TLS works at all %zu addresses",
+                                               checkup->domain, checkup->host_count)
+                                : arena_format(arena,
+                                               "%s: TLS fails or cannot be trusted at %zu of %zu "
+                                               "addresses",
+                                               checkup->domain, failing, checkup->host_count));
     page_end_line(page);
 }
 
@@ -285,8 +292,10 @@ static const char *state_of(struct arena *arena, const struct observed_lookup *l
     const char *security = dns_security_name(lookup->security);
 
     if (lookup->outcome == DNS_BOGUS)
-        return arena_format(arena, "bogus%s%s", lookup->why_bogus == NULL ? "" : ": ",
-                            lookup->why_bogus == NULL ? "" : lookup->why_bogus);
+        return lookup->why_bogus == NULL
+                   ? "bogus"
+                   : arena_format(arena, "bogus: %s",
+                                  text_printable(arena, span_of(lookup->why_bogus), false));
     if (lookup->outcome == DNS_ANSWERED)
         return arena_format(arena, "%zu, %s", lookup->record_count, security);
     return lookup->outcome == DNS_TIMEOUT || lookup->outcome == DNS_SERVFAIL

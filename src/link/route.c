@@ -129,6 +129,15 @@ static void ask_tlsa(struct route_query *query, size_t index, const char *base,
 
 /* ---- answers ---- */
 
+static const char *without_final_dot(struct arena *arena, const char *name)
+{
+    struct span text = span_of(name);
+
+    if (text.len > 1 && text.data[text.len - 1] == '.')
+        text.len--;
+    return arena_copy(arena, text);
+}
+
 static void note_answer(struct route_query *query, const struct question *question,
                         const struct dns_answer *answer)
 {
@@ -139,7 +148,7 @@ static void note_answer(struct route_query *query, const struct question *questi
     lookup->rcode = answer->rcode;
     lookup->record_count = answer->record_count;
     if (answer->canonical_name != NULL)
-        lookup->canonical_name = arena_copy(query->arena, span_of(answer->canonical_name));
+        lookup->canonical_name = without_final_dot(query->arena, answer->canonical_name);
     if (answer->why_bogus != NULL)
         lookup->why_bogus = arena_copy(query->arena, span_of(answer->why_bogus));
 }

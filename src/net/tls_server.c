@@ -80,8 +80,12 @@ static bool name_is_allowed(const struct tls_server_context *context, const char
 
 static int check_name(SSL *ssl, int *alert, void *owner)
 {
-    if (name_is_allowed(owner, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)))
-        return SSL_TLSEXT_ERR_OK;
+    const struct tls_server_context *context = owner;
+
+    if (name_is_allowed(context, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)))
+        /* only a server to whom the name matters says that it looked: RFC 6066 section 3 */
+        return context->only_sni != NULL || context->sni_required ? SSL_TLSEXT_ERR_OK
+                                                                  : SSL_TLSEXT_ERR_NOACK;
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
