@@ -26,6 +26,7 @@ enum authority {
     CONSTRAINED,
     UPPER, /* above LOWER */
     LOWER,
+    NAMESAKE, /* of INTERMEDIATE, with a key of its own */
     FOREIGN_ROOT,
     FOREIGN_INTERMEDIATE,
     FUTURE_ROOT,
@@ -53,6 +54,7 @@ static const struct authority_plan {
                       "critical,permitted;DNS:example.org" },
     [UPPER] = { "Postern Lab Policy Authority", ROOT, -200, 1800, 0, false, NULL },
     [LOWER] = { "Postern Lab Issuing Authority", UPPER, -200, 1800, 0, false, NULL },
+    [NAMESAKE] = { "Postern Lab Intermediate", ROOT, -100, 1900, 0, false, NULL },
     [FOREIGN_ROOT] = { "Unknown Private Root", NOBODY, -400, 3650, 0, false, NULL },
     [FOREIGN_INTERMEDIATE] = { "Unknown Private Intermediate", FOREIGN_ROOT, -200, 1800, 0, false,
                                NULL },
@@ -115,6 +117,7 @@ static const struct leaf_plan {
     [CERTIFICATE_WEAK_KEY] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .rsa_bits = WEAK_RSA_BITS },
     [CERTIFICATE_WEAK_SIGNATURE] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .uses_sha1 = true },
     [CERTIFICATE_MUST_STAPLE] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .must_staple = true },
+    [CERTIFICATE_ISSUER_WITH_OTHER_KEY] = { INTERMEDIATE, -20, 70, { NAMESAKE } },
     [CERTIFICATE_FUTURE] = { FUTURE_INTERMEDIATE, 440, 530, { FUTURE_INTERMEDIATE } },
 };
 
@@ -337,12 +340,11 @@ static enum authority authority_of(const struct certificates *lab, X509 *issuer)
 }
 
 static bool sign_status(const struct certificates *lab, enum authority signer, OCSP_CERTID *id,
-                        bool is_revoked, OCSP_BASICRESP *basic)
+                        int status, int64_t now_s, OCSP_BASICRESP *basic)
 {
-    ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)(lab->now_s - DAY_S));
-    ASN1_TIME *to = ASN1_TIME_set(NULL, (time_t)(lab->now_s + 6 * DAY_S));
-    ASN1_TIME *since = ASN1_TIME_set(NULL, (time_t)(lab->now_s - 10 * DAY_S));
-    int status = is_revoked ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD;
+    ASN1_TIME *from = ASN1_TIME_set(NULL, (time_t)(now_s - DAY_S));
+    ASN1_TIME *to = ASN1_TIME_set(NULL, (time_t)(now_s + 6 * DAY_S));
+    ASN1_TIME *since = ASN1_TIME_set(NULL, (time_t)(now_s - 10 * DAY_S));
     bool is_signed = from != NULL && to != NULL && since != NULL &&
                      OCSP_basic_add1_status(basic, id, status, OCSP_REVOKED_STATUS_KEYCOMPROMISE,
                                             since, from, to) != NULL &&
@@ -370,8 +372,8 @@ static struct span response_der(OCSP_BASICRESP *basic, struct arena *arena)
 }
 
 bool certificates_staple(struct certificates *certificates, const struct certificate_made *made,
-                         bool is_revoked, struct arena *arena, struct span *response,
-                         struct error *err)
+                         enum certificate_status status, int64_t later_s, struct arena *arena,
+                         struct span *response, struct error *err)
 {
     AUTO(certificate_free) X509 *leaf = read_der(made->leaf_der);
     AUTO(certificate_free) X509 *issuer = read_der(made->issuer_der);
@@ -379,11 +381,13 @@ bool certificates_staple(struct certificates *certificates, const struct certifi
                           ? NULL
                           : OCSP_cert_to_id(EVP_sha1(), leaf, issuer); /* RFC 5019 section 2.1.1 */
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+    int ocsp_status =
+        status == CERTIFICATE_STATUS_REVOKED ? V_OCSP_CERTSTATUS_REVOKED : V_OCSP_CERTSTATUS_GOOD;
     enum authority signer = issuer == NULL ? NOBODY : authority_of(certificates, issuer);
 
     *response = (struct span){ NULL, 0 };
     if (id != NULL && basic != NULL && signer != NOBODY &&
-        sign_status(certificates, signer, id, is_revoked, basic))
+        sign_status(certificates, signer, id, ocsp_status, certificates->now_s + later_s, basic))
         *response = response_der(basic, arena);
     OCSP_CERTID_free(id);
     OCSP_BASICRESP_free(basic);

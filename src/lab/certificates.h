@@ -36,10 +36,11 @@ enum certificate_case {
     CERTIFICATE_WRONG_PURPOSE, /* clientAuth alone */
     CERTIFICATE_NOT_A_CA,      /* the intermediate has CA:FALSE */
     CERTIFICATE_NAME_CONSTRAINT,
-    CERTIFICATE_WEAK_KEY,       /* RSA 1024 */
-    CERTIFICATE_WEAK_SIGNATURE, /* SHA-1 */
-    CERTIFICATE_MUST_STAPLE,    /* RFC 7633 */
-    CERTIFICATE_FUTURE,         /* root and all below start next year */
+    CERTIFICATE_WEAK_KEY,              /* RSA 1024 */
+    CERTIFICATE_WEAK_SIGNATURE,        /* SHA-1 */
+    CERTIFICATE_MUST_STAPLE,           /* RFC 7633 */
+    CERTIFICATE_ISSUER_WITH_OTHER_KEY, /* sent: an intermediate of the issuer's name */
+    CERTIFICATE_FUTURE,                /* root and all below start next year */
     CERTIFICATE_CASE_COUNT,
 };
 
@@ -70,9 +71,13 @@ MUST_CHECK bool certificates_issue(struct certificates *certificates, enum certi
                                    const char *host, const char *domain, struct arena *arena,
                                    struct certificate_made *made, struct error *err);
 
-/* An OCSP response (RFC 6960) for a leaf that certificates_issue made, signed by its issuer. */
+enum certificate_status { CERTIFICATE_STATUS_GOOD, CERTIFICATE_STATUS_REVOKED };
+
+/* An OCSP response (RFC 6960) for a leaf that certificates_issue made, signed by its issuer: good
+ * from a day before the time given for a week, moved by `later_s`. */
 MUST_CHECK bool certificates_staple(struct certificates *certificates,
-                                    const struct certificate_made *made, bool is_revoked,
+                                    const struct certificate_made *made,
+                                    enum certificate_status status, int64_t later_s,
                                     struct arena *arena, struct span *response, struct error *err);
 
 /* The CA that clients' certificates are signed by, or one that signed none of them. */

@@ -70,6 +70,7 @@ enum fault_staple {
     FAULT_STAPLE_NONE,
     FAULT_STAPLE_GOOD,
     FAULT_STAPLE_REVOKED,
+    FAULT_STAPLE_EXPIRED, /* its next update was due a day ago */
 };
 
 struct fault_tls {

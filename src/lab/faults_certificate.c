@@ -74,6 +74,7 @@ static const struct fault_row rows[] = {
         .expect = { "certificate-chain-incomplete", "server", NOT_TRUSTED },
         .safety = FAULT_UNTRUSTED,
         .tls = { .certificate = CERTIFICATE_TWO_INTERMEDIATES_MISSING_ONE },
+        .client = { .knows_intermediates = true }, /* the chain alone could be a foreign root's */
     },
     {
         .name = "misordered",
@@ -149,6 +150,28 @@ static const struct fault_row rows[] = {
         .expect = { "certificate-staple-missing", "server", "validation-failure" },
         .safety = FAULT_UNTRUSTED,
         .tls = { .certificate = CERTIFICATE_MUST_STAPLE },
+    },
+    {
+        .name = "staple-expired",
+        .summary = "must-staple, and the stapled OCSP response is out of date",
+        .expect = { "certificate-staple-invalid", "server", "validation-failure" },
+        .safety = FAULT_UNTRUSTED,
+        .tls = { .certificate = CERTIFICATE_MUST_STAPLE, .staple = FAULT_STAPLE_EXPIRED },
+    },
+    {
+        .name = "bad-signature",
+        .summary = "the intermediate that is sent has the issuer's name and another key",
+        .expect = { "certificate-bad-signature", "server", NOT_TRUSTED },
+        .safety = FAULT_UNTRUSTED,
+        .tls = { .certificate = CERTIFICATE_ISSUER_WITH_OTHER_KEY },
+    },
+    {
+        .name = "pinned-otherwise",
+        .summary = "a healthy server, and a client that has pinned another certificate",
+        .expect = { "fingerprint-mismatch", "policy", "validation-failure" },
+        .client = { .level = "fingerprint",
+                    .fingerprint = "000102030405060708090a0b0c0d0e0f"
+                                   "101112131415161718191a1b1c1d1e1f" },
     },
     {
         .name = "no-roots",

@@ -73,6 +73,14 @@ static const struct fault_row rows[] = {
         .tls = { .no_tickets = true },
     },
     {
+        .name = "alerts-on-tls13",
+        .summary = "answers an offer of TLS 1.3 with alert 40, and speaks TLS 1.2 else",
+        .expect = { "handshake-alert", "server", FAILURE },
+        .safety = FAULT_NO_TLS,
+        .hello = { .when = FAULT_HELLO_WITH_TLS13, .bytes = ALERT("\x28"), .then = FAULT_CLOSE },
+        .tls = { .maximum_version = TLS_VERSION_1_2 },
+    },
+    {
         .name = "dislikes-tls13",
         .summary = "closes where the client offers TLS 1.3, and speaks TLS 1.2 else",
         .expect = { "handshake-closed", "server", FAILURE },
@@ -86,6 +94,12 @@ static const struct fault_row rows[] = {
         .expect = { "handshake-closed", "server", FAILURE },
         .safety = FAULT_NO_TLS,
         .hello = { .when = FAULT_HELLO_WITH_SNI, .then = FAULT_CLOSE },
+    },
+    {
+        .name = "needs-sni",
+        .summary = "serves those who name it in SNI, and answers others with alert 112",
+        .expect = { "server-needs-sni", "server", "certificate-host-mismatch" },
+        .tls = { .needs_sni = true },
     },
     {
         .name = "tls10-only",
@@ -241,6 +255,14 @@ static const struct fault_row rows[] = {
         .safety = FAULT_NO_TLS,
         .tls = { .client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRE },
         .client = { .credentials = FAULT_CREDENTIALS_EXPIRED },
+    },
+    {
+        .name = "wrong-client-key",
+        .summary = "requires a client certificate, and the key of ours is another's",
+        .expect = { "client-certificate-unusable", "client", FAILURE },
+        .safety = FAULT_NO_TLS,
+        .tls = { .client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRE },
+        .client = { .credentials = FAULT_CREDENTIALS_WRONG_KEY },
     },
 };
 

@@ -16,7 +16,7 @@
 #include "lab/zone.h"
 #include "net/address.h"
 
-enum { ARENA_BYTES_MOST = 16 * 1024 * 1024 };
+enum { ARENA_BYTES_MOST = 16 * 1024 * 1024, WEEK_S = 7 * 86400 };
 
 #define ANCHOR_FILE "trust-anchor.ds"
 
@@ -70,6 +70,16 @@ static bool choose_rows(struct lab *lab, const struct lab_settings *settings, st
     return true;
 }
 
+static bool make_staple(struct lab *lab, struct lab_server *server, struct error *err)
+{
+    enum fault_staple staple = server->row->tls.staple;
+
+    return certificates_staple(
+        lab->certificates, &server->certificate,
+        staple == FAULT_STAPLE_REVOKED ? CERTIFICATE_STATUS_REVOKED : CERTIFICATE_STATUS_GOOD,
+        staple == FAULT_STAPLE_EXPIRED ? -WEEK_S : 0, &lab->arena, &server->staple, err);
+}
+
 static bool make_certificate(struct lab *lab, struct lab_server *server, struct error *err)
 {
     const struct fault_row *row = server->row;
@@ -77,10 +87,7 @@ static bool make_certificate(struct lab *lab, struct lab_server *server, struct 
     if (!certificates_issue(lab->certificates, row->tls.certificate, server->host, server->domain,
                             &lab->arena, &server->certificate, err))
         return false;
-    if (row->tls.staple != FAULT_STAPLE_NONE &&
-        !certificates_staple(lab->certificates, &server->certificate,
-                             row->tls.staple == FAULT_STAPLE_REVOKED, &lab->arena, &server->staple,
-                             err))
+    if (row->tls.staple != FAULT_STAPLE_NONE && !make_staple(lab, server, err))
         return false;
     return lab_server_make_tlsa(server, lab->certificates, &lab->arena, err);
 }

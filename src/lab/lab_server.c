@@ -58,8 +58,8 @@ bool lab_server_make_tlsa(struct lab_server *server, struct certificates *certif
     const struct certificate_made *made = &server->certificate;
 
     switch (server->row->tlsa) {
-    case FAULT_TLSA_NONE:
-    case FAULT_TLSA_SERVFAIL: return true;
+    case FAULT_TLSA_NONE: return true;
+    case FAULT_TLSA_SERVFAIL: /* it is in the zone, or NSEC would prove that there is none */
     case FAULT_TLSA_MATCHING:
         server->tlsa = dane_record_for(arena, made->leaf_der, 3, 1, 1);
         return true;

@@ -24,15 +24,15 @@ static bool add_tlsa_at(struct zone *zone, const struct lab_server *server, uint
     char name[NAME_BYTES];
 
     snprintf(name, sizeof name, "_%u._tcp.%s.", port, server->host);
-    if (server->row->tlsa == FAULT_TLSA_SERVFAIL)
-        return zone_trouble(zone, name, ZONE_SERVFAIL, err);
+    if (server->row->tlsa == FAULT_TLSA_SERVFAIL && !zone_trouble(zone, name, ZONE_SERVFAIL, err))
+        return false;
     return zone_add(zone, err, "%s 300 IN TLSA %s", name, server->tlsa);
 }
 
 /* At port 25 too, so that the names are those of life when somebody redirects that port here. */
 static bool add_tlsa(struct zone *zone, const struct lab_server *server, struct error *err)
 {
-    if (server->tlsa == NULL && server->row->tlsa != FAULT_TLSA_SERVFAIL)
+    if (server->tlsa == NULL)
         return true;
     return add_tlsa_at(zone, server, SMTP_PORT, err) &&
            (server->address.port == SMTP_PORT ||

@@ -125,6 +125,7 @@ static void each_case_is_broken_in_its_own_way(void **state)
         { CERTIFICATE_NAME_CONSTRAINT, X509_V_ERR_PERMITTED_VIOLATION },
         { CERTIFICATE_WEAK_KEY, X509_V_OK }, /* at level 1 OpenSSL takes 1024 bits */
         { CERTIFICATE_WEAK_SIGNATURE, X509_V_ERR_CA_MD_TOO_WEAK },
+        { CERTIFICATE_ISSUER_WITH_OTHER_KEY, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY },
         { CERTIFICATE_FUTURE, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY },
     };
 
@@ -145,10 +146,10 @@ static void staples_say_good_or_revoked(void **state)
 
     assert_true(certificates_issue(fixture->certificates, CERTIFICATE_MUST_STAPLE, "mx.a.lab.test",
                                    "a.lab.test", &fixture->arena, &made, &err));
-    assert_true(
-        certificates_staple(fixture->certificates, &made, false, &fixture->arena, &good, &err));
-    assert_true(
-        certificates_staple(fixture->certificates, &made, true, &fixture->arena, &revoked, &err));
+    assert_true(certificates_staple(fixture->certificates, &made, CERTIFICATE_STATUS_GOOD, 0,
+                                    &fixture->arena, &good, &err));
+    assert_true(certificates_staple(fixture->certificates, &made, CERTIFICATE_STATUS_REVOKED, 0,
+                                    &fixture->arena, &revoked, &err));
     assert_int_equal(good.data[0], 0x30); /* a DER sequence */
     assert_true(revoked.len > good.len);  /* it carries a time and a reason */
 }
