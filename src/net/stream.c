@@ -390,6 +390,11 @@ static void discard_unread(int socket)
 
 static void close_stream(struct stream *closing, bool with_notify)
 {
+    const int on = 1;
+
+    /* Last words and FIN travel in one segment. */
+    if (closing->state == STREAM_OPEN && closing->socket >= 0)
+        setsockopt(closing->socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
     if (with_notify && closing->tls != NULL && closing->state == STREAM_OPEN &&
         closing->write_error == 0)
         stream_tls_shutdown(closing);
