@@ -74,6 +74,7 @@ static const struct leaf_plan {
     enum naming naming;
     const char *purposes; /* NULL: serverAuth */
     bool must_staple, uses_sha1, has_no_aia;
+    enum authority forger; /* whose key signs in place of the issuer's; NOBODY: none does */
 } leaf_plans[CERTIFICATE_CASE_COUNT] = {
     [CERTIFICATE_GOOD] = { INTERMEDIATE, -20, 70, { INTERMEDIATE } },
     [CERTIFICATE_RSA] = { RSA_INTERMEDIATE, -20, 70, { RSA_INTERMEDIATE }, .rsa_bits = RSA_BITS },
@@ -117,6 +118,11 @@ static const struct leaf_plan {
     [CERTIFICATE_WEAK_KEY] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .rsa_bits = WEAK_RSA_BITS },
     [CERTIFICATE_WEAK_SIGNATURE] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .uses_sha1 = true },
     [CERTIFICATE_MUST_STAPLE] = { INTERMEDIATE, -20, 70, { INTERMEDIATE }, .must_staple = true },
+    [CERTIFICATE_BAD_SIGNATURE] = { INTERMEDIATE,
+                                    -20,
+                                    70,
+                                    { INTERMEDIATE },
+                                    .forger = CLIENT_ROOT },
     [CERTIFICATE_ISSUER_WITH_OTHER_KEY] = { INTERMEDIATE, -20, 70, { NAMESAKE } },
     [CERTIFICATE_FUTURE] = { FUTURE_INTERMEDIATE, 440, 530, { FUTURE_INTERMEDIATE } },
 };
@@ -228,6 +234,7 @@ static bool make_leaf(struct certificates *lab, const struct leaf_plan *plan, co
                       const char *domain, struct arena *arena, EVP_PKEY *key, X509 **leaf,
                       struct error *err)
 {
+    enum authority signer = plan->forger == NOBODY ? plan->issuer : plan->forger;
     struct certificate_plan wanted = {
         .common_name = common_name_of(plan, host),
         .alternative_names = names_of(plan, host, domain, arena),
@@ -243,7 +250,7 @@ static bool make_leaf(struct certificates *lab, const struct leaf_plan *plan, co
     };
 
     return certificate_make(&wanted, key, lab->authorities[plan->issuer].certificate,
-                            lab->authorities[plan->issuer].key, leaf, err);
+                            lab->authorities[signer].key, leaf, err);
 }
 
 static struct span bio_bytes(BIO *bio, struct arena *arena)
@@ -305,6 +312,7 @@ bool certificates_issue(struct certificates *certificates, enum certificate_case
         if (!ensure_authority(certificates, plan->sent[i], err))
             return false;
     if (!ensure_authority(certificates, plan->issuer, err) ||
+        !ensure_authority(certificates, plan->forger, err) ||
         !leaf_key(certificates, plan->rsa_bits, &key, err) ||
         !make_leaf(certificates, plan, host, domain, arena, key, &leaf, err))
         return error_wrap(err, "certificate for %s", host);

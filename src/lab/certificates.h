@@ -39,6 +39,7 @@ enum certificate_case {
     CERTIFICATE_WEAK_KEY,              /* RSA 1024 */
     CERTIFICATE_WEAK_SIGNATURE,        /* SHA-1 */
     CERTIFICATE_MUST_STAPLE,           /* RFC 7633 */
+    CERTIFICATE_BAD_SIGNATURE,         /* made by another key than the issuer's */
     CERTIFICATE_ISSUER_WITH_OTHER_KEY, /* sent: an intermediate of the issuer's name */
     CERTIFICATE_FUTURE,                /* root and all below start next year */
     CERTIFICATE_CASE_COUNT,

@@ -160,8 +160,15 @@ static const struct fault_row rows[] = {
     },
     {
         .name = "bad-signature",
-        .summary = "the intermediate that is sent has the issuer's name and another key",
+        .summary = "the signature on the certificate is not the issuer's",
         .expect = { "certificate-bad-signature", "server", NOT_TRUSTED },
+        .safety = FAULT_UNTRUSTED,
+        .tls = { .certificate = CERTIFICATE_BAD_SIGNATURE },
+    },
+    {
+        .name = "renewed-issuer",
+        .summary = "the intermediate that is sent has the issuer's name and another key",
+        .expect = { "certificate-chain-incomplete", "server", NOT_TRUSTED },
         .safety = FAULT_UNTRUSTED,
         .tls = { .certificate = CERTIFICATE_ISSUER_WITH_OTHER_KEY },
     },

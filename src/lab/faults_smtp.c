@@ -105,18 +105,20 @@ static const struct fault_row rows[] = {
     },
     {
         .name = "silent-at-ehlo",
-        .summary = "greets, and never answers EHLO",
+        .summary = "greets, and answers neither EHLO nor HELO",
         .expect = { "ehlo-timeout", "server", NULL },
         .safety = FAULT_DEAD,
         .ehlo = { .bytes = "", .then = FAULT_STALL },
+        .helo = { .bytes = "", .then = FAULT_STALL },
         .client = { .timeout_s = 4 },
     },
     {
         .name = "closes-at-ehlo",
-        .summary = "greets, and closes in place of an answer to EHLO",
+        .summary = "greets, and closes in place of an answer to EHLO or HELO",
         .expect = { "ehlo-closed", "server", NULL },
         .safety = FAULT_DEAD,
         .ehlo = { .bytes = "", .then = FAULT_CLOSE },
+        .helo = { .bytes = "", .then = FAULT_CLOSE },
     },
     {
         .name = "helo-only",
