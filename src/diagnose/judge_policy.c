@@ -65,15 +65,20 @@ static const char *flaw_below_anchor(struct judge *judge)
     return NULL;
 }
 
+static struct finding *add_mismatch(struct judge *judge, size_t count, const char *record)
+{
+    const char *records = count == 1
+                              ? "The TLSA record"
+                              : arena_format(judge->arena, "None of the %zu TLSA records", count);
+
+    return JUDGE_ADD(judge, "tlsa-mismatch", { "records", records },
+                     { "match", count == 1 ? "does not match" : "matches" }, { "record", record });
+}
+
 static void judge_tlsa_mismatch(struct judge *judge)
 {
     const struct observation *seen = judge->seen;
-    struct finding *finding =
-        JUDGE_ADD(judge, "tlsa-mismatch",
-                  { "count", seen->tlsa_count == 1 ? "TLSA records (1)"
-                                                   : arena_format(judge->arena, "%zu TLSA records",
-                                                                  seen->tlsa_count) },
-                  { "record", fitting_record(judge) });
+    struct finding *finding = add_mismatch(judge, seen->tlsa_count, fitting_record(judge));
 
     prove_records(judge, finding);
     judge_prove(judge, finding, "PKIX: the chain is %s and the certificate %s the host",
@@ -105,11 +110,7 @@ void judge_tlsa_alone(struct judge *judge, const struct chain_verdict *verdict)
     if (verdict->certificate_count > 0 && verdict->certificates[0].is_readable)
         record = dane_record_for(judge->arena, verdict->certificates[0].der, 3, 1, 1);
     if (verdict->tlsa == CHAIN_TLSA_MISMATCH) {
-        const char *count = arena_format(judge->arena, "%zu TLSA records", verdict->tlsa_count);
-
-        finding = JUDGE_ADD(judge, "tlsa-mismatch",
-                            { "count", verdict->tlsa_count == 1 ? "TLSA records (1)" : count },
-                            { "record", record });
+        finding = add_mismatch(judge, verdict->tlsa_count, record);
         finding->because_of = flaw_below(verdict);
         judge_prove(judge, finding, "would match: %s", record);
     } else if (verdict->tlsa == CHAIN_TLSA_UNUSABLE) {

@@ -193,6 +193,7 @@ static const char *handshake_ending(struct judge *judge, const struct observatio
 
 const char *judge_outcome(struct judge *judge, const struct observation *dial)
 {
+    bool is_raw = dial->dial == DIAL_RAW_OBSOLETE || dial->dial == DIAL_RAW_SSL3;
     const char *before;
 
     if (dial->has_raw_answer)
