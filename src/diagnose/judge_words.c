@@ -215,8 +215,8 @@ const char *judge_outcome(struct judge *judge, const struct observation *dial)
                             tls_version_name(dial->tls.version),
                             dial->tls.cipher == NULL ? "cipher unknown" : dial->tls.cipher);
     return arena_format(
-        judge->arena, "%s after our ClientHello (%s, %zu octets, %s%s)", before,
-        judge_offer(judge, &dial->tls), dial->tls.hello_bytes,
+        judge->arena, "%s after our ClientHello (%s%s%zu octets, %s%s)", before,
+        is_raw ? "" : judge_offer(judge, &dial->tls), is_raw ? "" : ", ", dial->tls.hello_bytes,
         dial->tls.sni == NULL ? "no SNI" : "SNI ",
         dial->tls.sni == NULL ? "" : text_printable(judge->arena, span_of(dial->tls.sni), false));
 }

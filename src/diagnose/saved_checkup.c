@@ -23,10 +23,9 @@ json_t *saved_checkup_to_json(const struct checkup *checkup)
 
     for (size_t i = 0; i < checkup->host_count; i++)
         json_array_append_new(hosts, host_json(checkup->hosts[i]));
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:o, s:o}", "target", checkup->target, "domain", checkup->domain,
-        "level", policy_level_name(checkup->level), "wall_s", (json_int_t)checkup->wall_s, "route",
-        json_null(), "hosts", hosts);
+    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "target", checkup->target, "domain",
+                     checkup->domain, "level", policy_level_name(checkup->level), "wall_s",
+                     (json_int_t)checkup->wall_s, "route", json_null(), "hosts", hosts);
 }
 
 /* ---- reading ---- */
@@ -102,7 +101,6 @@ static bool read_hosts(const json_t *list, struct arena *arena, struct checkup *
     }
     return true;
 }
-
 
 bool saved_checkup_from_json(const json_t *json, struct arena *arena, struct checkup **checkup,
                              struct error *err)
