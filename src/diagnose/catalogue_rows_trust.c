@@ -443,8 +443,8 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .enhanced_status = "4.7.5",
         .title = "No TLSA record matches the certificate",
         .cause =
-            "None of the {count} of {host} matches the certificate that it shows; senders with "
-            "DANE will not deliver",
+            "{records} of {host} {match} the certificate that it shows; senders with DANE will not "
+            "deliver",
         .remedy = "Publish the record of the key in use, _{port}._tcp.{host}. IN TLSA {record}; at "
                   "each key change publish the new record a TTL before the key",
         .source = "RFC 7672 section 3, RFC 7671 section 8.1",
