@@ -76,18 +76,21 @@ void tls_watch_first_bytes(struct tls_watch *watch, struct span bytes)
     facts->first_bytes = (struct span){ watch->first_bytes, kept + bytes.len };
 }
 
-/* The queue may begin with what lower layers said; the TLS layer's own word is the reason. */
+/* "ASN1 lib" and the like only point at another entry of the queue. */
+static bool is_own_word(unsigned long code)
+{
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && (ERR_GET_RFLAGS(code) & ERR_RFLAG_COMMON) == 0;
+}
+
+/* The TLS layer's own word is the reason; where it has none, the first that went wrong. */
 static unsigned long take_library_code(void)
 {
-    unsigned long code = ERR_get_error(), found = code;
+    unsigned long first = ERR_get_error(), code = first;
 
-    while (code != 0 && ERR_GET_LIB(found) != ERR_LIB_SSL) {
+    while (code != 0 && !is_own_word(code))
         code = ERR_get_error();
-        if (ERR_GET_LIB(code) == ERR_LIB_SSL)
-            found = code;
-    }
     ERR_clear_error();
-    return found;
+    return code != 0 ? code : first;
 }
 
 void tls_watch_failed(struct tls_watch *watch)

@@ -3,10 +3,15 @@
 
 #include "peers.h"
 
+#include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <poll.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { LIMIT_MS = 20000, RECEIVED_MOST = 8 * 1024 * 1024 };
 
@@ -116,6 +121,67 @@ void peers_run(struct peers *peers)
                                &peers->client.stream, &err));
     loop_timer_start(peers->limit, LIMIT_MS);
     loop_run(peers->loop);
+    assert_false(peers->ran_out);
+}
+
+struct relay {
+    int sides[2];
+    pthread_t thread;
+};
+
+/* False: this direction is over. */
+static bool hand_on_one(int from, int to)
+{
+    char byte;
+
+    if (read(from, &byte, 1) == 1)
+        return send(to, &byte, 1, MSG_NOSIGNAL) == 1;
+    shutdown(to, SHUT_WR);
+    return false;
+}
+
+static void *hand_on(void *owner)
+{
+    struct relay *relay = owner;
+    struct pollfd polled[2] = { { relay->sides[0], POLLIN, 0 }, { relay->sides[1], POLLIN, 0 } };
+
+    while ((polled[0].fd >= 0 || polled[1].fd >= 0) && poll(polled, 2, LIMIT_MS) > 0)
+        for (int i = 0; i < 2; i++)
+            if (polled[i].fd >= 0 && polled[i].revents != 0 &&
+                !hand_on_one(relay->sides[i], relay->sides[1 - i]))
+                polled[i].fd = -1;
+    close(relay->sides[0]);
+    close(relay->sides[1]);
+    return NULL;
+}
+
+static void adopt(struct end *end, int socket)
+{
+    assert_true(stream_adopt(end->peers->loop, socket, &handlers, end, &end->stream, NULL));
+    if (end->on_connected != NULL)
+        end->on_connected(end);
+}
+
+void peers_run_dribbling(struct peers *peers)
+{
+    int client[2], server[2];
+    struct relay relay;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, server), 0);
+    assert_int_equal(fcntl(client[0], F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(fcntl(server[0], F_SETFL, O_NONBLOCK), 0);
+    relay.sides[0] = client[1];
+    relay.sides[1] = server[1];
+    assert_int_equal(pthread_create(&relay.thread, NULL, hand_on, &relay), 0);
+    listener_close(&peers->listener);
+    adopt(&peers->server, server[0]);
+    adopt(&peers->client, client[0]);
+    loop_timer_start(peers->limit, LIMIT_MS);
+    loop_run(peers->loop);
+    stream_close(&peers->client.stream);
+    stream_close(&peers->server.stream);
+    pthread_join(relay.thread, NULL);
     assert_false(peers->ran_out);
 }
 

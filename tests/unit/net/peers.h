@@ -42,6 +42,8 @@ struct peers {
 void peers_start(struct peers *peers);
 /* Connects, runs until both ends have ended or are closed, or the limit is reached. */
 void peers_run(struct peers *peers);
+/* The same over a relay that hands on one byte at a time. */
+void peers_run_dribbling(struct peers *peers);
 void peers_stop(struct peers *peers);
 
 /* Closes this end; the run is over when both are. */

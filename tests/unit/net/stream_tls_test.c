@@ -187,6 +187,39 @@ static void names_version_and_cipher_of_a_hello_it_cannot_take(void **state)
     peers_stop(&peers);
 }
 
+static void send_broken_certificate(struct end *end, struct span *bytes)
+{
+    static const char flight[] = "\x16\x03\x03\x00\x3d\x02\x00\x00\x26\x03\x03"
+                                 "0123456789abcdef0123456789abcdef"
+                                 "\x00\xc0\x2f\x00"
+                                 "\x0b\x00\x00\x0f\x00\x00\x0c\x00\x00\x09not a DER";
+
+    (void)bytes;
+    assert_true(stream_send(end->stream, (struct span){ flight, sizeof flight - 1 }));
+}
+
+static void keeps_a_certificate_that_openssl_cannot_read(void **state)
+{
+    struct peers peers;
+    const struct tls_facts *facts = &peers.client.facts;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .security_level = 1 });
+    peers.settings.legacy_renegotiation = true; /* the hello of this test says nothing of it */
+    peers.server.on_connected = NULL;
+    peers.server.on_received = send_broken_certificate;
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_TLS_FAILED);
+    assert_int_equal(facts->last_message_received, 11);
+    assert_int_equal(facts->chain_count, 1);
+    assert_true(span_equal(facts->chain[0], span_of("not a DER")));
+    assert_non_null(facts->library_reason);
+    assert_null(strstr(facts->library_reason, " lib")); /* no mere pointer elsewhere */
+    assert_int_equal(facts->alert_count, 1);
+    assert_true(facts->alerts[0].is_sent && facts->alerts[0].is_fatal);
+    peers_stop(&peers);
+}
+
 static void tells_a_weak_dh_group(void **state)
 {
     struct peers peers;
@@ -467,6 +500,22 @@ static void accept_starttls(struct end *end, struct span *bytes)
     end_secure_server(end);
 }
 
+/* The same where lines may come in pieces. */
+static void accept_starttls_line(struct end *end, struct span *bytes)
+{
+    struct span heard = buffer_span(&end->received);
+
+    if (heard.len > 0 && heard.data[heard.len - 1] == '\n')
+        accept_starttls(end, bytes);
+}
+
+static void start_tls_on_220_line(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    if (!end->is_secured && end_heard(end, "220 go\r\n"))
+        end_secure_client(end);
+}
+
 static void turns_to_tls_in_the_middle(void **state)
 {
     struct peers peers;
@@ -507,6 +556,28 @@ static void gives_injected_bytes_to_the_reader_and_never_to_tls(void **state)
     assert_true(peers.client.facts.was_completed);
     assert_int_equal(peers.client.facts.first_bytes.data[0], 0x16);
     peers_stop(&peers);
+}
+
+static void takes_a_handshake_byte_by_byte(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    for (int version = TLS_VERSION_1_2; version <= TLS_VERSION_1_3; version++) {
+        start(&peers, &(struct tls_server_settings){ .maximum_version = (uint16_t)version });
+        peers.server.on_connected = NULL;
+        peers.client.on_connected = say_starttls;
+        peers.client.on_received = start_tls_on_220_line;
+        peers.client.on_secured = say_ehlo;
+        peers.server.on_received = accept_starttls_line;
+        peers_run_dribbling(&peers);
+        assert_true(end_heard(&peers.client, "220 go\r\n250 you\r\n"));
+        assert_true(end_heard(&peers.server, "STARTTLS\r\nEHLO me\r\n"));
+        assert_int_equal(peers.client.facts.version, version);
+        assert_true(peers.client.facts.close_notify_received);
+        assert_int_equal(peers.client.facts.first_bytes.len, TLS_FIRST_BYTES);
+        peers_stop(&peers);
+    }
 }
 
 enum { HUGE = 1024 * 1024 };
@@ -648,6 +719,7 @@ int main(void)
         cmocka_unit_test(records_a_staple_in_tls_13),
         cmocka_unit_test(reads_the_server_hello_that_openssl_refuses),
         cmocka_unit_test(names_version_and_cipher_of_a_hello_it_cannot_take),
+        cmocka_unit_test(keeps_a_certificate_that_openssl_cannot_read),
         cmocka_unit_test(tells_a_weak_dh_group),
         cmocka_unit_test(completes_with_a_1024_bit_certificate),
         cmocka_unit_test(tells_a_server_without_secure_renegotiation),
@@ -662,6 +734,7 @@ int main(void)
         cmocka_unit_test(keeps_the_tls_record_behind_injected_plaintext),
         cmocka_unit_test(turns_to_tls_in_the_middle),
         cmocka_unit_test(gives_injected_bytes_to_the_reader_and_never_to_tls),
+        cmocka_unit_test(takes_a_handshake_byte_by_byte),
         cmocka_unit_test(carries_a_mebibyte),
         cmocka_unit_test(notes_that_close_notify_is_missing),
         cmocka_unit_test(may_be_closed_in_every_callback),
