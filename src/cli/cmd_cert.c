@@ -44,10 +44,15 @@ static bool load_stores(struct cert *cert, struct error *err)
     if (options->intermediates_file != NULL &&
         !trust_files_add(options->intermediates_file, cert->intermediates, err))
         return false;
-    if (options->ca_file != NULL)
-        return trust_files_add(options->ca_file, cert->anchors, err);
-    /* A batch brings its roots along; it can do without the system's. */
-    return trust_files_add(system_roots, cert->anchors, err) || options->is_batch;
+    if (options->ca_file == NULL)
+        /* A batch brings its roots along; it can do without the system's. */
+        return trust_files_add(system_roots, cert->anchors, err) || options->is_batch;
+    if (trust_files_add(options->ca_file, cert->anchors, err))
+        return true;
+    if (anchors_count(cert->anchors) == 0)
+        return false;
+    fprintf(stderr, "postern cert: %s; the others are used\n", err->text);
+    return true;
 }
 
 static bool load_crls(struct cert *cert, struct error *err)
@@ -56,9 +61,9 @@ static bool load_crls(struct cert *cert, struct error *err)
     const char *path = cert->options.crl_file;
     struct span rest, der;
 
+    buffer_init(&content, ARENA_BYTES / 2);
     if (path == NULL)
         return true;
-    buffer_init(&content, ARENA_BYTES / 2);
     if (!trust_files_read(path, &content, err))
         return false;
     rest = buffer_span(&content);

@@ -1,8 +1,11 @@
 #include "link/trust_files.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/text.h"
 
@@ -57,8 +60,10 @@ bool trust_files_next(struct span *pem, const char *label, struct arena *arena, 
         return true;
     span_take_front(pem, strlen(begin));
     body = span_part(*pem, 0, find_text(*pem, end));
-    if (body.len == pem->len)
+    if (body.len == pem->len || find_text(body, "-----BEGIN ") < body.len) {
+        span_take_front(pem, find_text(body, "-----BEGIN ")); /* the next one may be sound */
         return error_set(err, ERROR_FORMAT, "its \"%s\" line is missing", end);
+    }
     span_take_front(pem, body.len + strlen(end));
     if (!text_from_base64(arena, body, der) || der->len == 0)
         return error_set(err, arena->exhausted ? ERROR_MEMORY : ERROR_FORMAT,
@@ -102,33 +107,90 @@ bool trust_files_certificates(const char *path, struct arena *arena, struct span
     return *count > 0 || error_set(err, ERROR_FORMAT, "%s: there is no certificate in it", path);
 }
 
-/* One certificate at a time, so that a large store needs little memory beside the anchors. */
-static bool add_pem(const char *path, struct span rest, struct anchors *anchors, struct error *err)
+/* The next certificate of a PEM text; *is_end where there is none left. One at a time, so that a
+ * large store needs little memory beside the anchors. */
+static bool add_next(struct span *rest, struct anchors *anchors, bool *is_end, struct error *err)
 {
     AUTO(arena_clear) struct arena arena;
+    struct span der;
 
     arena_init(&arena, ONE_CERTIFICATE_ARENA);
-    for (size_t number = 1;; number++) {
-        struct span der;
-
-        if (!trust_files_next(&rest, "CERTIFICATE", &arena, &der, err) ||
-            (der.len > 0 && !anchors_add(anchors, der, err)))
-            return error_wrap(err, "%s: certificate %zu", path, number);
-        if (der.len == 0)
-            return number > 1 ||
-                   error_set(err, ERROR_FORMAT, "%s: there is no certificate in it", path);
-        arena_clear(&arena);
-    }
+    *is_end = false;
+    if (!trust_files_next(rest, "CERTIFICATE", &arena, &der, err))
+        return false;
+    *is_end = der.len == 0;
+    return *is_end || anchors_add(anchors, der, err);
 }
 
-bool trust_files_add(const char *path, struct anchors *anchors, struct error *err)
+static bool add_pem(const char *path, struct span rest, struct anchors *anchors, size_t *count,
+                    struct error *err)
+{
+    bool is_sound = true, is_end = false;
+
+    for (size_t number = 1; !is_end; number++) {
+        struct error problem;
+
+        if (add_next(&rest, anchors, &is_end, &problem))
+            *count += !is_end;
+        else if (is_sound) {
+            is_sound = false;
+            error_set(err, problem.kind, "%s: certificate %zu: %s", path, number, problem.text);
+        }
+    }
+    return is_sound;
+}
+
+static bool add_file(const char *path, struct anchors *anchors, size_t *count, struct error *err)
 {
     AUTO(buffer_clear) struct buffer content;
 
     buffer_init(&content, FILE_BYTES_MOST);
     if (!trust_files_read(path, &content, err))
         return false;
-    if (looks_like_der(buffer_span(&content)))
-        return anchors_add(anchors, buffer_span(&content), err) || error_wrap(err, "%s", path);
-    return add_pem(path, buffer_span(&content), anchors, err);
+    if (!looks_like_der(buffer_span(&content)))
+        return add_pem(path, buffer_span(&content), anchors, count, err);
+    if (!anchors_add(anchors, buffer_span(&content), err))
+        return error_wrap(err, "%s", path);
+    ++*count;
+    return true;
+}
+
+/* Files in which there is no certificate are passed over; the first that is damaged is told. */
+static bool add_directory(const char *path, DIR *directory, struct anchors *anchors, size_t *count,
+                          struct error *err)
+{
+    bool is_sound = true;
+
+    for (struct dirent *entry = readdir(directory); entry != NULL; entry = readdir(directory)) {
+        char name[PATH_MAX];
+        struct stat facts;
+        struct error problem;
+
+        if (entry->d_name[0] == '.' ||
+            snprintf(name, sizeof name, "%s/%s", path, entry->d_name) >= (int)sizeof name ||
+            stat(name, &facts) != 0 || !S_ISREG(facts.st_mode))
+            continue;
+        if (!add_file(name, anchors, count, &problem) && is_sound) {
+            is_sound = false;
+            error_set(err, problem.kind, "%s", problem.text);
+        }
+    }
+    return is_sound;
+}
+
+bool trust_files_add(const char *path, struct anchors *anchors, struct error *err)
+{
+    DIR *directory = opendir(path);
+    size_t count = 0;
+    bool is_sound;
+
+    if (directory == NULL) {
+        is_sound = add_file(path, anchors, &count, err);
+    } else {
+        is_sound = add_directory(path, directory, anchors, &count, err);
+        closedir(directory);
+    }
+    if (is_sound && count == 0)
+        return error_set(err, ERROR_FORMAT, "%s: there is no certificate in it", path);
+    return is_sound;
 }

@@ -29,5 +29,7 @@ MUST_CHECK bool trust_files_next(struct span *pem, const char *label, struct are
 MUST_CHECK bool trust_files_certificates(const char *path, struct arena *arena, struct span *der,
                                          size_t most, size_t *count, struct error *err);
 
-/* Adds every certificate of a file to the anchors. Those before a damaged one are added. */
+/* Adds every certificate of a file, or of every file in a directory, to the anchors. A damaged one
+ * does not keep the others out: all that are sound are added, and err names the first that is not
+ * by its file and number. False too where there is none at all. */
 MUST_CHECK bool trust_files_add(const char *path, struct anchors *anchors, struct error *err);
