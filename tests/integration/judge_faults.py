@@ -137,7 +137,9 @@ def complaints_about(row, ran, findings, timeout):
         if not finding.get("evidence"):
             wrong.append("%s has no evidence" % finding.get("code"))
     bad = any(finding.get("severity") in ("untrusted", "fatal") for finding in findings)
-    if row["answered"] and ran["exit"] != (1 if bad else 0):
+    if not row["answered"]:
+        wrong.append("no JSON, exit status %d" % ran["exit"])
+    elif ran["exit"] != (1 if bad else 0):
         wrong.append("exit status %d with findings %s" % (
             ran["exit"], ["%s/%s" % (f.get("code"), f.get("severity")) for f in findings]))
     return wrong
@@ -286,7 +288,7 @@ def parse(arguments):
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--wrong", action="store_true", help="print only rows that are not right")
     parser.add_argument("--jobs", type=int, default=6)
-    parser.add_argument("--timeout", type=float, default=6)
+    parser.add_argument("--timeout", type=int, default=6)
     parser.add_argument("--at-least-cause", type=float, default=0.0)
     parser.add_argument("--at-least-side", type=float, default=0.0)
     parser.add_argument("--at-least-report", type=float, default=0.0)
