@@ -38,11 +38,11 @@ static const struct row {
 
 void cert_options_print_help(void)
 {
-    puts(
-        "usage: postern cert [OPTIONS] CHAIN.pem\n"
-        "       postern cert [OPTIONS] --batch < REQUESTS\n"
-        "\n"
-        "CHAIN.pem holds certificates as a server sends them, its own first; - is standard input.\n");
+    puts("usage: postern cert [OPTIONS] CHAIN.pem\n"
+         "       postern cert [OPTIONS] --batch < REQUESTS\n"
+         "\n"
+         "CHAIN.pem holds certificates as a server sends them, its own first; - is\n"
+         "standard input.\n");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         char left[40];
 

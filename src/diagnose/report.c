@@ -167,9 +167,6 @@ static void write_transcript(struct page *page, struct arena *arena,
         [TRANSCRIPT_SENT] = "C:", [TRANSCRIPT_RECEIVED] = "S:", [TRANSCRIPT_NOTE] = "--"
     };
 
-    if (transcript->count == 0)
-        return;
-    page_end_line(page);
     for (size_t i = 0; i < transcript->count; i++) {
         const struct transcript_line *line = &transcript->lines[i];
 
@@ -180,7 +177,21 @@ static void write_transcript(struct page *page, struct arena *arena,
     }
     if (transcript->was_cut)
         page_paragraph(page, INDENT, PAGE_DIM, "(cut here)");
-    page_paragraph(page, INDENT, PAGE_DIM, "C: we said  S: they said  * inside TLS");
+}
+
+static void write_transcripts(struct page *page, struct arena *arena, const struct checkup *checkup)
+{
+    for (size_t i = 0; i < checkup->host_count; i++) {
+        const struct checkup_host *host = checkup->hosts[i];
+
+        if (host->transcript.count == 0)
+            continue;
+        page_end_line(page);
+        page_paragraph(page, 0, PAGE_BOLD,
+                       arena_format(arena, "Said with %s (C: by us, S: by them, * inside TLS)",
+                                    name_host(arena, &host->observation)));
+        write_transcript(page, arena, &host->transcript);
+    }
 }
 
 /* ---- one host ---- */
@@ -211,8 +222,7 @@ static void write_heading(struct page *page, struct arena *arena, const struct o
                          : name_host(arena, seen));
 }
 
-static void write_host(struct page *page, struct arena *arena, const struct checkup_host *host,
-                       const struct report_style *style)
+static void write_host(struct page *page, struct arena *arena, const struct checkup_host *host)
 {
     const struct observation *seen = &host->observation;
     enum page_colour colour;
@@ -227,8 +237,6 @@ static void write_host(struct page *page, struct arena *arena, const struct chec
     write_chain(page, arena, &seen->verdict, seen->wall_s);
     write_experiments(page, arena, &host->experiments);
     write_decisions(page, arena, host);
-    if (style->with_transcript)
-        write_transcript(page, arena, &host->transcript);
 }
 
 /* One line for a host that is fine, among others. */
@@ -336,10 +344,12 @@ static void write_checkup(struct page *page, struct arena *arena, const struct c
         if (checkup->host_count > 1 && is_healthy(host) && !style->with_transcript)
             write_healthy(page, arena, host);
         else
-            write_host(page, arena, host, style);
+            write_host(page, arena, host);
     }
     if (checkup->route != NULL)
         write_lookups(page, arena, checkup->route);
+    if (style->with_transcript)
+        write_transcripts(page, arena, checkup);
 }
 
 bool report_checkup(const struct checkup *checkup, const struct report_style *style,
