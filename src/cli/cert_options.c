@@ -28,7 +28,7 @@ static const struct row {
     { "ca-file", "FILE", "trust these roots (/etc/ssl/certs/ca-certificates.crt)", OPTION_CA_FILE },
     { "intermediates", "FILE", "intermediates to know, though not to trust", OPTION_INTERMEDIATES },
     { "crl", "FILE", "revocation lists to go by", OPTION_CRL },
-    { "at", "TIME", "judge as of 2026-01-31T12:00:00Z or seconds since 1970 (now)", OPTION_AT },
+    { "at", "TIME", "judge as of 2026-01-31T12:00:00Z, or seconds (now)", OPTION_AT },
     { "tlsa", "\"3 1 1 HEX\"", "a TLSA record to hold the chain to; may be repeated", OPTION_TLSA },
     { "profile", "P", "compatible (what delivery uses) or strict (RFC 5280)", OPTION_PROFILE },
     { "json", NULL, "one JSON object", OPTION_JSON },
@@ -50,8 +50,8 @@ void cert_options_print_help(void)
                  rows[i].value == NULL ? "" : rows[i].value);
         printf("  %-22s%s\n", left, rows[i].help);
     }
-    puts("\nExit status: 0 nothing worse than a warning, 1 the chain cannot be trusted, 2 wrong\n"
-         "usage or no certificate in the file, 3 it could not be told.");
+    puts("\nExit status: 0 nothing worse than a warning, 1 the chain cannot be trusted,\n"
+         "2 wrong usage or no certificate in the file, 3 it could not be told.");
 }
 
 static bool refuse(const char *option, const char *value, const char *wanted)
