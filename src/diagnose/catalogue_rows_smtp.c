@@ -286,7 +286,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the reason in the reply; \"421\" is an overload or a shutdown at {host}, "
                   "\"5xx\" mostly our name in EHLO or our address",
         .source = "RFC 5321 section 3.8, section 4.1.4",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "turns-away-at-ehlo",
     },
     {
         .code = "ehlo-timeout",
@@ -300,7 +300,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
             "Look what {host} does at EHLO: mostly a DNS look-up of our name that hangs, or a "
             "proxy in front without a backend",
         .source = "RFC 5321 section 4.5.3.2",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "silent-at-ehlo",
     },
     {
         .code = "ehlo-closed",
@@ -313,7 +313,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Read the mail log of {host} at that time: a crash, an access rule, or a proxy "
                   "that lost its backend",
         .source = "RFC 5321 section 3.8",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "closes-at-ehlo",
     },
     {
         .code = "ehlo-keyword-before-greeting",
@@ -455,7 +455,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look what {host} waits for at STARTTLS: the TLS process, its random source, a "
                   "proxy that swallows the command",
         .source = "RFC 3207 section 4, RFC 5321 section 4.5.3.2",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "silent-at-starttls",
     },
     {
         .code = "starttls-malformed",
@@ -468,7 +468,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .cause = "The answer of {host} to STARTTLS is no SMTP reply: {what}",
         .remedy = "Let {host} answer STARTTLS with one line, \"220 Ready to start TLS\" and CRLF",
         .source = "RFC 3207 section 4, RFC 5321 section 4.2",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "babbles-at-starttls",
     },
     {
         .code = "starttls-injected",
@@ -555,7 +555,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .remedy = "Look on {host} for what stands behind the TLS side: a wrapper or load balancer "
                   "that ends TLS and has no mail server behind it",
         .source = "RFC 3207 section 4.2, RFC 5321 section 4.5.3.2",
-        .lab_reason = "its cause is told by the step in which the peer stops; unit tests play it",
+        .lab = "silent-in-tls",
     },
     {
         .code = "close-notify-missing",

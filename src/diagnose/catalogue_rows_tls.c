@@ -192,7 +192,7 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .cause = "Our own client certificate {subject} cannot be used: {why}",
         .remedy = "{advice}",
         .source = "RFC 8446 section 4.4.3",
-        .lab_reason = "the fault lies in our own files; a unit test has them",
+        .lab = "wrong-client-key",
     },
     {
         .code = "version-below-minimum",

@@ -277,7 +277,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
             "Send the intermediate that belongs to the certificate: an issuer that was "
             "renewed with a new key keeps its name; if the certificate was altered, replace it",
         .source = "RFC 5280 section 6.1.3",
-        .lab_reason = OWN_STATE,
+        .lab = "bad-signature",
     },
     {
         .code = "certificate-revoked",
@@ -334,7 +334,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
             "Let {host} fetch a fresh response from its issuer: openssl ocsp -url URL -issuer "
             "CHAIN -cert CERT",
         .source = "RFC 6960 section 3.2, RFC 6066 section 8",
-        .lab_reason = OWN_STATE,
+        .lab = "staple-expired",
     },
     {
         .code = "certificate-chain-too-long",
@@ -419,7 +419,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Make the certificate for {reference} the default one of that address: mail "
                   "senders need not send SNI",
         .source = "RFC 6066 section 3, RFC 7672 section 8.1",
-        .lab_reason = OWN_STATE,
+        .lab = "needs-sni",
     },
     {
         .code = "certificate-expires-soon",
@@ -574,7 +574,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Ask the owner of {host} over another channel whether the certificate was "
                   "changed; if so, put its new fingerprint into our rule: {record}",
         .source = "RFC 7435 section 1.2",
-        .lab_reason = "it takes a rule of ours; a unit test has one",
+        .lab = "pinned-otherwise",
     },
     /* of many hosts together */
     {
