@@ -119,13 +119,25 @@ class Room:
             raise Absent("no mount namespace with overlays here: %s" % said[-300:])
         raise RuntimeError("the peer did not start:\n" + said)
 
+    def first_processes(self):
+        """The one child of unshare, while it has not been waited for."""
+        try:
+            with open("/proc/%d/task/%d/children" % (self.child.pid, self.child.pid)) as children:
+                return [int(word) for word in children.read().split()]
+        except OSError:
+            return []
+
     def said(self):
         with open(os.path.join(self.folder, "log"), errors="replace") as log:
             return log.read()
 
     def stop(self):
         if self.child is not None:
-            self.child.send_signal(signal.SIGKILL)  # --kill-child ends the room with it
+            # The first process of a namespace takes all others with it. --kill-child alone does not do:
+            # a server that changes its user has its parent-death signal taken away.
+            for first in self.first_processes():
+                os.kill(first, signal.SIGKILL)
+            self.child.send_signal(signal.SIGKILL)
             self.child.wait()
             self.log.close()
             self.child = None

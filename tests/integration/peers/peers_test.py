@@ -8,6 +8,7 @@ Exit status: 0 every answer is right, 1 one is wrong, 77 this peer cannot be had
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -182,4 +183,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     sys.exit(main(sys.argv[1:]))

@@ -8,6 +8,7 @@ Exit status: 0 every answer is right, 1 one is wrong, 77 the name server cannot 
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -154,4 +155,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     sys.exit(main(sys.argv[1:]))
