@@ -444,8 +444,8 @@ static ldns_pkt *start_reply(const ldns_pkt *question)
         ldns_pkt_set_edns_udp_size(packet, UDP_BYTES_MOST);
         ldns_pkt_set_edns_do(packet, ldns_pkt_edns_do(question));
     }
-    ldns_pkt_push_rr_list(packet, LDNS_SECTION_QUESTION,
-                          ldns_rr_list_clone(ldns_pkt_question(question)));
+    ldns_pkt_push_rr(packet, LDNS_SECTION_QUESTION,
+                     ldns_rr_clone(ldns_rr_list_rr(ldns_pkt_question(question), 0)));
     return packet;
 }
 
