@@ -108,13 +108,20 @@ class Room:
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
              os.path.join(HERE, "room"), self.tree, self.folder] + command,
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+        try:
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self):
+        """Until every service greets."""
         end = time.monotonic() + START_S
         while time.monotonic() < end and self.child.poll() is None:
             if all(greets(service.port) for service in self.services):
                 return
             time.sleep(0.2)
         said = self.said()
-        self.stop()
         if "mount" in said and ("denied" in said or "failed" in said):
             raise Absent("no mount namespace with overlays here: %s" % said[-300:])
         raise RuntimeError("the peer did not start:\n" + said)
