@@ -346,13 +346,24 @@ static void on_drained(void *owner)
     leave(link);
 }
 
+static bool has_refused_inside(const struct tls_facts *tls)
+{
+    for (size_t i = 0; i < tls->alert_count; i++)
+        if (!tls->alerts[i].is_sent && tls->alerts[i].is_fatal)
+            return true;
+    return false;
+}
+
 /* Under TLS 1.3 our certificate is refused after "our" handshake succeeded: until the first reply
- * came inside, an alert belongs to the handshake (RFC 8446 section 4.4.2.4). */
+ * came inside, the peer's alert belongs to the handshake (RFC 8446 section 4.4.2.4). What we cannot
+ * read there does not: the peer goes on with something that is not TLS. */
 static void end_talk(struct client_link *link, enum stream_end end)
 {
-    if (end == STREAM_TLS_FAILED) {
-        if (!link->is_settled && !link->has_secure_reply)
-            client_link_enter_step(link, STEP_HANDSHAKE);
+    bool is_refusal = end == STREAM_TLS_FAILED && !link->has_secure_reply &&
+                      has_refused_inside(&link->observation->tls);
+
+    if (is_refusal && !link->is_settled) {
+        client_link_enter_step(link, STEP_HANDSHAKE);
         client_link_settle(link, ENDING_TLS);
     }
     smtp_client_end_of_input(&link->engine);
@@ -368,7 +379,7 @@ static void on_ended(void *owner, enum stream_end end)
     link->stream_end = end;
     if (!link->is_settled)
         observation->error_number = stream_error_number(link->stream);
-    if (end == STREAM_CLOSED && link->has_quit && observation->tls.was_completed)
+    if (link->has_quit && observation->tls.was_completed)
         observation->close_notify_missing = !observation->tls.close_notify_received;
     if (end == STREAM_FAILED && !link->is_settled)
         client_link_settle_failure(link, arena_format(link->arena, "our own socket failed: %s",

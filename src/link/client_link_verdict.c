@@ -17,14 +17,21 @@ static void add_reference(struct references *references, const char *name)
         references->names[references->count++] = name;
 }
 
-/* The names that level secure takes: the domain and any host below it, unless a rule lists others. */
+/* The names that level secure takes: the domain and any host below it, unless a rule lists others.
+ * Where an address stands in place of a domain, the name that was asked for beside it is meant. */
 static void list_domain_names(const struct client_link_settings *settings, struct arena *arena,
                               struct references *references)
 {
+    struct net_address address = { .port = 0 };
+
     for (size_t i = 0; i < settings->domain_name_count; i++)
         add_reference(references, settings->domain_names[i]);
     if (settings->domain_name_count > 0 || settings->domain == NULL)
         return;
+    if (net_address_parse(span_of(settings->domain), &address)) {
+        add_reference(references, settings->host);
+        return;
+    }
     add_reference(references, settings->domain);
     add_reference(references, arena_format(arena, ".%s", settings->domain));
 }

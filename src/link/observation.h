@@ -149,7 +149,7 @@ struct observation {
     struct span injected;      /* bytes behind the 220 */
     struct span unfinished;    /* the part of a reply that the peer left off in */
     bool ended_after_tls;      /* ended inside TLS, before the second EHLO was answered */
-    bool close_notify_missing; /* FIN inside TLS without close_notify, after QUIT */
+    bool close_notify_missing; /* FIN or RST inside TLS without close_notify, after QUIT */
 
     /* TLS and trust */
     struct tls_facts tls;

@@ -679,6 +679,16 @@ static void does_not_wait_for_a_peer_that_stays(void **state)
     assert_false(seen->close_notify_missing);
 }
 
+static void tells_an_end_without_close_notify(void **state)
+{
+    const struct observation *seen =
+        RUN(AGAIN, { EXPECT, "QUIT", 0 }, { SAY, "221 bye\r\n", 0 }, { RESET, NULL, 0 });
+
+    (void)state;
+    check_end(seen, STEP_AFTER_TLS, ENDING_QUIT);
+    assert_true(seen->close_notify_missing);
+}
+
 /* ---- whom the certificate names ---- */
 
 static void matches_a_fingerprint_of_certificate_or_key(void **state)
@@ -915,6 +925,7 @@ int main(void)
         PROMISE(records_silence_inside),
         PROMISE(forgives_a_peer_that_leaves_at_quit),
         PROMISE(does_not_wait_for_a_peer_that_stays),
+        PROMISE(tells_an_end_without_close_notify),
         PROMISE(matches_a_fingerprint_of_certificate_or_key),
         PROMISE(delivers_a_message_inside_tls),
         PROMISE(delivers_a_message_in_the_clear),
