@@ -1,393 +1,230 @@
 #include "cli/cert_batch.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include <jansson.h>
-
-#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "base/text.h"
-#include "diagnose/judge.h"
-#include "trust/dane.h"
 
 enum {
     LINE_BYTES_MOST = 4 << 20,
-    ARENA_BYTES_MOST = 32 << 20,
-    CHUNK_BYTES = 64 * 1024,
-    ROOT_SETS = 64, /* trust stores kept: lines that share their roots come together */
-    TLSA_MOST = 64,
-    LIST_MOST = 1024,
+    CHUNK_BYTES = 256 * 1024,
+    ANSWER_BYTES_MOST = 1 << 20,
+    LINES_MOST = 512, /* judged before any of them is printed */
+    WORKERS_MOST = 16,
 };
+
+struct line {
+    struct span text; /* inside the batch's input */
+    struct buffer answer;
+    struct error err;
+    bool is_judged;
+};
+
+struct batch;
+
+struct worker {
+    struct batch *batch;
+    struct cert_judge *judge;
+    pthread_t thread;
+    bool has_thread;
+};
+
+/* Workers share nothing but the counter that deals out the lines. */
+struct batch {
+    struct buffer input;
+    struct line lines[LINES_MOST];
+    size_t line_count;
+    atomic_size_t next;
+    struct worker workers[WORKERS_MOST];
+    size_t worker_count;
+    size_t number;    /* of the last line printed */
+    bool is_skipping; /* inside a line that is too long */
+    size_t bad_lines;
+};
+
+/* --- judging */
+
+static void *work(void *owner)
+{
+    struct worker *worker = owner;
+    struct batch *batch = worker->batch;
+
+    for (size_t i; (i = atomic_fetch_add(&batch->next, 1)) < batch->line_count;) {
+        struct line *line = &batch->lines[i];
+
+        if (line->text.len > 0)
+            line->is_judged = cert_line_judge(worker->judge, line->text, &line->answer, &line->err);
+    }
+    return NULL;
+}
+
+/* Where no thread can be had, the others do its share. */
+static void judge_lines(struct batch *batch)
+{
+    size_t wanted =
+        batch->line_count < batch->worker_count ? batch->line_count : batch->worker_count;
+
+    atomic_store(&batch->next, 0);
+    for (size_t i = 1; i < wanted; i++) {
+        struct worker *worker = &batch->workers[i];
+
+        worker->has_thread = pthread_create(&worker->thread, NULL, work, worker) == 0;
+    }
+    work(&batch->workers[0]);
+    for (size_t i = 1; i < wanted; i++)
+        if (batch->workers[i].has_thread)
+            pthread_join(batch->workers[i].thread, NULL);
+}
+
+static bool print_lines(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->line_count; i++) {
+        struct line *line = &batch->lines[i];
+        struct span answer = buffer_span(&line->answer);
+
+        batch->number++;
+        if (line->text.len == 0)
+            continue;
+        if (!line->is_judged) {
+            fprintf(stderr, "postern cert: line %zu: %s\n", batch->number, line->err.text);
+            batch->bad_lines++;
+        }
+        if (fwrite(answer.data, 1, answer.len, stdout) != answer.len)
+            return false;
+        buffer_clear(&line->answer);
+    }
+    batch->line_count = 0;
+    return fflush(stdout) == 0;
+}
 
 /* --- lines */
 
-struct lines {
-    FILE *file;
-    char chunk[CHUNK_BYTES];
-    struct span rest;
-};
-
-/* False at the end. A line that is too long is dropped to its end and told by *is_too_long. */
-static bool next_line(struct lines *lines, struct buffer *line, bool *is_too_long)
+static void add_line(struct batch *batch, struct span text)
 {
-    bool any = false;
+    struct line *line = &batch->lines[batch->line_count++];
 
-    buffer_drop(line, line->len);
-    *is_too_long = false;
-    for (;;) {
-        size_t end;
-
-        if (lines->rest.len == 0) {
-            size_t got = fread(lines->chunk, 1, sizeof lines->chunk, lines->file);
-
-            lines->rest = (struct span){ lines->chunk, got };
-            if (got == 0)
-                return any;
-        }
-        any = true;
-        end = span_find(lines->rest, '\n');
-        if (!buffer_append(line, span_part(lines->rest, 0, end)))
-            *is_too_long = true;
-        if (end < lines->rest.len) {
-            span_take_front(&lines->rest, end + 1);
-            return true;
-        }
-        lines->rest.len = 0;
-    }
+    *line = (struct line){ .text = span_trim(text) };
+    if (line->text.len > 0 && line->text.data[line->text.len - 1] == '\r')
+        line->text.len--;
+    buffer_init(&line->answer, ANSWER_BYTES_MOST);
 }
 
-/* --- trust stores */
-
-struct root_set {
-    char *key; /* the base64 texts joined by blanks; owned */
-    struct anchors *anchors;
-};
-
-struct batch {
-    const struct cert_batch_rules *rules;
-    struct root_set sets[ROOT_SETS];
-    struct arena arena; /* of one line */
-    struct findings findings;
-};
-
-static uint64_t hash_text(const char *text)
+static bool refuse_long_line(struct batch *batch)
 {
-    uint64_t hash = 0xcbf29ce484222325U;
-
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-    return hash;
-}
-
-static bool add_root(struct anchors *anchors, struct arena *arena, const char *base64,
-                     size_t number, struct error *err)
-{
-    struct span der;
-
-    if (!text_from_base64(arena, span_of(base64), &der))
-        return error_set(err, ERROR_FORMAT, "\"roots\": number %zu is not base64", number);
-    if (!anchors_add(anchors, der, err))
-        return error_wrap(err, "\"roots\": number %zu", number);
-    return true;
-}
-
-static void forget_set(struct root_set *set)
-{
-    memory_free(set->key);
-    anchors_free(&set->anchors);
-    *set = (struct root_set){ NULL, NULL };
-}
-
-static bool fill_set(struct batch *batch, struct root_set *set, const json_t *roots,
-                     const char *key, struct error *err)
-{
-    AUTO(anchors_free) struct anchors *anchors = anchors_new();
-    char *copy = memory_new(strlen(key) + 1, 1);
-
-    forget_set(set);
-    for (size_t i = 0; anchors != NULL && i < json_array_size(roots); i++)
-        if (!add_root(anchors, &batch->arena, json_string_value(json_array_get(roots, i)), i + 1,
-                      err)) {
-            memory_free(copy);
-            return false;
-        }
-    if (anchors == NULL || copy == NULL) {
-        memory_free(copy);
-        return error_set(err, ERROR_MEMORY, "no memory for another trust store");
-    }
-    memcpy(copy, key, strlen(key));
-    *set = (struct root_set){ copy, TAKE(anchors) };
-    return true;
-}
-
-/* Strings of an array, joined; NULL where it is no array of strings. */
-static const char *join_texts(struct arena *arena, const json_t *array)
-{
-    size_t total = 1, at = 0;
-    char *joined;
-
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        if (!json_is_string(json_array_get(array, i)))
-            return NULL;
-        total += json_string_length(json_array_get(array, i)) + 1;
-    }
-    joined = arena_new(arena, total, 1);
-    for (size_t i = 0; joined != NULL && i < json_array_size(array); i++) {
-        const json_t *text = json_array_get(array, i);
-
-        memcpy(joined + at, json_string_value(text), json_string_length(text));
-        at += json_string_length(text);
-        joined[at++] = ' ';
-    }
-    return joined;
-}
-
-static bool find_roots(struct batch *batch, const json_t *line, struct anchors **anchors,
-                       struct error *err)
-{
-    const json_t *roots = json_object_get(line, "roots");
-    const char *key;
-    struct root_set *set;
-
-    *anchors = batch->rules->anchors;
-    if (roots == NULL)
-        return true;
-    key = json_is_array(roots) ? join_texts(&batch->arena, roots) : NULL;
-    if (key == NULL)
-        return error_set(err, ERROR_FORMAT, "\"roots\" is not an array of strings");
-    set = &batch->sets[hash_text(key) % ROOT_SETS];
-    if ((set->key == NULL || strcmp(set->key, key) != 0) && !fill_set(batch, set, roots, key, err))
-        return false;
-    *anchors = set->anchors;
-    return true;
-}
-
-/* --- one line */
-
-static bool read_ders(struct batch *batch, const json_t *line, const char *member,
-                      const struct span **ders, size_t *count, struct error *err)
-{
-    const json_t *array = json_object_get(line, member);
-    struct span *spans;
-
-    *count = json_array_size(array);
-    if (array != NULL && (!json_is_array(array) || *count > LIST_MOST))
-        return error_set(err, ERROR_FORMAT, "\"%s\" is not an array of at most %d strings", member,
-                         LIST_MOST);
-    spans = arena_new(&batch->arena, *count + 1, sizeof *spans);
-    *ders = spans;
-    for (size_t i = 0; spans != NULL && i < *count; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-
-        if (text == NULL || !text_from_base64(&batch->arena, span_of(text), &spans[i]))
-            return error_set(err, ERROR_FORMAT, "\"%s\": number %zu is not base64", member, i + 1);
-    }
-    return spans != NULL || error_set(err, ERROR_MEMORY, "no memory");
-}
-
-static bool read_names(struct batch *batch, const json_t *line, struct chain_request *request,
-                       struct error *err)
-{
-    const json_t *one = json_object_get(line, "name"), *many = json_object_get(line, "names");
-    size_t count = many == NULL ? one != NULL : json_array_size(many);
-    const char **names = arena_new(&batch->arena, count + 1, sizeof *names);
-
-    if (many != NULL && !json_is_array(many))
-        return error_set(err, ERROR_FORMAT, "\"names\" is not an array of strings");
-    for (size_t i = 0; names != NULL && i < count; i++) {
-        names[i] = json_string_value(many == NULL ? one : json_array_get(many, i));
-        if (names[i] == NULL)
-            return error_set(err, ERROR_FORMAT, "a name is not a string");
-    }
-    request->names = names;
-    request->name_count = names == NULL ? 0 : count;
-    return names != NULL || error_set(err, ERROR_MEMORY, "no memory");
-}
-
-static bool read_tlsa(struct batch *batch, const json_t *line, struct chain_request *request,
-                      struct error *err)
-{
-    const json_t *array = json_object_get(line, "tlsa");
-    size_t count = json_array_size(array);
-    struct dane_record *records;
-
-    if (array == NULL)
-        return true;
-    if (!json_is_array(array) || count > TLSA_MOST)
-        return error_set(err, ERROR_FORMAT, "\"tlsa\" is not an array of at most %d strings",
-                         TLSA_MOST);
-    records = arena_new(&batch->arena, count + 1, sizeof *records);
-    for (size_t i = 0; records != NULL && i < count; i++) {
-        const char *text = json_string_value(json_array_get(array, i));
-
-        if (text == NULL)
-            return error_set(err, ERROR_FORMAT, "\"tlsa\": number %zu is not a string", i + 1);
-        if (!dane_parse(&batch->arena, span_of(text), &records[i], err))
-            return error_wrap(err, "\"tlsa\": number %zu", i + 1);
-    }
-    request->tlsa = records;
-    request->tlsa_count = count;
-    return records != NULL || error_set(err, ERROR_MEMORY, "no memory");
-}
-
-static bool read_numbers(const json_t *line, struct chain_request *request, struct error *err)
-{
-    const json_t *at = json_object_get(line, "at"), *depth = json_object_get(line, "max_depth");
-
-    if ((at != NULL && !json_is_integer(at)) ||
-        (depth != NULL && (!json_is_integer(depth) || json_integer_value(depth) < 0 ||
-                           json_integer_value(depth) > LIST_MOST)))
-        return error_set(err, ERROR_FORMAT,
-                         "\"at\" is not a number of seconds or \"max_depth\" not 0 to %d",
-                         LIST_MOST);
-    if (at != NULL)
-        request->now_s = json_integer_value(at);
-    if (depth != NULL) /* 0 means none here, and OpenSSL's default there */
-        request->max_depth = json_integer_value(depth) == 0 ? -1 : (int)json_integer_value(depth);
-    return true;
-}
-
-static bool read_request(struct batch *batch, const json_t *line, struct chain_request *request,
-                         struct error *err)
-{
-    *request = (struct chain_request){ .now_s = batch->rules->now_s,
-                                       .profile = batch->rules->profile,
-                                       .intermediates = batch->rules->intermediates };
-    if (!json_is_object(line))
-        return error_set(err, ERROR_FORMAT, "this is not a JSON object");
-    if (json_object_get(line, "chain") == NULL)
-        return error_set(err, ERROR_FORMAT, "there is no \"chain\"");
-    return read_ders(batch, line, "chain", &request->certificates, &request->certificate_count,
-                     err) &&
-           read_ders(batch, line, "crls", &request->crls, &request->crl_count, err) &&
-           find_roots(batch, line, &request->anchors, err) &&
-           read_names(batch, line, request, err) && read_tlsa(batch, line, request, err) &&
-           read_numbers(line, request, err);
-}
-
-bool cert_is_trusted(const struct chain_verdict *verdict)
-{
-    if (verdict->tlsa == CHAIN_TLSA_MATCHED || verdict->tlsa == CHAIN_TLSA_MISMATCH)
-        return verdict->tlsa == CHAIN_TLSA_MATCHED;
-    return verdict->is_trusted && verdict->name_matched;
-}
-
-static json_t *answer_verdict(struct batch *batch, const struct chain_request *request,
-                              const struct chain_verdict *verdict)
-{
-    json_t *answer = json_object(), *codes = json_array();
-    const char *host = request->name_count == 0 ? NULL : request->names[0];
-
-    judge_verdict(verdict, host, request->now_s, &batch->arena, &batch->findings);
-    for (size_t i = 0; i < batch->findings.count; i++)
-        json_array_append_new(codes, json_string(batch->findings.items[i].code));
-    json_object_set_new(answer, "trusted", json_boolean(cert_is_trusted(verdict)));
-    json_object_set_new(answer, "findings", codes);
-    if (verdict->needed_other_path)
-        json_object_set_new(answer, "other_path", json_true());
-    return answer;
-}
-
-static json_t *answer_line(struct batch *batch, const json_t *line, struct error *err)
-{
-    struct chain_request request;
-    struct chain_verdict verdict;
-
-    if (!read_request(batch, line, &request, err) ||
-        !chain_verify(&request, &batch->arena, &verdict, err))
-        return NULL;
-    return answer_verdict(batch, &request, &verdict);
-}
-
-static bool print_answer(FILE *out, const json_t *id, json_t *answer)
-{
-    json_t *whole = json_object();
+    struct buffer answer;
     bool is_printed;
 
-    json_object_set_new(whole, "id", id == NULL ? json_null() : json_deep_copy(id));
-    json_object_update(whole, answer);
-    is_printed =
-        json_dumpf(whole, out, JSON_COMPACT | JSON_ENSURE_ASCII) == 0 && fputc('\n', out) != EOF;
-    json_decref(whole);
-    json_decref(answer);
+    batch->number++;
+    batch->bad_lines++;
+    fprintf(stderr, "postern cert: line %zu: longer than %d bytes\n", batch->number,
+            LINE_BYTES_MOST);
+    buffer_init(&answer, ANSWER_BYTES_MOST);
+    is_printed = cert_line_refuse("the line is too long", &answer) &&
+                 fwrite(answer.data, 1, answer.len, stdout) == answer.len && fflush(stdout) == 0;
+    buffer_clear(&answer);
     return is_printed;
 }
 
-/* False: it could not be judged. */
-static bool judge_line(struct batch *batch, struct span text, size_t number, FILE *out,
-                       bool *is_printed)
+/* Judges and prints every whole line of the input; at its end the rest is a line too. */
+static bool take_lines(struct batch *batch, bool is_end)
 {
-    json_error_t why;
-    struct error err = { ERROR_NONE, "" };
-    json_t *line = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &why);
-    json_t *answer = NULL;
-    bool is_judged;
+    struct span rest = buffer_span(&batch->input);
 
-    arena_init(&batch->arena, ARENA_BYTES_MOST);
-    if (line == NULL)
-        error_set(&err, ERROR_FORMAT, "bad JSON at column %d: %s", why.column,
-                  text_printable(&batch->arena, span_of(why.text), true));
-    else
-        answer = answer_line(batch, line, &err);
-    is_judged = answer != NULL;
-    if (!is_judged) {
-        fprintf(stderr, "postern cert: line %zu: %s\n", number, err.text);
-        answer = json_pack("{s:s+}", "error", "", err.text);
-        if (answer == NULL)
-            answer = json_pack("{s:s}", "error", "this line could not be judged");
-    }
-    *is_printed = print_answer(out, json_object_get(line, "id"), answer);
-    arena_clear(&batch->arena);
-    json_decref(line);
-    return is_judged;
-}
+    for (;;) {
+        size_t end = span_find(rest, '\n');
+        bool is_whole = end < rest.len;
 
-static bool run_lines(struct batch *batch, struct lines *lines, FILE *out, size_t *bad_lines,
-                      struct error *err)
-{
-    AUTO(buffer_clear) struct buffer line;
-    bool is_too_long, is_printed = true;
-
-    buffer_init(&line, LINE_BYTES_MOST);
-    for (size_t number = 1; is_printed && next_line(lines, &line, &is_too_long); number++) {
-        struct span text = span_trim(buffer_span(&line));
-
-        if (is_too_long) {
-            fprintf(stderr, "postern cert: line %zu: longer than %d bytes\n", number,
-                    LINE_BYTES_MOST);
-            is_printed =
-                print_answer(out, NULL, json_pack("{s:s}", "error", "the line is too long"));
-            ++*bad_lines;
-        } else if (text.len > 0 && !judge_line(batch, text, number, out, &is_printed)) {
-            ++*bad_lines;
+        if (rest.len > 0 && (is_whole || is_end) && !batch->is_skipping)
+            add_line(batch, span_part(rest, 0, end));
+        if (is_whole || is_end) {
+            span_take_front(&rest, is_whole ? end + 1 : end);
+            batch->is_skipping = false;
         }
+        if (batch->line_count == LINES_MOST || !is_whole) {
+            judge_lines(batch);
+            if (!print_lines(batch))
+                return false;
+        }
+        if (!is_whole)
+            break;
     }
-    if (!is_printed || fflush(out) != 0)
-        return error_set(err, ERROR_SYSTEM, "writing the answers failed");
-    if (ferror(lines->file) != 0)
-        return error_set(err, ERROR_SYSTEM, "reading the lines failed");
+    if (rest.len > LINE_BYTES_MOST && !batch->is_skipping) {
+        batch->is_skipping = true;
+        if (!refuse_long_line(batch))
+            return false;
+    }
+    if (batch->is_skipping)
+        rest.len = 0;
+    buffer_drop(&batch->input, batch->input.len - rest.len);
     return true;
 }
 
-bool cert_batch_run(FILE *in, FILE *out, const struct cert_batch_rules *rules, size_t *bad_lines,
-                    struct error *err)
+static bool read_more(struct batch *batch, char *chunk, bool *is_end, struct error *err)
+{
+    ssize_t got = read(STDIN_FILENO, chunk, CHUNK_BYTES);
+
+    if (got < 0 && errno == EINTR)
+        return true;
+    if (got < 0)
+        return error_set(err, ERROR_SYSTEM, "standard input: %s", strerror(errno));
+    *is_end = got == 0;
+    return buffer_append(&batch->input, (struct span){ chunk, (size_t)got }) ||
+           error_set(err, ERROR_MEMORY, "no memory for a line");
+}
+
+static bool start_workers(struct batch *batch, const struct cert_rules *rules)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = processors < 1              ? 1
+                    : processors > WORKERS_MOST ? WORKERS_MOST
+                                                : (size_t)processors;
+
+    for (; batch->worker_count < wanted; batch->worker_count++) {
+        struct worker *worker = &batch->workers[batch->worker_count];
+
+        *worker = (struct worker){ .batch = batch, .judge = cert_judge_new(rules) };
+        if (worker->judge == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool run(struct batch *batch, const struct cert_rules *rules, char *chunk, struct error *err)
+{
+    bool is_end = false;
+
+    buffer_init(&batch->input, LINE_BYTES_MOST + CHUNK_BYTES);
+    if (!start_workers(batch, rules))
+        return error_set(err, ERROR_MEMORY, "no memory for the trust stores");
+    while (!is_end) {
+        if (!read_more(batch, chunk, &is_end, err))
+            return false;
+        if (!take_lines(batch, is_end))
+            return error_set(err, ERROR_SYSTEM, "writing the answers failed");
+    }
+    return true;
+}
+
+bool cert_batch_run(const struct cert_rules *rules, size_t *bad_lines, struct error *err)
 {
     struct batch *batch = memory_new(1, sizeof *batch);
-    struct lines *lines = memory_new(1, sizeof *lines);
-    bool is_done = false;
+    char *chunk = memory_new(CHUNK_BYTES, 1);
+    bool is_done = batch != NULL && chunk != NULL ? run(batch, rules, chunk, err)
+                                                  : error_set(err, ERROR_MEMORY, "no memory");
 
-    *bad_lines = 0;
-    if (batch == NULL || lines == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory to read lines");
-    } else {
-        batch->rules = rules;
-        lines->file = in;
-        is_done = run_lines(batch, lines, out, bad_lines, err);
-        for (size_t i = 0; i < ROOT_SETS; i++)
-            forget_set(&batch->sets[i]);
-    }
+    *bad_lines = batch == NULL ? 0 : batch->bad_lines;
+    for (size_t i = 0; batch != NULL && i < LINES_MOST; i++)
+        buffer_clear(&batch->lines[i].answer);
+    for (size_t i = 0; batch != NULL && i < batch->worker_count; i++)
+        cert_judge_free(&batch->workers[i].judge);
+    if (batch != NULL)
+        buffer_clear(&batch->input);
+    memory_free(chunk);
     memory_free(batch);
-    memory_free(lines);
     return is_done;
 }

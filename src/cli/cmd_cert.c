@@ -214,14 +214,14 @@ static int exit_status_of(const struct cert *cert)
 
 static int run_batch(struct cert *cert)
 {
-    struct cert_batch_rules rules = { .profile = cert->options.profile,
+    struct cert_rules rules = { .profile = cert->options.profile,
                                       .anchors = cert->anchors,
                                       .intermediates = cert->intermediates,
                                       .now_s = cert->now_s };
     size_t bad_lines = 0;
     struct error err;
 
-    if (!cert_batch_run(stdin, stdout, &rules, &bad_lines, &err))
+    if (!cert_batch_run(&rules, &bad_lines, &err))
         return failure("cert", err.text);
     return bad_lines > 0 ? EXIT_USAGE : EXIT_HEALTHY;
 }

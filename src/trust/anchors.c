@@ -70,6 +70,16 @@ bool anchors_add(struct anchors *anchors, struct span der, struct error *err)
     return true;
 }
 
+struct anchors *anchors_copy(const struct anchors *anchors)
+{
+    struct anchors *copy = anchors_new();
+
+    for (size_t i = 0; copy != NULL && anchors != NULL && i < anchors->count; i++)
+        if (!anchors_add(copy, anchors->items[i].der, NULL))
+            anchors_free(&copy);
+    return copy;
+}
+
 size_t anchors_count(const struct anchors *anchors)
 {
     return anchors->count;

@@ -22,6 +22,9 @@ struct anchors;
 MUST_CHECK struct anchors *anchors_new(void);
 void anchors_free(struct anchors **anchors);
 
+/* The same certificates for another thread; an empty store for NULL. NULL: no memory. */
+MUST_CHECK struct anchors *anchors_copy(const struct anchors *anchors);
+
 /* Copies one certificate in DER. False: it is not a certificate, or no memory. Duplicates are
  * kept once. */
 MUST_CHECK bool anchors_add(struct anchors *anchors, struct span der, struct error *err);

@@ -14,6 +14,18 @@ def run(postern, data):
                           stderr=subprocess.PIPE, check=False)
 
 
+def ask_in_turn(postern, count):
+    """Asks again only after the answer has come; whoever waits for more first would hang here."""
+    with subprocess.Popen([postern, "cert", "--batch"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as batch:
+        answers = []
+        for number in range(count):
+            batch.stdin.write(good(number) + b"\n")
+            batch.stdin.flush()
+            answers.append(json.loads(batch.stdout.readline())["id"])
+        batch.stdin.close()
+    return answers
+
+
 HOSTILE = [
     b"{", b"[]", b"null", b"\"x\"", b"{}", b"{\"id\":1}", b"{\"chain\":7}", b"{\"chain\":[7]}",
     b"{\"chain\":[\"%%%\"]}", b"{\"chain\":[\"A\"]}", b"{\"chain\":[],\"roots\":5}",
@@ -53,6 +65,11 @@ def main(postern):
     fine = run(postern, good(1) + b"\n\n" + good(2))
     report.check("good lines alone end with 0, the last without its line end too",
                  [] if fine.returncode == 0 and len(fine.stdout.splitlines()) == 2 else [fine.stderr.decode()])
+    report.check("a question is answered before the next is waited for",
+                 [] if ask_in_turn(postern, 3) == [0, 1, 2] else ["it is not"])
+    many = run(postern, b"\n".join(good(number) for number in range(2000)))
+    report.check("answers keep the order of the lines",
+                 [] if [json.loads(line)["id"] for line in many.stdout.splitlines()] == list(range(2000)) else ["no"])
     empty = run(postern, b"")
     report.check("no line is no fault", [] if empty.returncode == 0 and not empty.stdout else ["it is"])
     return report.end()

@@ -69,6 +69,22 @@ static void finds_a_subject_written_with_another_string_type(void **state)
     anchors_free(&anchors);
 }
 
+static void copies_a_store_that_lives_on_its_own(void **state)
+{
+    struct made a = make_root("Root A");
+    struct anchors *anchors = make_anchors(&a), *copy = anchors_copy(anchors);
+    struct anchors *empty = anchors_copy(NULL);
+
+    (void)state;
+    assert_int_equal(count_of(anchors, &a), 1);
+    anchors_free(&anchors);
+    assert_int_equal(count_of(copy, &a), 1);
+    assert_int_equal(anchors_count(empty), 0);
+    anchors_free(&copy);
+    anchors_free(&empty);
+    make_free(&a);
+}
+
 static void refuses_what_is_no_certificate(void **state)
 {
     struct made root = make_root("Root");
@@ -127,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_by_subject_and_keeps_duplicates_once),
         cmocka_unit_test(finds_a_subject_written_with_another_string_type),
+        cmocka_unit_test(copies_a_store_that_lives_on_its_own),
         cmocka_unit_test(refuses_what_is_no_certificate),
         cmocka_unit_test(passes_over_a_certificate_that_openssl_cannot_read),
         cmocka_unit_test(knows_the_newest_root),
