@@ -29,7 +29,8 @@ struct checkup_run {
     struct arena arena;
     struct checkup checkup;
     struct target target;
-    int64_t deadline_ms; /* loop time */
+    const char *domain_names[2]; /* what level secure accepts where --name is given */
+    int64_t deadline_ms;         /* loop time */
     struct route_query *query;
     struct loop_timer *begin;
     struct call *calls;
@@ -89,6 +90,8 @@ static void set_up_dial(const struct call *call, enum dial dial,
     *settings = (struct client_link_settings){
         .hostname = asked->hostname,
         .domain = run->checkup.domain,
+        .domain_names = run->domain_names,
+        .domain_name_count = asked->name != NULL ? ARRAY_SIZE(run->domain_names) : 0,
         .host = asked->name != NULL ? asked->name
                 : host != NULL      ? host->name
                                     : run->target.name,
@@ -282,6 +285,10 @@ static bool set_up(struct checkup_run *run, const char *target, struct error *er
     arena_init(&run->arena, ARENA_BYTES);
     if (!read_target(run, target, err))
         return false;
+    if (run->settings.name != NULL) {
+        run->domain_names[0] = run->settings.name;
+        run->domain_names[1] = arena_format(&run->arena, ".%s", run->settings.name);
+    }
     run->deadline_ms = loop_now_ms(run->settings.loop) + run->settings.timeout_ms;
     run->calls = memory_new(HOSTS_MOST, sizeof *run->calls);
     run->checkup = (struct checkup){
