@@ -98,15 +98,16 @@ void client_link_record_reply(struct client_link *link, const struct smtp_client
                          event->reply.raw);
     if (event->is_encrypted)
         link->has_secure_reply = true;
-    if (slot != NULL)
-        *slot = (struct observed_reply){
-            .came = true,
-            .is_broken = is_broken,
-            .code = event->reply.code,
-            .flaws = event->reply.flaws,
-            .raw = keep(link, event->reply.raw, OBSERVATION_REPLY_BYTES),
-            .waited_ms = now_ms - link->last_sent_ms,
-        };
+    if (slot == NULL)
+        return;
+    *slot = (struct observed_reply){
+        .came = true,
+        .is_broken = is_broken,
+        .code = event->reply.code,
+        .flaws = event->reply.flaws,
+        .raw = keep(link, event->reply.raw, OBSERVATION_REPLY_BYTES),
+        .waited_ms = now_ms - link->last_sent_ms,
+    };
     if (!is_broken)
         record_capabilities(link, event);
 }

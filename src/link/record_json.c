@@ -270,7 +270,7 @@ static bool load_u64(struct reader *reader, const json_t *json, uint64_t *number
 
 static bool load_size(struct reader *reader, const json_t *json, size_t *size)
 {
-    uint64_t number;
+    uint64_t number = 0;
 
     if (!load_u64(reader, json, &number))
         return false;

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum { LIMIT_MS = 20000, ARENA_BYTES = 4 * 1024 * 1024 };
 
@@ -253,6 +255,31 @@ static void tells_a_refused_connection(void **state)
     loop_run(stage.loop);
     assert_false(stage.ran_out);
     check_end(&stage.observation, STEP_CONNECT, ENDING_REFUSED);
+}
+
+/* Without a descriptor to be had, nothing can be said of the peer. */
+static void tells_our_own_failure_apart(void **state)
+{
+    struct rlimit kept, none;
+    struct error err = { .text = "" };
+    int lowest = dup(STDERR_FILENO);
+
+    (void)state;
+    close(lowest);
+    assert_true(net_address_parse(span_of("127.0.0.1"), &stage.settings.address));
+    stage.settings.address.port = 9;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &kept), 0);
+    none = (struct rlimit){ .rlim_cur = (rlim_t)lowest, .rlim_max = kept.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_true(client_link_open(stage.loop, &stage.settings, &stage.handlers, &stage, &stage.arena,
+                                 &stage.observation, NULL, &stage.link, &err));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &kept), 0);
+    assert_false(stage.is_finished); /* no callback inside open */
+    loop_timer_start(stage.limit, LIMIT_MS);
+    loop_run(stage.loop);
+    assert_false(stage.ran_out);
+    check_end(&stage.observation, STEP_CONNECT, ENDING_FAILED);
+    assert_non_null(strstr(stage.observation.failure, "Too many open files"));
 }
 
 /* ---- in the clear ---- */
@@ -892,6 +919,7 @@ int main(void)
         PROMISE(stays_in_the_clear_at_level_none),
         PROMISE(speaks_tls_from_the_first_byte_where_asked),
         PROMISE(tells_a_refused_connection),
+        PROMISE(tells_our_own_failure_apart),
         PROMISE(tells_a_greeting_that_turns_us_away),
         PROMISE(tells_a_421_and_leaves),
         PROMISE(keeps_what_came_of_a_reply),
