@@ -19,9 +19,11 @@ enum {
     ANCHOR_FILE_MOST = 1024 * 1024,
     RECORDS_MOST = 256,
     CLASS_IN = 1,
+    TYPE_NS = 2,
     RCODE_SERVFAIL = 2,
     RCODE_NXDOMAIN = 3,
     PROBE_MS = 1500,
+    PATIENCE_MS = 1000, /* before we doubt whether the resolver is there at all */
 };
 
 struct dns_query {
@@ -32,6 +34,7 @@ struct dns_query {
     struct dns_probe *probe;  /* asks once more whether the resolver says so or says nothing */
     bool has_come;
     bool is_settled; /* libunbound has done with it */
+    bool is_doomed;  /* the resolver is dead, and this one waits to be told */
     char *name;
     enum dns_type type;
     int ticket; /* of libunbound */
@@ -46,6 +49,8 @@ struct dns {
     struct dns_query *queries;
     struct net_address resolvers[DNS_PROBE_RESOLVERS_MOST];
     size_t resolver_count;
+    struct loop_timer *doubt;
+    struct dns_probe *liveness; /* asks for the root, which everybody can answer */
     bool is_closed;
 };
 
@@ -196,6 +201,7 @@ static bool freeze(struct ub_ctx *context, struct error *err)
 }
 
 static void process(uv_poll_t *poll, int status, int events);
+static void ask_for_life(void *owner);
 
 static bool watch(struct dns *dns, struct error *err)
 {
@@ -219,7 +225,8 @@ bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns
     made->context = ub_ctx_create();
     if (made->context == NULL)
         error_set(err, ERROR_SYSTEM, "libunbound cannot be started");
-    else if (set_options(made->context, err) && set_resolver(made, settings->resolver, err) &&
+    else if (loop_timer_open(loop, ask_for_life, made, &made->doubt, err) &&
+             set_options(made->context, err) && set_resolver(made, settings->resolver, err) &&
              set_anchors(made->context, settings->trust_anchor, err) &&
              freeze(made->context, err) && watch(made, err)) {
         *dns = made;
@@ -227,6 +234,7 @@ bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns
     }
     if (made->context != NULL)
         ub_ctx_delete(made->context);
+    loop_timer_close(&made->doubt);
     memory_free(made);
     return false;
 }
@@ -234,6 +242,12 @@ bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns
 static void free_dns(uv_handle_t *handle)
 {
     memory_free(handle->data);
+}
+
+static void stop_doubting(struct dns *dns)
+{
+    loop_timer_stop(dns->doubt);
+    dns_probe_stop(&dns->liveness);
 }
 
 /* Takes the query out of the list and ends it. */
@@ -247,8 +261,10 @@ static void drop(struct dns_query *query)
         query->previous->next = query->next;
     if (query->next != NULL)
         query->next->previous = query->previous;
-    if (dns->queries == NULL)
+    if (dns->queries == NULL) {
         uv_unref((uv_handle_t *)&dns->poll);
+        stop_doubting(dns);
+    }
     if (!query->has_come && !query->is_settled)
         ub_cancel(dns->context, query->ticket);
     ub_resolve_free(query->result);
@@ -268,6 +284,8 @@ void dns_close(struct dns **dns)
     while (closing->queries != NULL)
         drop(closing->queries);
     closing->is_closed = true;
+    stop_doubting(closing);
+    loop_timer_close(&closing->doubt);
     uv_close((uv_handle_t *)&closing->poll, free_dns);
     ub_ctx_delete(closing->context);
     closing->context = NULL;
@@ -354,12 +372,14 @@ static void settle(struct dns_query *query)
 
     query->has_come = false;
     query->is_settled = true;
-    if (!has_failed)
+    if (!has_failed) {
+        stop_doubting(dns);
         deliver_result(query);
-    else if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, query->name,
-                              (uint16_t)query->type, PROBE_MS, deliver_failure, query,
-                              &query->probe))
+    } else if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, query->name,
+                                (uint16_t)query->type, PROBE_MS, deliver_failure, query,
+                                &query->probe)) {
         deliver_failure(query, RCODE_SERVFAIL);
+    }
 }
 
 static void note_result(void *owner, int failure, struct ub_result *result)
@@ -393,6 +413,41 @@ static void process(uv_poll_t *poll, int status, int events)
         settle(query);
 }
 
+static struct dns_query *find_doomed(const struct dns *dns)
+{
+    struct dns_query *query = dns->queries;
+
+    while (query != NULL && !query->is_doomed)
+        query = query->next;
+    return query;
+}
+
+static void hear_of_life(void *owner, int rcode)
+{
+    const struct dns_answer answer = { .outcome = DNS_TIMEOUT,
+                                       .rcode = RCODE_SERVFAIL,
+                                       .resolver_is_silent = true };
+    struct dns *dns = owner;
+    struct dns_query *query;
+
+    dns->liveness = NULL;
+    if (rcode != DNS_PROBE_SILENT)
+        return; /* it lives: what is slow is behind it */
+    for (query = dns->queries; query != NULL; query = query->next)
+        query->is_doomed = true;
+    while (!dns->is_closed && (query = find_doomed(dns)) != NULL)
+        deliver(query, &answer);
+}
+
+static void ask_for_life(void *owner)
+{
+    struct dns *dns = owner;
+
+    if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, ".", TYPE_NS, PROBE_MS,
+                         hear_of_life, dns, &dns->liveness))
+        dns->liveness = NULL; /* then libunbound's own patience has to do */
+}
+
 static void expire(void *owner)
 {
     const struct dns_answer answer = { .outcome = DNS_TIMEOUT, .rcode = RCODE_SERVFAIL };
@@ -404,8 +459,10 @@ static void enlist(struct dns_query *query)
 {
     struct dns *dns = query->dns;
 
-    if (dns->queries == NULL)
+    if (dns->queries == NULL) {
         uv_ref((uv_handle_t *)&dns->poll);
+        loop_timer_start(dns->doubt, PATIENCE_MS);
+    }
     query->next = dns->queries;
     if (query->next != NULL)
         query->next->previous = query;

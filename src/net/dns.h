@@ -44,6 +44,9 @@ struct dns_answer {
     /* Bogus because not even the trust anchor's own zone could be validated: our anchor is wrong,
      * or the resolver that we ask takes DNSSEC out. Then nothing is known against the domain. */
     bool anchor_failed;
+    /* A timeout that is ours: the resolver does not even answer for the root. Told after two or
+     * three seconds, whatever the time that was allowed. */
+    bool resolver_is_silent;
     const struct span *records; /* rdata on the wire */
     size_t record_count;
     uint32_t ttl_s;

@@ -6,11 +6,17 @@
 #include "base/memory.h"
 #include "net/udp.h"
 
-enum { QUESTION_MOST = 300, HEADER = 12, LABEL_MOST = 63, NAME_MOST = 255 };
+enum { QUESTION_MOST = 300, HEADER = 12, LABEL_MOST = 63, NAME_MOST = 255, TRIES = 3 };
 
 struct dns_probe {
     struct udp *udp;
     struct loop_timer *timer;
+    struct net_address resolvers[DNS_PROBE_RESOLVERS_MOST];
+    size_t resolver_count;
+    uint8_t question[QUESTION_MOST];
+    size_t question_len;
+    int tries;
+    int64_t patience_ms; /* of each try */
     uint16_t id;
     void (*heard)(void *owner, int rcode);
     void *owner;
@@ -120,9 +126,28 @@ static void take_reply(void *owner, const struct net_address *peer, struct span 
         finish(probe, message[3] & 0x0f);
 }
 
-static void give_up(void *owner)
+/* A datagram may be lost; three in a row hardly are. */
+static void ask(void *owner)
 {
-    finish(owner, DNS_PROBE_SILENT);
+    struct dns_probe *probe = owner;
+
+    if (probe->tries++ == TRIES) {
+        finish(probe, DNS_PROBE_SILENT);
+        return;
+    }
+    for (size_t i = 0; i < probe->resolver_count; i++)
+        udp_send(probe->udp, &probe->resolvers[i],
+                 (struct span){ (const char *)probe->question, probe->question_len });
+    loop_timer_start(probe->timer, probe->patience_ms);
+}
+
+/* One socket is of one family: resolvers of the other are left out. */
+static void keep_resolvers(struct dns_probe *probe, const struct net_address *resolvers,
+                           size_t count)
+{
+    for (size_t i = 0; i < count && probe->resolver_count < DNS_PROBE_RESOLVERS_MOST; i++)
+        if (resolvers[i].is_ipv6 == resolvers[0].is_ipv6)
+            probe->resolvers[probe->resolver_count++] = resolvers[i];
 }
 
 static bool open_probe(struct loop *loop, bool is_ipv6, struct dns_probe *probe)
@@ -131,7 +156,7 @@ static bool open_probe(struct loop *loop, bool is_ipv6, struct dns_probe *probe)
 
     return getrandom(&probe->id, sizeof probe->id, 0) == (ssize_t)sizeof probe->id &&
            udp_open(loop, &any, take_reply, probe, &probe->udp, NULL) &&
-           loop_timer_open(loop, give_up, probe, &probe->timer, NULL);
+           loop_timer_open(loop, ask, probe, &probe->timer, NULL);
 }
 
 bool dns_probe_start(struct loop *loop, const struct net_address *resolvers, size_t resolver_count,
@@ -139,23 +164,22 @@ bool dns_probe_start(struct loop *loop, const struct net_address *resolvers, siz
                      void (*heard)(void *owner, int rcode), void *owner, struct dns_probe **probe)
 {
     struct dns_probe *made = resolver_count == 0 ? NULL : memory_new(1, sizeof *made);
-    uint8_t question[QUESTION_MOST];
-    size_t len;
 
     *probe = NULL;
     if (made == NULL)
         return false;
     made->heard = heard;
     made->owner = owner;
-    if (!open_probe(loop, resolvers[0].is_ipv6, made) ||
-        (len = dns_probe_format(name, type, made->id, question, sizeof question)) == 0) {
+    made->patience_ms = timeout_ms / TRIES;
+    keep_resolvers(made, resolvers, resolver_count);
+    if (open_probe(loop, resolvers[0].is_ipv6, made))
+        made->question_len =
+            dns_probe_format(name, type, made->id, made->question, sizeof made->question);
+    if (made->question_len == 0) {
         dns_probe_stop(&made);
         return false;
     }
-    for (size_t i = 0; i < resolver_count; i++)
-        if (resolvers[i].is_ipv6 == resolvers[0].is_ipv6)
-            udp_send(made->udp, &resolvers[i], (struct span){ (const char *)question, len });
-    loop_timer_start(made->timer, timeout_ms);
+    ask(made);
     *probe = made;
     return true;
 }

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "net/dns.h"
 #include "net/dns_anchor.h"
+#include "net/udp.h"
 #include "responder.h"
 
 /* Anchors only signed.test: the rest of the world is insecure, and unsigned answers below
@@ -17,7 +18,7 @@
     "signed.test. IN DS 20326 8 2 "                                                                \
     "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
 
-enum { LONG_MS = 20000, SHORT_MS = 300 };
+enum { LONG_MS = 20000, SHORT_MS = 300, SLOW_MS = 3000 };
 
 struct fixture {
     struct responder responder;
@@ -178,6 +179,38 @@ static void answers_by_itself_when_nobody_does(void **state)
 
     ask(fixture, "silent.test", DNS_TYPE_A, SHORT_MS);
     assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
+    assert_false(fixture->answer.resolver_is_silent); /* it would have answered for others */
+}
+
+static void tells_a_resolver_that_is_not_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct net_address address = { .port = 0 };
+    struct udp *deaf = NULL; /* never run: what comes stays in the kernel */
+    struct loop *other = NULL;
+    char resolver[32];
+    struct dns_settings settings = { resolver, fixture->anchor_path };
+
+    assert_true(loop_open(&other, NULL));
+    assert_true(net_address_parse(span_of("127.0.0.1"), &address));
+    assert_true(udp_open(other, &address, NULL, NULL, &deaf, NULL));
+    snprintf(resolver, sizeof resolver, "127.0.0.1:%u", address.port);
+    dns_close(&fixture->dns);
+    assert_true(dns_open(fixture->loop, &settings, &fixture->dns, NULL));
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
+    assert_true(fixture->answer.resolver_is_silent);
+    udp_close(&deaf);
+    loop_close(&other);
+}
+
+static void waits_for_a_slow_answer_of_a_resolver_that_lives(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ask(fixture, "silent.test", DNS_TYPE_A, SLOW_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
+    assert_false(fixture->answer.resolver_is_silent);
 }
 
 static void calls_an_unsigned_answer_in_a_signed_zone_bogus(void **state)
@@ -307,6 +340,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(tells_the_ways_of_not_answering_apart, start, stop),
         cmocka_unit_test_setup_teardown(tells_a_refusal_by_its_code, start, stop),
         cmocka_unit_test_setup_teardown(answers_by_itself_when_nobody_does, start, stop),
+        cmocka_unit_test_setup_teardown(tells_a_resolver_that_is_not_there, start, stop),
+        cmocka_unit_test_setup_teardown(waits_for_a_slow_answer_of_a_resolver_that_lives, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(calls_an_unsigned_answer_in_a_signed_zone_bogus, start,
                                         stop),
         cmocka_unit_test_setup_teardown(stays_silent_about_what_was_cancelled, start, stop),
