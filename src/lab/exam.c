@@ -56,7 +56,7 @@ enum exam_mark exam_mark(enum fault_safety safety, enum exam_level level, enum e
 
 bool exam_heading(struct buffer *out)
 {
-    return buffer_format(out, "%-34s %-18s %-10s %-10s %-10s\n", "server", "what it did", "may",
+    return buffer_format(out, "%-34s %-12s %-10s %-10s %s\n", "server", "what it did", "may",
                          "encrypt", "verify");
 }
 
@@ -78,6 +78,6 @@ bool exam_line(const struct fault_row *row, const struct fault_tally *tally, str
         words = tls_version_name(tally->last_version);
     for (int i = 0; i < EXAM_LEVEL_COUNT; i++)
         columns[i] = marks[exam_mark(row->safety, (enum exam_level)i, deed)];
-    return buffer_format(out, "%-34s %-18s %-10s %-10s %-10s\n", row->name, words,
-                         columns[EXAM_MAY], columns[EXAM_ENCRYPT], columns[EXAM_VERIFY]);
+    return buffer_format(out, "%-34s %-12s %-10s %-10s %s\n", row->name, words, columns[EXAM_MAY],
+                         columns[EXAM_ENCRYPT], columns[EXAM_VERIFY]);
 }
