@@ -328,8 +328,10 @@ static void on_received(void *owner, struct span *bytes)
     }
     while (bytes->len > 0 && link->phase == LINK_TALKING && !link->is_closed) {
         smtp_client_feed(&link->engine, bytes, client_link_now(link));
+        link->unread = *bytes;
         pump(link);
     }
+    link->unread = (struct span){ NULL, 0 };
     leave(link);
 }
 

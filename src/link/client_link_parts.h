@@ -49,6 +49,8 @@ struct client_link {
     bool is_closed;  /* by its owner, inside a callback */
     unsigned depth;  /* callbacks that are running: the struct must outlive them */
 
+    struct span unread; /* of what came in this turn, what the engine has not taken */
+
     struct smtp_client engine;
     char reply_storage[OBSERVATION_REPLY_BYTES];
 };

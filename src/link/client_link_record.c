@@ -87,6 +87,25 @@ static void record_capabilities(struct client_link *link, const struct smtp_clie
         observation->has_capabilities = true;
 }
 
+/* The parser leaves off at a byte that is no text. What stands behind it tells what does speak
+ * there, such as a TLS record, and so it is kept with the reply that is none. */
+static struct span keep_broken(struct client_link *link, const struct smtp_reply *reply)
+{
+    struct buffer all;
+    struct span kept = { NULL, 0 };
+
+    buffer_init(&all, OBSERVATION_STRAY_BYTES);
+    if (reply->raw.len >= OBSERVATION_STRAY_BYTES ||
+        (reply->flaws & (SMTP_REPLY_FLAW_ENDLESS_LINE | SMTP_REPLY_FLAW_TOO_LARGE)) != 0 ||
+        !buffer_append(&all, reply->raw) ||
+        !buffer_append(&all, span_part(link->unread, 0, OBSERVATION_STRAY_BYTES - reply->raw.len)))
+        kept = keep(link, reply->raw, OBSERVATION_REPLY_BYTES);
+    else
+        kept = keep(link, buffer_span(&all), OBSERVATION_STRAY_BYTES);
+    buffer_clear(&all);
+    return kept;
+}
+
 void client_link_record_reply(struct client_link *link, const struct smtp_client_event *event)
 {
     int64_t now_ms = loop_now_ms(link->loop);
@@ -105,7 +124,8 @@ void client_link_record_reply(struct client_link *link, const struct smtp_client
         .is_broken = is_broken,
         .code = event->reply.code,
         .flaws = event->reply.flaws,
-        .raw = keep(link, event->reply.raw, OBSERVATION_REPLY_BYTES),
+        .raw = is_broken ? keep_broken(link, &event->reply)
+                         : keep(link, event->reply.raw, OBSERVATION_REPLY_BYTES),
         .waited_ms = now_ms - link->last_sent_ms,
     };
     if (!is_broken)

@@ -332,6 +332,16 @@ static void tells_what_is_no_smtp_reply(void **state)
     assert_true(span_starts_with(seen->greeting.raw, "HTTP/1.1"));
 }
 
+static void keeps_what_stands_behind_a_byte_that_is_no_text(void **state)
+{
+    const struct observation *seen = RUN({ SAY_BYTES, "\x15\x03\x03\x00\x02\x02\x28", 7 }, END);
+
+    (void)state;
+    check_end(seen, STEP_GREETING, ENDING_BROKEN);
+    assert_int_equal(seen->greeting.raw.len, 7);
+    assert_memory_equal(seen->greeting.raw.data, "\x15\x03\x03\x00\x02\x02\x28", 7);
+}
+
 static void gives_up_at_the_reply_timeout(void **state)
 {
     const struct observation *seen;
@@ -925,6 +935,7 @@ int main(void)
         PROMISE(keeps_what_came_of_a_reply),
         PROMISE(tells_a_reset_from_a_close),
         PROMISE(tells_what_is_no_smtp_reply),
+        PROMISE(keeps_what_stands_behind_a_byte_that_is_no_text),
         PROMISE(gives_up_at_the_reply_timeout),
         PROMISE(ends_at_the_deadline_whatever_the_peer_does),
         PROMISE(says_helo_where_ehlo_is_not_known),
