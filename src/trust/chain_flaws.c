@@ -52,13 +52,13 @@ static const unsigned char ranks[CHAIN_KIND_COUNT] = {
     [CHAIN_ISSUER_UNTRUSTED] = 10,
     [CHAIN_EXPIRED] = 11,
     [CHAIN_NOT_YET_VALID] = 12,
-    [CHAIN_WRONG_PURPOSE] = 13,
-    [CHAIN_NAME_CONSTRAINT] = 14,
-    [CHAIN_WEAK_KEY] = 15,
-    [CHAIN_WEAK_SIGNATURE] = 16,
-    [CHAIN_NAME_ONLY_IN_CN] = 17,
-    [CHAIN_NAME_MISMATCH] = 18,
-    [CHAIN_OTHER] = 19,
+    [CHAIN_OTHER] = 13,
+    [CHAIN_WRONG_PURPOSE] = 14,
+    [CHAIN_NAME_CONSTRAINT] = 15,
+    [CHAIN_WEAK_KEY] = 16,
+    [CHAIN_WEAK_SIGNATURE] = 17,
+    [CHAIN_NAME_ONLY_IN_CN] = 18,
+    [CHAIN_NAME_MISMATCH] = 19,
     [CHAIN_REVOCATION_UNKNOWN] = 20,
     [CHAIN_STAPLE_MISSING] = 21,
     [CHAIN_STAPLE_INVALID] = 22,
@@ -110,6 +110,12 @@ const char *chain_subject(struct chain_work *work, X509 *certificate)
     return certificate_name_text(work->arena, X509_get_subject_name(certificate));
 }
 
+static struct chain_flaw *take_place(struct chain_flaw *place, const struct chain_flaw *flaw)
+{
+    *place = *flaw;
+    return place;
+}
+
 struct chain_flaw *chain_flaw_add(struct chain_work *work, enum chain_flaw_kind kind, bool is_fatal,
                                   X509 *certificate, const char *detail)
 {
@@ -129,10 +135,12 @@ struct chain_flaw *chain_flaw_add(struct chain_work *work, enum chain_flaw_kind 
             return other;
         }
     }
-    if (verdict->flaw_count == CHAIN_FLAWS_MOST)
-        return NULL;
-    verdict->flaws[verdict->flaw_count] = flaw;
-    return &verdict->flaws[verdict->flaw_count++];
+    if (verdict->flaw_count < CHAIN_FLAWS_MOST)
+        return take_place(&verdict->flaws[verdict->flaw_count++], &flaw);
+    for (size_t i = CHAIN_FLAWS_MOST; is_fatal && i-- > 0;)
+        if (!verdict->flaws[i].is_fatal) /* a notice gives way to a reason */
+            return take_place(&verdict->flaws[i], &flaw);
+    return NULL;
 }
 
 /* Where the leaf itself is over, so that it must be renewed anyway, what stands above it may be as
@@ -307,12 +315,57 @@ static const char *detail_of(struct chain_work *work, enum chain_flaw_kind kind,
     return arena_copy(work->arena, span_of(words));
 }
 
+/* OpenSSL reads no purpose off a certificate with a malformed extension: that is the cause then. */
+static bool is_malformed(X509 *certificate)
+{
+    return certificate != NULL &&
+           (X509_get_extension_flags(certificate) & (EXFLAG_INVALID | EXFLAG_INVALID_POLICY)) != 0;
+}
+
+static bool is_read_off_extensions(enum chain_flaw_kind kind)
+{
+    return kind == CHAIN_WRONG_PURPOSE || kind == CHAIN_NOT_A_CA || kind == CHAIN_STRICTNESS;
+}
+
+static const char *malformed_text(struct arena *arena, X509 *certificate)
+{
+    for (int i = 0; i < X509_get_ext_count(certificate); i++) {
+        X509_EXTENSION *extension = X509_get_ext(certificate, i);
+        const ASN1_OBJECT *type = X509_EXTENSION_get_object(extension);
+        const X509V3_EXT_METHOD *method = X509V3_EXT_get(extension);
+        void *value = method == NULL ? NULL : X509V3_EXT_d2i(extension);
+        bool is_sound = method == NULL || value != NULL;
+
+        if (value != NULL && method->it != NULL)
+            ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+        else if (value != NULL)
+            method->ext_free(value);
+        if (!is_sound)
+            return arena_format(arena, "its extension %s is malformed",
+                                OBJ_nid2sn(OBJ_obj2nid(type)));
+        if (X509_get_ext_by_OBJ(certificate, type, i) >= 0)
+            return arena_format(arena, "it has the extension %s twice",
+                                OBJ_nid2sn(OBJ_obj2nid(type)));
+    }
+    return "its extensions contradict each other";
+}
+
+bool chain_malformed_judge(struct chain_work *work, X509 *certificate)
+{
+    if (!is_malformed(certificate))
+        return false;
+    chain_flaw_add(work, CHAIN_OTHER, true, certificate, malformed_text(work->arena, certificate));
+    return true;
+}
+
 static void collect_problem(struct chain_work *work, const struct chain_trial *trial,
                             const struct chain_problem *problem)
 {
     bool is_strictness = chain_is_strictness(trial, problem);
     enum chain_flaw_kind kind = is_strictness ? CHAIN_STRICTNESS : kind_of_error(problem->code);
 
+    if (is_read_off_extensions(kind) && chain_malformed_judge(work, problem->certificate))
+        return;
     if (!is_told_elsewhere(problem->code))
         chain_flaw_add(
             work, kind, !is_strictness || work->request->profile == CHAIN_STRICT,

@@ -16,6 +16,8 @@
 #include "base/text.h"
 #include "trust/certificate_x509.h"
 
+enum { SURPLUS_TOLD = 8 };
+
 /* --- order and surplus */
 
 static bool is_on_path(const struct chain_trial *trial, const X509 *certificate)
@@ -67,10 +69,13 @@ static const char *why_superfluous(struct chain_work *work, const struct chain_t
 
 static void judge_surplus(struct chain_work *work, const struct chain_trial *trial)
 {
-    for (size_t i = 1; i < work->sent_count; i++) {
+    size_t told = 0;
+
+    for (size_t i = 1; i < work->sent_count && told < SURPLUS_TOLD; i++) {
         const char *why = work->sent[i] == NULL ? NULL : why_superfluous(work, trial, i);
         struct chain_flaw *flaw = NULL;
 
+        told += why != NULL;
         if (why != NULL)
             flaw = chain_flaw_add(work, CHAIN_SUPERFLUOUS, false, work->sent[i], why);
         if (flaw != NULL)
@@ -240,27 +245,46 @@ static X509 *find_namesake(X509 *const *items, size_t count, X509 *top)
     return NULL;
 }
 
-/* True: the certificate in question explains everything. */
+/* The issuer is there and its key made the signature: why does it not count? */
+static void judge_true_issuer(struct chain_work *work, X509 *issuer, X509 *top)
+{
+    int why = X509_check_issued(issuer, top);
+
+    if (why == X509_V_ERR_KEYUSAGE_NO_CERTSIGN)
+        chain_flaw_add(work, CHAIN_NOT_A_CA, true, issuer,
+                       "its key usage does not allow it to sign certificates");
+    else if (!chain_malformed_judge(work, issuer))
+        chain_flaw_add(work, CHAIN_OTHER, true, top,
+                       why == X509_V_ERR_AKID_SKID_MISMATCH ||
+                               why == X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH
+                           ? "its authority key identifier is not that of its issuer, though the "
+                             "signature is"
+                           : X509_verify_cert_error_string(why));
+}
+
+static bool has_signed(X509 *issuer, X509 *certificate)
+{
+    return issuer != NULL && X509_get0_pubkey(issuer) != NULL &&
+           X509_verify(certificate, X509_get0_pubkey(issuer)) == 1;
+}
+
+/* True: the certificate that bears the issuer's name explains everything. */
 static bool judge_namesakes(struct chain_work *work, X509 *top)
 {
     X509 *sent = find_namesake(work->sent, work->sent_count, top);
     X509 *anchor = find_namesake(work->anchors, work->anchor_count, top);
-    X509 *namesake = sent == NULL ? anchor : sent;
 
-    if (namesake == NULL)
-        return false;
-    if (X509_check_issued(namesake, top) == X509_V_ERR_KEYUSAGE_NO_CERTSIGN) {
-        chain_flaw_add(work, CHAIN_NOT_A_CA, true, namesake,
-                       "its key usage does not allow it to sign certificates");
-        return true;
-    }
-    if (anchor != NULL)
+    if (has_signed(sent, top))
+        judge_true_issuer(work, sent, top);
+    else if (has_signed(anchor, top))
+        judge_true_issuer(work, anchor, top);
+    else if (anchor != NULL)
         add_untrusted(work, certificate_name_text(work->arena, X509_get_issuer_name(top)),
                       "the trust store has a certificate of this name, but with another key");
-    else
+    else if (sent != NULL)
         add_incomplete(work, top, false,
                        "a certificate of this name was sent, but with another key");
-    return true;
+    return sent != NULL || anchor != NULL;
 }
 
 /* Climbs through known intermediates as far as they lead. */
@@ -325,12 +349,27 @@ static bool has_known_issuer(const struct chain_work *work, X509 *top)
     return false;
 }
 
+static bool is_anchor(const struct chain_work *work, const X509 *certificate)
+{
+    for (size_t i = 0; i < work->anchor_count; i++)
+        if (work->anchors[i] == certificate)
+            return true;
+    return false;
+}
+
 static void judge_end(struct chain_work *work, const struct chain_trial *trial)
 {
     X509 *top = trial->path_count == 0 ? work->sent[0] : trial->path[trial->path_count - 1];
 
-    if ((X509_get_extension_flags(top) & EXFLAG_SI) != 0)
+    if (chain_malformed_judge(work, top))
+        return; /* OpenSSL looks for no issuer of it */
+    if ((X509_get_extension_flags(top) & EXFLAG_SI) != 0 && !is_anchor(work, top))
         judge_self_signed(work, trial, top);
+    else if ((X509_get_extension_flags(top) & EXFLAG_SI) != 0)
+        judge_true_issuer(work, top, top);
+    else if (is_anchor(work, top))
+        add_untrusted(work, certificate_name_text(work->arena, X509_get_issuer_name(top)),
+                      "the trust store has the intermediate that it issued, but not this root");
     else if (has_known_issuer(work, top))
         judge_known_issuer(work, top);
     else if (!judge_namesakes(work, top))

@@ -83,6 +83,8 @@ void chain_flaws_collect(struct chain_work *work, const struct chain_trial *tria
  * arena or constant. */
 struct chain_flaw *chain_flaw_add(struct chain_work *work, enum chain_flaw_kind kind, bool is_fatal,
                                   X509 *certificate, const char *detail);
+/* True: an extension is malformed, and the flaw of it was added. */
+MUST_CHECK bool chain_malformed_judge(struct chain_work *work, X509 *certificate);
 /* Root causes first. */
 void chain_flaws_sort(struct chain_verdict *verdict);
 /* -1: it was not sent. */

@@ -580,6 +580,73 @@ static void refuses_an_issuer_that_is_no_authority(void **state)
     make_free(&below);
 }
 
+static void names_the_extension_that_is_malformed(void **state)
+{
+    struct world *world = *state;
+    struct made leaf = make_certificate(&(struct make_recipe){
+        .name = "mx.example.org",
+        .issuer = &world->inter,
+        .extensions = { "subjectAltName=DER:30:03:82:05:61", "authorityKeyIdentifier=keyid" } });
+
+    send(world, &leaf, &world->inter, NULL);
+    assert_int_equal(world->verdict.flaws[0].kind, CHAIN_OTHER);
+    assert_string_equal(world->verdict.flaws[0].detail,
+                        "its extension subjectAltName is malformed");
+    assert_false(chain_has(&world->verdict, CHAIN_WRONG_PURPOSE));
+    assert_false(chain_has(&world->verdict, CHAIN_INCOMPLETE));
+    make_free(&leaf);
+}
+
+static void tells_a_wrong_key_identifier_from_a_wrong_key(void **state)
+{
+    struct world *world = *state;
+    struct made leaf = make_certificate(&(struct make_recipe){
+        .name = "mx.example.org",
+        .issuer = &world->inter,
+        .extensions = { "subjectAltName=DNS:mx.example.org",
+                        "authorityKeyIdentifier=DER:30:06:80:04:01:02:03:04" } });
+
+    send(world, &leaf, &world->inter, NULL);
+    assert_int_equal(world->verdict.flaws[0].kind, CHAIN_OTHER);
+    assert_non_null(strstr(world->verdict.flaws[0].detail, "authority key identifier"));
+    assert_false(chain_has(&world->verdict, CHAIN_INCOMPLETE));
+    make_free(&leaf);
+}
+
+static void says_that_the_store_has_an_intermediate_but_not_its_root(void **state)
+{
+    struct world *world = *state;
+
+    world->request.anchors = world->intermediates;
+    assert_true(anchors_add(world->intermediates, world->inter.der, NULL));
+    world->request.intermediates = NULL;
+    send(world, &world->leaf, &world->inter, NULL);
+    assert_int_equal(world->verdict.flaws[0].kind, CHAIN_ISSUER_UNTRUSTED);
+    assert_string_equal(world->verdict.flaws[0].subject, "CN=Example Root CA");
+    assert_non_null(strstr(world->verdict.flaws[0].detail, "not this root"));
+}
+
+static void keeps_the_reason_among_many_notices(void **state)
+{
+    struct world *world = *state;
+    static struct span sent[CHAIN_SENT_MOST + 6];
+
+    sent[0] = world->leaf.der;
+    for (size_t i = 1; i < ARRAY_SIZE(sent); i++)
+        sent[i] = world->leaf.der;
+    world->request.certificates = sent;
+    world->request.certificate_count = ARRAY_SIZE(sent);
+    assert_true(chain_verify(&world->request, &world->arena, &world->verdict, NULL));
+    assert_int_equal(world->verdict.flaws[0].kind, CHAIN_INCOMPLETE);
+    assert_true(world->verdict.flaws[0].is_fatal);
+    assert_int_equal(world->verdict.certificate_count, CHAIN_SENT_MOST);
+    for (size_t i = 1; i < ARRAY_SIZE(sent); i++)
+        sent[i] = span_of("junk"); /* more reasons than there is room for */
+    assert_true(chain_verify(&world->request, &world->arena, &world->verdict, NULL));
+    assert_int_equal(world->verdict.flaw_count, CHAIN_FLAWS_MOST);
+    assert_false(world->verdict.is_trusted);
+}
+
 static void refuses_more_authorities_than_a_path_length_allows(void **state)
 {
     struct world *world = *state;
@@ -907,6 +974,10 @@ int main(void)
         PROMISE(matches_an_address_by_its_octets),
         PROMISE(refuses_a_certificate_for_clients),
         PROMISE(refuses_an_issuer_that_is_no_authority),
+        PROMISE(names_the_extension_that_is_malformed),
+        PROMISE(tells_a_wrong_key_identifier_from_a_wrong_key),
+        PROMISE(says_that_the_store_has_an_intermediate_but_not_its_root),
+        PROMISE(keeps_the_reason_among_many_notices),
         PROMISE(refuses_more_authorities_than_a_path_length_allows),
         PROMISE(refuses_a_name_outside_the_constraints),
         PROMISE(refuses_weak_keys_and_says_which),
