@@ -122,7 +122,7 @@ class Room:
                 return
             time.sleep(0.2)
         said = self.said()
-        if "mount" in said and ("denied" in said or "failed" in said):
+        if said.startswith("unshare:") or "mount" in said and ("denied" in said or "failed" in said):
             raise Absent("no mount namespace with overlays here: %s" % said[-300:])
         raise RuntimeError("the peer did not start:\n" + said)
 
