@@ -1,11 +1,11 @@
 #include "cli/check_options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "net/address.h"
 
 enum { DEFAULT_TIMEOUT_S = 30, TIMEOUT_MOST_S = 3600, SMTP_PORT = 25 };
@@ -32,11 +32,7 @@ enum check_option {
     OPTION_JSON,
 };
 
-/* One row an option: its word, its value's word (NULL: none) and its line of help. */
-static const struct row {
-    const char *name, *value, *help;
-    int option;
-} rows[] = {
+static const struct option_row rows[] = {
     { "level", "LEVEL", "what to require: may (default), verify, dane, ...", OPTION_LEVEL },
     { "port", "N", "port of targets that name none (25)", OPTION_PORT },
     { "connect", "ADDR[:PORT]", "go there in place of any look-up", OPTION_CONNECT },
@@ -63,38 +59,17 @@ static const struct row {
     { "help", NULL, "this text (-h)", 'h' },
 };
 
+static const struct option_table table = { "check", rows, ARRAY_SIZE(rows) };
+
 void check_options_print_help(void)
 {
     puts("usage: postern check [OPTIONS] TARGET...\n"
          "\n"
          "TARGET is a domain (its MX hosts are looked up), host:port or [address]:port.\n");
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char left[40];
-
-        snprintf(left, sizeof left, "--%s%s%s", rows[i].name, rows[i].value == NULL ? "" : " ",
-                 rows[i].value == NULL ? "" : rows[i].value);
-        printf("  %-26s%s%s\n", left, strlen(left) > 24 ? "\n                            " : "",
-               rows[i].help);
-    }
+    options_print(&table);
     puts("\nLevels: none, may, encrypt, fingerprint, dane, dane-only, verify, secure, sts.\n"
          "Exit status: 0 nothing worse than a warning, 1 TLS fails or cannot be trusted,\n"
          "2 wrong usage, 3 it could not be told.");
-}
-
-static bool refuse(const char *option, const char *value, const char *wanted)
-{
-    usage_error("check", "--%s \"%s\" is not %s", option, value, wanted);
-    return false;
-}
-
-static bool read_port(const char *value, uint16_t *port)
-{
-    uint64_t number;
-
-    if (!text_to_number(span_of(value), UINT16_MAX, &number) || number == 0)
-        return refuse("port", value, "a port, 1 to 65535");
-    *port = (uint16_t)number;
-    return true;
 }
 
 static bool read_timeout(const char *value, int64_t *timeout_ms)
@@ -102,24 +77,8 @@ static bool read_timeout(const char *value, int64_t *timeout_ms)
     uint64_t seconds;
 
     if (!text_to_number(span_of(value), TIMEOUT_MOST_S, &seconds) || seconds == 0)
-        return refuse("timeout", value, "a number of seconds, 1 to 3600");
+        return options_refuse(&table, "timeout", value, "a number of seconds, 1 to 3600");
     *timeout_ms = (int64_t)seconds * 1000;
-    return true;
-}
-
-static bool add_tlsa(const char *value, struct arena *arena, struct check_options *options)
-{
-    struct error err;
-
-    if (options->tlsa_count == CHECK_TLSA_MOST) {
-        usage_error("check", "more than %d --tlsa records", CHECK_TLSA_MOST);
-        return false;
-    }
-    if (!dane_parse(arena, span_of(value), &options->tlsa[options->tlsa_count], &err)) {
-        usage_error("check", "--tlsa \"%s\": %s", value, err.text);
-        return false;
-    }
-    options->tlsa_count++;
     return true;
 }
 
@@ -133,7 +92,8 @@ static bool read_fingerprint(const char *value, struct arena *arena, struct chec
         if (*c != ':')
             digits[used++] = *c;
     if (digits == NULL || !text_from_hex(arena, span_of(digits), &bytes) || bytes.len != 32)
-        return refuse("fingerprint", value, "a SHA-256 digest, 64 hexadecimal digits");
+        return options_refuse(&table, "fingerprint", value,
+                              "a SHA-256 digest, 64 hexadecimal digits");
     options->fingerprint = text_hex(arena, bytes);
     return true;
 }
@@ -144,12 +104,14 @@ static bool take_option(int option, const char *value, struct arena *arena,
     switch (option) {
     case OPTION_LEVEL:
         return policy_level_parse(span_of(value), &options->level) ||
-               refuse(
-                   "level", value,
+               options_refuse(
+                   &table, "level", value,
                    "one of none, may, encrypt, fingerprint, dane, dane-only, verify, secure, sts");
-    case OPTION_PORT: return read_port(value, &options->port);
+    case OPTION_PORT: return options_read_port(&table, "port", value, &options->port);
     case OPTION_TIMEOUT: return read_timeout(value, &options->timeout_ms);
-    case OPTION_TLSA: return add_tlsa(value, arena, options);
+    case OPTION_TLSA:
+        return options_add_tlsa(&table, value, arena, options->tlsa, CHECK_TLSA_MOST,
+                                &options->tlsa_count);
     case OPTION_FINGERPRINT: return read_fingerprint(value, arena, options);
     case OPTION_CONNECT: options->connect = value; break;
     case OPTION_NAME: options->name = value; break;
@@ -195,29 +157,17 @@ static bool fits_together(const struct check_options *options)
 
 bool check_options_parse(int argc, char **argv, struct arena *arena, struct check_options *options)
 {
-    struct option known[ARRAY_SIZE(rows) + 1] = { 0 };
-    int option;
+    const char *value;
+    int option, rest;
 
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        known[i] = (struct option){ rows[i].name, rows[i].value != NULL, NULL, rows[i].option };
     *options = (struct check_options){ .level = POLICY_MAY,
                                        .port = SMTP_PORT,
                                        .timeout_ms = DEFAULT_TIMEOUT_S * 1000 };
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":vh", known, NULL)) != -1) {
-        if (option == ':') {
-            usage_error("check", "%s needs a value", argv[optind - 1]);
+    options_begin();
+    while ((option = options_next(&table, argc, argv, &value, &rest)) != OPTIONS_END)
+        if (option == OPTIONS_REFUSED || !take_option(option, value, arena, options))
             return false;
-        }
-        if (option == '?') {
-            usage_error("check", "there is no option %s", argv[optind - 1]);
-            return false;
-        }
-        if (!take_option(option, optarg, arena, options))
-            return false;
-    }
-    options->targets = argv + optind;
-    options->target_count = argc - optind;
+    options->targets = argv + rest;
+    options->target_count = argc - rest;
     return options->wants_help || fits_together(options);
 }

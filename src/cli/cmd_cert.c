@@ -215,9 +215,9 @@ static int exit_status_of(const struct cert *cert)
 static int run_batch(struct cert *cert)
 {
     struct cert_rules rules = { .profile = cert->options.profile,
-                                      .anchors = cert->anchors,
-                                      .intermediates = cert->intermediates,
-                                      .now_s = cert->now_s };
+                                .anchors = cert->anchors,
+                                .intermediates = cert->intermediates,
+                                .now_s = cert->now_s };
     size_t bad_lines = 0;
     struct error err;
 

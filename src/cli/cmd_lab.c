@@ -1,6 +1,5 @@
 /* cli/cmd_lab.c - `postern lab`: broken SMTP servers on loopback until it is told to stop. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "lab/faults.h"
 #include "lab/lab.h"
 #include "net/loop.h"
@@ -37,52 +37,29 @@ enum lab_option {
     OPTION_JUDGE,
 };
 
-static const struct option long_options[] = {
-    { "list", no_argument, NULL, OPTION_LIST },
-    { "fault", required_argument, NULL, OPTION_FAULT },
-    { "port", required_argument, NULL, OPTION_PORT },
-    { "dns", no_argument, NULL, OPTION_DNS },
-    { "dns-port", required_argument, NULL, OPTION_DNS_PORT },
-    { "directory", required_argument, NULL, OPTION_DIRECTORY },
-    { "manifest", required_argument, NULL, OPTION_MANIFEST },
-    { "json", no_argument, NULL, OPTION_JSON },
-    { "judge", no_argument, NULL, OPTION_JUDGE },
-    { "help", no_argument, NULL, 'h' },
-    { NULL, 0, NULL, 0 },
+static const struct option_row rows[] = {
+    { "list", NULL, "every fault, and the finding that it shows", OPTION_LIST },
+    { "fault", "NAME", "only this one; may be repeated", OPTION_FAULT },
+    { "port", "N", "one port for all, each at an address of its own", OPTION_PORT },
+    { "dns", NULL, "serve the signed zone lab.test for them", OPTION_DNS },
+    { "dns-port", "N", "at this port of 127.0.0.1", OPTION_DNS_PORT },
+    { "directory", "DIR", "write the certificates here (a temporary directory)", OPTION_DIRECTORY },
+    { "manifest", "FILE", "write what runs where there, as JSON", OPTION_MANIFEST },
+    { "json", NULL, "the same on standard output, one line", OPTION_JSON },
+    { "judge", NULL, "say at the end, and upon SIGUSR1, how senders did", OPTION_JUDGE },
+    { "help", NULL, "this text (-h)", 'h' },
 };
+
+static const struct option_table table = { "lab", rows, ARRAY_SIZE(rows) };
 
 static void print_help(void)
 {
     puts("usage: postern lab [OPTIONS]\n"
          "\n"
          "Runs SMTP servers on loopback that are broken on purpose, each in its own way,\n"
-         "until it is told to stop (Ctrl-C).\n"
-         "\n"
-         "  --list           every fault, and the finding that it shows\n"
-         "  --fault NAME     only this one; may be repeated\n"
-         "  --port N         one port for all, each at an address of its own\n"
-         "  --dns            serve the signed zone lab.test for them\n"
-         "  --dns-port N     at this port of 127.0.0.1\n"
-         "  --directory DIR  write the certificates here (a temporary directory)\n"
-         "  --manifest FILE  write what runs where there, as JSON\n"
-         "  --json           the same on standard output, one line\n"
-         "  --judge          at the end, say what was right in what a mail server did;\n"
-         "                   at any time upon SIGUSR1\n"
-         "  --help           this text (-h)\n"
-         "\n"
-         "Exit status: 0 told to stop, 2 wrong usage, 3 it could not run.");
-}
-
-static bool read_port(const char *option, const char *value, uint16_t *port)
-{
-    uint64_t number;
-
-    if (!text_to_number(span_of(value), UINT16_MAX, &number) || number == 0) {
-        usage_error("lab", "--%s \"%s\" is not a port, 1 to 65535", option, value);
-        return false;
-    }
-    *port = (uint16_t)number;
-    return true;
+         "until it is told to stop (Ctrl-C).\n");
+    options_print(&table);
+    puts("\nExit status: 0 told to stop, 2 wrong usage, 3 it could not run.");
 }
 
 static bool add_fault(const char *name, struct lab_options *options)
@@ -99,18 +76,18 @@ static bool add_fault(const char *name, struct lab_options *options)
     return true;
 }
 
-static bool take_option(int option, struct lab_options *options)
+static bool take_option(int option, const char *value, struct lab_options *options)
 {
     switch (option) {
     case OPTION_LIST: options->lists = true; return true;
-    case OPTION_FAULT: return add_fault(optarg, options);
-    case OPTION_PORT: return read_port("port", optarg, &options->port);
+    case OPTION_FAULT: return add_fault(value, options);
+    case OPTION_PORT: return options_read_port(&table, "port", value, &options->port);
     case OPTION_DNS: options->with_dns = true; return true;
     case OPTION_DNS_PORT:
         options->with_dns = true;
-        return read_port("dns-port", optarg, &options->dns_port);
-    case OPTION_DIRECTORY: options->directory = optarg; return true;
-    case OPTION_MANIFEST: options->manifest = optarg; return true;
+        return options_read_port(&table, "dns-port", value, &options->dns_port);
+    case OPTION_DIRECTORY: options->directory = value; return true;
+    case OPTION_MANIFEST: options->manifest = value; return true;
     case OPTION_JSON: options->as_json = true; return true;
     case OPTION_JUDGE: options->judges = true; return true;
     case 'h': options->wants_help = true; return true;
@@ -120,27 +97,16 @@ static bool take_option(int option, struct lab_options *options)
 
 static bool parse_options(int argc, char **argv, struct lab_options *options)
 {
-    int option;
+    const char *value;
+    int option, rest;
 
-    opterr = 0;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
-        if (option == ':') {
-            usage_error("lab", "%s needs a value", argv[optind - 1]);
+    options_begin();
+    while ((option = options_next(&table, argc, argv, &value, &rest)) != OPTIONS_END)
+        if (option == OPTIONS_REFUSED || !take_option(option, value, options))
             return false;
-        }
-        if (option == '?') {
-            usage_error("lab", "there is no option %s", argv[optind - 1]);
-            return false;
-        }
-        if (!take_option(option, options))
-            return false;
-    }
-    if (optind < argc) {
-        usage_error("lab", "\"%s\" is too much: lab takes options alone", argv[optind]);
-        return false;
-    }
-    return true;
+    if (rest < argc)
+        usage_error("lab", "\"%s\" is too much: lab takes options alone", argv[rest]);
+    return rest == argc;
 }
 
 static int list_faults(void)
