@@ -27,7 +27,7 @@ def help_of(*command):
 
 
 def subcommands():
-    return re.findall(r"^    (\w+) ", help_of(), re.MULTILINE)
+    return re.findall(r"^ {2,4}(\w+) ", help_of(), re.MULTILINE)
 
 
 def source_of(tree, name):
