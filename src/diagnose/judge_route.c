@@ -79,6 +79,20 @@ static const char *code_of(enum dns_outcome outcome)
     return "dns-no-address";
 }
 
+/* The code's side stays the zone's, but whoever reads should know that it may well be us. */
+static void point_at_ourselves(struct judge *judge, struct finding *finding,
+                               const struct observed_lookup *lookup)
+{
+    if (lookup != NULL && lookup->resolver_is_silent)
+        judge_prove(judge, finding,
+                    "our resolver left three questions for the root without a reply too: it may "
+                    "not be there at all, and every domain fails alike");
+    if (lookup != NULL && lookup->anchor_failed)
+        judge_prove(judge, finding,
+                    "validation fails from the trust anchor on: the anchor may be old, or our "
+                    "resolver may take DNSSEC out, and every domain below it fails alike");
+}
+
 static struct finding *add_failure(struct judge *judge, const struct route *route,
                                    enum dns_outcome outcome, const char *name, const char *bogus)
 {
@@ -95,6 +109,7 @@ static struct finding *add_failure(struct judge *judge, const struct route *rout
                   { "why", text_printable(judge->arena, span_of(why), false) });
 
     prove_lookups(judge, finding, route, name);
+    point_at_ourselves(judge, finding, lookup);
     return finding;
 }
 

@@ -104,6 +104,8 @@ struct observed_lookup {
     enum dns_security security;
     const char *canonical_name; /* NULL: the name itself */
     const char *why_bogus;      /* NULL */
+    bool anchor_failed;         /* bogus from the trust anchor on: net/dns.h */
+    bool resolver_is_silent;    /* a timeout of our own resolver's: net/dns.h */
     int rcode;
     size_t record_count;
 };

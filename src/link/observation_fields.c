@@ -553,6 +553,8 @@ static const struct field lookup_fields[] = {
     LOOKUP_WORD("security", security, &securities),
     LOOKUP(FIELD_TEXT_OR_NULL, "canonical_name", canonical_name),
     LOOKUP(FIELD_TEXT_OR_NULL, "why_bogus", why_bogus),
+    LOOKUP(FIELD_BOOL, "anchor_failed", anchor_failed),
+    LOOKUP(FIELD_BOOL, "resolver_is_silent", resolver_is_silent),
     LOOKUP(FIELD_INT, "rcode", rcode),
     LOOKUP(FIELD_SIZE, "record_count", record_count),
 };

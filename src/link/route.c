@@ -146,6 +146,8 @@ static void note_answer(struct route_query *query, const struct question *questi
     lookup->outcome = answer->outcome;
     lookup->security = answer->security;
     lookup->rcode = answer->rcode;
+    lookup->anchor_failed = answer->anchor_failed;
+    lookup->resolver_is_silent = answer->resolver_is_silent;
     lookup->record_count = answer->record_count;
     if (answer->canonical_name != NULL)
         lookup->canonical_name = without_final_dot(query->arena, answer->canonical_name);

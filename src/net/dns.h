@@ -41,11 +41,11 @@ struct dns_answer {
     int rcode;                  /* of the answer, RFC 6895 section 2.3 */
     const char *canonical_name; /* where the CNAME chain ends; NULL: the name itself */
     const char *why_bogus;      /* the validator's reason; NULL */
-    /* Bogus because not even the trust anchor's own zone could be validated: our anchor is wrong,
-     * or the resolver that we ask takes DNSSEC out. Then nothing is known against the domain. */
+    /* Bogus because not even the trust anchor's own zone could be validated: our anchor may be
+     * wrong, or the resolver that we ask takes DNSSEC out, or that zone itself is broken. */
     bool anchor_failed;
-    /* A timeout that is ours: the resolver does not even answer for the root. Told after two or
-     * three seconds, whatever the time that was allowed. */
+    /* A timeout that is likely ours: the resolver does not even answer for the root. Told after two
+     * or three seconds, whatever the time that was allowed. */
     bool resolver_is_silent;
     const struct span *records; /* rdata on the wire */
     size_t record_count;

@@ -73,6 +73,37 @@ static void passes_on_the_reason_of_the_validator(void **state)
     assert_non_null(strstr(findings.items[0].evidence[0], "example.org MX: bogus"));
 }
 
+static void says_where_our_own_resolver_or_anchor_may_be_broken(void **state)
+{
+    static struct observed_lookup lookup;
+
+    (void)state;
+    begin(ROUTE_TIMEOUT);
+    lookup = (struct observed_lookup){ .name = "example.org",
+                                       .type = DNS_TYPE_MX,
+                                       .outcome = DNS_TIMEOUT,
+                                       .resolver_is_silent = true };
+    route.lookups = &lookup;
+    route.lookup_count = 1;
+    judge();
+    expect_first(&findings, "dns-timeout", FAULT_DNS, SEVERITY_FATAL);
+    assert_int_equal(findings.items[0].evidence_count, 2);
+    assert_non_null(strstr(findings.items[0].evidence[1], "our resolver"));
+    begin(ROUTE_BOGUS);
+    lookup = (struct observed_lookup){ .name = "example.org",
+                                       .type = DNS_TYPE_MX,
+                                       .outcome = DNS_BOGUS,
+                                       .security = DNS_VALIDATION_FAILED,
+                                       .why_bogus = "no DNSKEY for trust anchor .",
+                                       .anchor_failed = true };
+    route.lookups = &lookup;
+    route.lookup_count = 1;
+    judge();
+    expect_first(&findings, "dns-bogus", FAULT_DNS, SEVERITY_FATAL);
+    assert_int_equal(findings.items[0].evidence_count, 2);
+    assert_non_null(strstr(findings.items[0].evidence[1], "from the trust anchor on"));
+}
+
 static void only_warns_where_another_host_takes_mail(void **state)
 {
     (void)state;
@@ -108,5 +139,6 @@ static void adds_to_what_was_found_before(void **state)
 SAMPLES_RUN(cmocka_unit_test(finds_nothing_in_a_healthy_route),
             cmocka_unit_test(names_what_keeps_a_domain_from_mail),
             cmocka_unit_test(passes_on_the_reason_of_the_validator),
+            cmocka_unit_test(says_where_our_own_resolver_or_anchor_may_be_broken),
             cmocka_unit_test(only_warns_where_another_host_takes_mail),
             cmocka_unit_test(adds_to_what_was_found_before))
