@@ -5,7 +5,7 @@
 #define FAILURE "validation-failure"
 #define BYTES(literal)                                                                             \
     {                                                                                              \
-        literal, sizeof literal - 1                                                                \
+        (literal), sizeof(literal) - 1                                                             \
     }
 /* A fatal alert in a record of TLS 1.2: RFC 5246 sections 6.2.1 and 7.2. */
 #define ALERT(description) BYTES("\x15\x03\x03\x00\x02\x02" description)
