@@ -94,7 +94,7 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .remedy = "Enable ECDHE on {host}, or give it a group of 2048 bits (Postfix: unset "
                   "smtpd_tls_dh1024_param_file; Exim: tls_dhparam = ffdhe2048; Sendmail: O "
                   "DHParameters=2)",
-        .source = "RFC 9325 section 4.4, RFC 7919 section 4",
+        .source = "RFC 9325 section 4.5, RFC 7919 section 4",
         .lab = "dh-1024",
     },
     {

@@ -193,7 +193,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy =
             "Reissue the certificate with the DNS name {reference} in subjectAltName (openssl "
             "req -addext subjectAltName=DNS:{reference})",
-        .source = "RFC 9525 section 1.2, section 6.3",
+        .source = "RFC 9525 section 1.3, section 6.3",
         .lab = "cn-only",
     },
     {
