@@ -408,6 +408,41 @@ calls_it_incomplete_where_the_missing_issuer_is_of_an_organization_we_trust(void
     make_free(&leaf);
 }
 
+static void believes_an_authority_that_says_what_it_is(void **state)
+{
+    struct world *world = *state;
+    struct made root = make_root("Private Root"), issuing, lower, leaf;
+
+    leaf = make_leaf("mx.example.org", &root);
+    send(world, &leaf, NULL, NULL);
+    assert_flaws(world, "issuer-untrusted!");
+    make_free(&leaf);
+    issuing = make_intermediate("Private Issuing CA", &root);
+    lower = make_intermediate("Private CA 7", &issuing);
+    leaf = make_leaf("mx.example.org", &lower);
+    send(world, &leaf, &lower, NULL);
+    assert_flaws(world, "incomplete!");
+    make_free(&root);
+    make_free(&issuing);
+    make_free(&lower);
+    make_free(&leaf);
+}
+
+static void leaves_cross_certificates_alone(void **state)
+{
+    struct world *world = *state;
+    struct made other = make_root("Other Root");
+    struct made cross = authority_with(
+        (struct make_recipe){ .name = "Example CA 1", .issuer = &other, .key_of = &world->inter },
+        "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign");
+
+    send(world, &world->leaf, &world->inter, &cross);
+    assert_true(world->verdict.is_trusted);
+    assert_flaws(world, "");
+    make_free(&other);
+    make_free(&cross);
+}
+
 static void calls_a_gap_in_the_middle_incomplete(void **state)
 {
     struct world *world = *state;
@@ -963,6 +998,8 @@ int main(void)
         PROMISE(blames_the_root_where_the_key_identifier_says_that_the_issuer_is_one),
         PROMISE(calls_it_incomplete_where_the_key_identifier_names_an_issuer_above),
         PROMISE(calls_it_incomplete_where_the_missing_issuer_is_of_an_organization_we_trust),
+        PROMISE(believes_an_authority_that_says_what_it_is),
+        PROMISE(leaves_cross_certificates_alone),
         PROMISE(calls_a_gap_in_the_middle_incomplete),
         PROMISE(knows_the_missing_intermediate_but_trusts_only_what_was_sent),
         PROMISE(tells_what_else_is_wrong_behind_a_known_intermediate),

@@ -204,6 +204,34 @@ static void does_not_take_the_leaf_for_an_issuer(void **state)
     assert_int_equal(judge(world, &whole, 1, "mx.example.org", MAKE_NOW_S), CHAIN_TLSA_MISMATCH);
 }
 
+static void does_not_take_a_copy_of_the_leaf_for_an_issuer(void **state)
+{
+    struct world *world = *state;
+    struct dane_record record = record_of(world, &world->leaf, 2, 0, 1);
+    struct span sent[] = { world->leaf.der, world->leaf.der };
+    struct chain_request request = { .certificates = sent,
+                                     .certificate_count = 2,
+                                     .now_s = MAKE_NOW_S,
+                                     .anchors = world->nobody,
+                                     .tlsa = &record,
+                                     .tlsa_count = 1 };
+
+    assert_true(chain_verify(&request, &world->arena, &world->verdict, NULL));
+    assert_int_equal(world->verdict.tlsa, CHAIN_TLSA_MISMATCH);
+}
+
+static void refuses_a_bare_key_with_something_behind_it(void **state)
+{
+    struct world *world = *state;
+    struct dane_record record = record_of(world, &world->leaf, 3, 1, 0);
+    char longer[1024] = "";
+
+    assert_int_equal(dane_usability(&record), DANE_USABLE);
+    memcpy(longer, record.data.data, record.data.len);
+    record.data = (struct span){ longer, record.data.len + 1 };
+    assert_int_equal(dane_usability(&record), DANE_DATA_UNREADABLE);
+}
+
 static void lets_the_strongest_digest_decide(void **state)
 {
     struct world *world = *state;
@@ -254,6 +282,8 @@ int main(void)
         PROMISE(asks_names_and_dates_below_an_issuer),
         PROMISE(finds_an_issuer_that_only_the_record_holds),
         PROMISE(does_not_take_the_leaf_for_an_issuer),
+        PROMISE(does_not_take_a_copy_of_the_leaf_for_an_issuer),
+        PROMISE(refuses_a_bare_key_with_something_behind_it),
         PROMISE(lets_the_strongest_digest_decide),
         PROMISE(says_which_of_several_records_matched),
         PROMISE(leaves_records_of_pkix_aside),
