@@ -8,7 +8,12 @@
 
 #include <openssl/x509v3.h>
 
-enum { STEPS_MOST = 4096, LENGTH_MOST = 24, DIAGNOSIS_TRIES_MOST = 8 };
+enum {
+    STEPS_MOST = 4096,
+    LENGTH_MOST = 24,
+    SIGNATURES_MOST = 256, /* one of RSA 16384 costs milliseconds, and a stranger chose the keys */
+    DIAGNOSIS_TRIES_MOST = 8,
+};
 
 bool chain_may_issue(X509 *issuer, X509 *certificate)
 {
@@ -69,7 +74,7 @@ struct search {
     size_t candidate_count, anchor_count;
     X509 *path[LENGTH_MOST];
     size_t path_count;
-    size_t steps, tries, tries_most;
+    size_t steps, tries, tries_most, signatures;
     struct chain_trial *best; /* owned by the caller */
     bool has_best;
 };
@@ -119,6 +124,7 @@ static void try_path(struct search *search)
     struct chain_trial trial;
 
     search->tries++;
+    search->signatures += search->path_count;
     chain_trial_run(search->work, &question, &trial);
     if (!search->has_best || is_better(&trial, search->best)) {
         *search->best = trial;
@@ -129,7 +135,8 @@ static void try_path(struct search *search)
 static bool is_over(const struct search *search)
 {
     return (search->has_best && search->best->is_accepted) || search->steps >= STEPS_MOST ||
-           search->tries >= search->tries_most || search->work->has_no_memory;
+           search->signatures >= SIGNATURES_MOST || search->tries >= search->tries_most ||
+           search->work->has_no_memory;
 }
 
 static void climb(struct search *search)
