@@ -75,13 +75,16 @@ def every_source_has_a_unit_test_or_a_reason(tree):
     for path in tree.files("src", "*.c"):
         name = path.removeprefix("src/")
         test = f"tests/unit/{name[:-2]}_test.c"
-        if name not in reasons and not tree.exists(test):
+        if not reasons.get(name) and not tree.exists(test):
             yield f"{path} has no {test}, and no reason in {WITHOUT_TEST}"
-        if name in reasons and tree.exists(test):
-            yield f"{WITHOUT_TEST}: {name} has a test"
-    for name in reasons:
+    for name, reason in reasons.items():
         if not tree.exists(f"src/{name}"):
             yield f"{WITHOUT_TEST}: there is no src/{name}"
+        elif tree.exists(f"tests/unit/{name[:-2]}_test.c"):
+            yield f"{WITHOUT_TEST}: {name} has a test now, drop its line"
+        for test in re.findall(r"tests/[\w./-]+", reason):
+            if not tree.exists(test):
+                yield f"{WITHOUT_TEST}: {name}: there is no {test}"
 
 
 def no_file_names_a_folder_of_one_machine(tree):
@@ -97,6 +100,7 @@ HABITS = [
     only_base_memory_calls_the_heap,
     pure_code_asks_no_clock_no_chance_and_no_file,
     long_files_and_functions_give_their_reason,
+    every_source_has_a_unit_test_or_a_reason,
     no_file_names_a_folder_of_one_machine,
 ]
 
