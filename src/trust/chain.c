@@ -73,7 +73,7 @@ static bool read_crls(struct chain_work *work)
 
 /* --- names */
 
-/* RFC 9525 section 6.5: an address is compared octet by octet, here by its one form as text. */
+/* RFC 9525 section 6.4: an address is compared octet by octet, here by its one form as text. */
 static const char *address_form(struct arena *arena, struct span name)
 {
     bool has_brackets = name.len > 2 && name.data[0] == '[' && name.data[name.len - 1] == ']';

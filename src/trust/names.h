@@ -1,6 +1,6 @@
 /* trust/names.h - does a certificate name the host we meant? (RFC 9525)
  *
- * Only DNS names of subjectAltName count, never the common name (RFC 9525 section 1.2, 6.3). A
+ * Only DNS names of subjectAltName count, never the common name (RFC 9525 sections 2 and 6.3). A
  * wildcard is the whole left-most label and stands for exactly one label (section 6.3). Names are
  * compared as A-labels without case; a trailing dot is dropped.
  */
