@@ -26,6 +26,7 @@ enum authority {
     CONSTRAINED,
     UPPER, /* above LOWER */
     LOWER,
+    PLAIN,    /* an intermediate whose name does not say that it is one */
     NAMESAKE, /* of INTERMEDIATE, with a key of its own */
     FOREIGN_ROOT,
     FOREIGN_INTERMEDIATE,
@@ -54,6 +55,7 @@ static const struct authority_plan {
                       "critical,permitted;DNS:example.org" },
     [UPPER] = { "Postern Lab Policy Authority", ROOT, -200, 1800, 0, false, NULL },
     [LOWER] = { "Postern Lab Issuing Authority", UPPER, -200, 1800, 0, false, NULL },
+    [PLAIN] = { "E7", ROOT, -200, 1800, 0, false, NULL },
     [NAMESAKE] = { "Postern Lab Intermediate", ROOT, -100, 1900, 0, false, NULL },
     [FOREIGN_ROOT] = { "Unknown Private Root", NOBODY, -400, 3650, 0, false, NULL },
     [FOREIGN_INTERMEDIATE] = { "Unknown Private Intermediate", FOREIGN_ROOT, -200, 1800, 0, false,
@@ -98,6 +100,12 @@ static const struct leaf_plan {
                                           { FOREIGN_INTERMEDIATE, FOREIGN_ROOT },
                                           .has_no_aia = true },
     [CERTIFICATE_LEAF_ONLY] = { INTERMEDIATE, -20, 70, { NOBODY } },
+    [CERTIFICATE_LEAF_ONLY_OF_PLAIN_NAME] = { PLAIN, -20, 70, { NOBODY } },
+    [CERTIFICATE_LEAF_ONLY_OF_FOREIGN_ROOT] = { FOREIGN_ROOT,
+                                                -20,
+                                                70,
+                                                { NOBODY },
+                                                .has_no_aia = true },
     [CERTIFICATE_LEAF_ONLY_WITHOUT_AIA] = { INTERMEDIATE, -20, 70, { NOBODY }, .has_no_aia = true },
     [CERTIFICATE_TWO_INTERMEDIATES_MISSING_ONE] = { LOWER, -20, 70, { LOWER } },
     [CERTIFICATE_MISORDERED] = { LOWER, -20, 70, { UPPER, LOWER } },

@@ -27,6 +27,8 @@ enum certificate_case {
     CERTIFICATE_UNTRUSTED_ROOT,                /* whole chain, root not among ca.pem */
     CERTIFICATE_UNTRUSTED_ROOT_SENT,           /* the same, with the root sent too */
     CERTIFICATE_LEAF_ONLY,                     /* the intermediate is not sent; AIA names it */
+    CERTIFICATE_LEAF_ONLY_OF_PLAIN_NAME,       /* the same, where only AIA tells an intermediate */
+    CERTIFICATE_LEAF_ONLY_OF_FOREIGN_ROOT,     /* a private root signed the leaf itself */
     CERTIFICATE_LEAF_ONLY_WITHOUT_AIA,         /* nor does anything say where it is */
     CERTIFICATE_TWO_INTERMEDIATES_MISSING_ONE, /* the upper of two is not sent */
     CERTIFICATE_MISORDERED,

@@ -62,6 +62,20 @@ static const struct fault_row rows[] = {
         .tls = { .certificate = CERTIFICATE_LEAF_ONLY },
     },
     {
+        .name = "leaf-only-of-plain-name",
+        .summary = "the intermediate is not sent, and its name is that of any authority",
+        .expect = { "certificate-chain-incomplete", "server", NOT_TRUSTED },
+        .safety = FAULT_UNTRUSTED,
+        .tls = { .certificate = CERTIFICATE_LEAF_ONLY_OF_PLAIN_NAME },
+    },
+    {
+        .name = "private-root",
+        .summary = "a private root signed the certificate, and is not sent",
+        .expect = { "certificate-issuer-untrusted", "server", NOT_TRUSTED },
+        .safety = FAULT_UNTRUSTED,
+        .tls = { .certificate = CERTIFICATE_LEAF_ONLY_OF_FOREIGN_ROOT },
+    },
+    {
         .name = "leaf-only-without-aia",
         .summary = "the intermediate is not sent, and nothing says where it is",
         .expect = { "certificate-chain-incomplete", "server", NOT_TRUSTED },
