@@ -63,7 +63,8 @@ static bool fill_set(struct cert_judge *judge, struct root_set *set, const json_
                      const char *key, struct error *err)
 {
     AUTO(anchors_free) struct anchors *anchors = anchors_new();
-    char *copy = memory_new(strlen(key) + 1, 1);
+    size_t size = strlen(key) + 1;
+    char *copy = memory_new(size, 1);
 
     forget_set(set);
     for (size_t i = 0; anchors != NULL && i < json_array_size(roots); i++)
@@ -76,7 +77,7 @@ static bool fill_set(struct cert_judge *judge, struct root_set *set, const json_
         memory_free(copy);
         return error_set(err, ERROR_MEMORY, "no memory for another trust store");
     }
-    memcpy(copy, key, strlen(key));
+    memcpy(copy, key, size);
     *set = (struct root_set){ copy, TAKE(anchors) };
     return true;
 }

@@ -45,11 +45,13 @@ static const char *type_text(struct arena *arena, const ASN1_OBJECT *type)
 /* RFC 2253 section 2.1: last attribute first; what would end a value is escaped by a backslash. */
 static bool append_value(struct buffer *text, const char *value)
 {
-    for (; *value != '\0'; value++)
-        if ((*value == ',' || *value == '+') && !buffer_append_text(text, "\\"))
+    for (; *value != '\0'; value++) {
+        bool ends_value = *value == ',' || *value == '+';
+
+        if ((ends_value && !buffer_append_text(text, "\\")) ||
+            !buffer_append(text, (struct span){ value, 1 }))
             return false;
-        else if (!buffer_append(text, (struct span){ value, 1 }))
-            return false;
+    }
     return true;
 }
 
