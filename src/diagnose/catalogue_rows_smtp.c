@@ -276,19 +276,6 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .lab = "helo-only",
     },
     {
-        .code = "session-rejected",
-        .step = STEP_EHLO,
-        .fault = FAULT_SERVER,
-        .severity = SEVERITY_FATAL,
-        .enhanced_status = "4.3.2",
-        .title = "The server turns us away after EHLO",
-        .cause = "{host} turns us away at EHLO: {reply}",
-        .remedy = "Read the reason in the reply; \"421\" is an overload or a shutdown at {host}, "
-                  "\"5xx\" mostly our name in EHLO or our address",
-        .source = "RFC 5321 section 3.8, section 4.1.4",
-        .lab = "turns-away-at-ehlo",
-    },
-    {
         .code = "ehlo-timeout",
         .step = STEP_EHLO,
         .fault = FAULT_SERVER,
@@ -556,6 +543,21 @@ const struct catalogue_row catalogue_rows_smtp[] = {
                   "that ends TLS and has no mail server behind it",
         .source = "RFC 3207 section 4.2, RFC 5321 section 4.5.3.2",
         .lab = "silent-in-tls",
+    },
+    {
+        .code = "after-tls-plaintext",
+        .step = STEP_AFTER_TLS,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_FATAL,
+        .enhanced_status = "4.7.5",
+        .title = "The server goes on in plaintext inside TLS",
+        .cause = "The handshake with {host} succeeds, and then it goes on in plaintext where only "
+                 "TLS records may come",
+        .remedy =
+            "Let {host} speak through TLS after the handshake: a proxy or a server of its own "
+            "make writes to the bare socket",
+        .source = "RFC 3207 section 4.2, RFC 8446 section 5.1",
+        .lab_reason = "unit tests play it",
     },
     {
         .code = "close-notify-missing",

@@ -48,7 +48,8 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .remedy =
             "Look on {host} whether its TLS process hangs (random source, OCSP fetch, a proxy "
             "without backend); if {probe} works there, something in between drops packets "
-            "(MTU, firewall)",
+            "(MTU, firewall). In a STARTTLS server of your own make sure that no buffered reader "
+            "swallows the ClientHello behind the command",
         .source = "RFC 3207 section 4, RFC 4821 section 1",
         .lab = "stalls-in-handshake",
     },
@@ -262,6 +263,41 @@ const struct catalogue_variant catalogue_variants[] = {
                   "smtpd_tls_protocols = >=TLSv1.2, <=TLSv1.2)",
     },
     {
+        .key = "unstable",
+        .fault = FAULT_SERVER,
+        .cause = "{host} is unstable: it {how} at the first try, and the very same handshake "
+                 "succeeds at the next",
+        .remedy = "Look for what differs from one connection to the next: several machines behind "
+                  "one address of which one is broken, a limit that is reached now and then, a "
+                  "process that dies; the log of {host} at that second tells",
+    },
+    {
+        .key = "key-mismatch",
+        .fault = FAULT_SERVER,
+        .cause = "The signature of {host} in the handshake does not verify with the key in its "
+                 "certificate: key and certificate do not belong together, or the handshake was "
+                 "altered on the way",
+        .remedy = "Load the key that belongs to the certificate; both must print the same: openssl "
+                  "x509 -in CERT -noout -pubkey; openssl pkey -in KEY -pubout",
+    },
+    {
+        .key = "downgraded",
+        .fault = FAULT_NETWORK,
+        .cause = "{host} marks its ServerHello as a downgrade: it knows TLS 1.3 and was made to "
+                 "choose less, though we offer TLS 1.3; so something in between alters our "
+                 "ClientHello",
+        .remedy =
+            "Compare from another network; take out what inspects or alters TLS on the way to "
+            "{host} (RFC 8446 section 4.1.3 has the marker for just this)",
+    },
+    {
+        .key = "after-tls-record",
+        .fault = FAULT_SERVER,
+        .cause = "The handshake with {host} succeeds, and then it sends a record that TLS cannot "
+                 "take ({meaning}), so that we end the session",
+        .remedy = "Update the TLS library of {host}, or take out what alters bytes in between",
+    },
+    {
         .key = "cipher-obsolete",
         .fault = FAULT_SERVER,
         .cause = "{host} accepts only {theirs} ({weakness}), which no TLS library of today offers",
@@ -363,10 +399,11 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = NULL,
     },
     {
-        .key = "ehlo-cut",
+        .key = "turned-away",
         .fault = FAULT_SERVER,
-        .cause = "{host} {closes} the connection in the middle of its reply to EHLO",
-        .remedy = NULL,
+        .cause = "{host} turns us away at EHLO: {reply}",
+        .remedy = "Read the reason in the reply; \"421\" is an overload or a shutdown at {host}, "
+                  "\"5xx\" mostly our name in EHLO or our address",
     },
     {
         .key = "ehlo-hangs-up",

@@ -5,7 +5,8 @@
 #include "net/hello.h"
 
 /* Receivers punish those who dial too often. */
-enum { DIALS_MOST = 5, ALERT_HANDSHAKE_FAILURE = 40, ALERT_PROTOCOL_VERSION = 70 };
+enum { DIALS_MOST = 5, PATIENCE_LEAST_MS = 300 };
+enum { ALERT_HANDSHAKE_FAILURE = 40, ALERT_PROTOCOL_VERSION = 70 };
 enum { ALERT_INSUFFICIENT_SECURITY = 71, ALERT_NAME = 112, ALERT_CERTIFICATE_REQUIRED = 116 };
 
 const struct observation *experiment_find(const struct experiments *made, enum dial dial)
@@ -109,11 +110,20 @@ static enum trouble trouble_inside_tls(const struct observation *seen)
         return TROUBLE_INSIDE;
     if (seen->has_verdict && !seen->host_named && seen->host_reference != NULL &&
         seen->tls.sni != NULL && seen->level != POLICY_SECURE &&
-        seen->verdict.certificate_count > 0)
+        seen->verdict.certificate_count > 0 && seen->verdict.tlsa != CHAIN_TLSA_MATCHED)
         return TROUBLE_NAME;
     if (seen->tls.sni_was_used && seen->host_named && seen->verdict.is_trusted)
         return TROUBLE_OF_OTHERS;
     return TROUBLE_NONE;
+}
+
+/* It waited for us to speak, or lost its patience over that. */
+static bool was_mute_at_greeting(const struct observation *seen)
+{
+    bool has_waited = seen->ending == ENDING_TIMEOUT ||
+                      (ended_badly(seen) && seen->step_ms[STEP_GREETING] >= PATIENCE_LEAST_MS);
+
+    return has_waited && !seen->greeting.came && seen->unfinished.len == 0;
 }
 
 static enum trouble trouble_of(const struct observation *seen)
@@ -121,9 +131,7 @@ static enum trouble trouble_of(const struct observation *seen)
     const struct tls_alert *received = fatal_alert(&seen->tls, false);
 
     if (seen->reached == STEP_GREETING && !seen->is_implicit_tls)
-        return seen->ending == ENDING_TIMEOUT && !seen->greeting.came && seen->unfinished.len == 0
-                   ? TROUBLE_SILENT
-                   : TROUBLE_NONE;
+        return was_mute_at_greeting(seen) ? TROUBLE_SILENT : TROUBLE_NONE;
     if (seen->reached == STEP_EHLO && ended_badly(seen) && !seen->ehlo.came && !seen->helo.came)
         return TROUBLE_NO_EHLO;
     if (!seen->tls.was_started || seen->tls.is_not_tls || seen->injected.len > 0)
@@ -225,6 +233,42 @@ static bool next_for(enum trouble trouble, const struct observation *first,
     return false;
 }
 
+/* What works once may work for another reason: that the peer is fickle. So the first way to dial is
+ * tried again before another is said to be the cause. A server that only an old version helps has
+ * said so itself, and stalls are not worth another one. */
+static bool wants_to_repeat(enum trouble trouble, const struct observation *first,
+                            const struct experiments *made)
+{
+    const struct observation *last = made->count > 0 ? made->items[made->count - 1] : NULL;
+    bool has_worked = false;
+
+    if (last == NULL || first->ending == ENDING_TIMEOUT ||
+        experiment_find(made, DIAL_AS_CONFIGURED) != NULL)
+        return false;
+    if (trouble != TROUBLE_VERSION && trouble != TROUBLE_PARAMETERS && trouble != TROUBLE_ALERT &&
+        trouble != TROUBLE_LATE && trouble != TROUBLE_INSIDE && trouble != TROUBLE_MUTE)
+        return false;
+    for (size_t i = 0; i < made->count; i++)
+        has_worked =
+            has_worked || (!is_raw(made->items[i]->dial) && experiment_succeeded(made->items[i]) &&
+                           made->items[i]->tls.version >= TLS_VERSION_1_2);
+    return has_worked;
+}
+
+static bool next_or_repeat(enum trouble trouble, const struct observation *first,
+                           const struct experiments *made, enum dial *dial)
+{
+    const struct observation *last = made->count > 0 ? made->items[made->count - 1] : NULL;
+    bool is_done = last != NULL && trouble != TROUBLE_MUTE && is_conclusive(last);
+
+    if (experiment_find(made, DIAL_AS_CONFIGURED) != NULL)
+        return false; /* always the last */
+    if (!is_done && next_for(trouble, first, made, dial))
+        return true;
+    *dial = DIAL_AS_CONFIGURED;
+    return wants_to_repeat(trouble, first, made);
+}
+
 bool experiment_next(const struct observation *first, const struct experiments *made,
                      enum dial *dial)
 {
@@ -235,7 +279,5 @@ bool experiment_next(const struct observation *first, const struct experiments *
         return false;
     if (last != NULL && was_turned_away(last))
         return false;
-    if (last != NULL && trouble != TROUBLE_MUTE && is_conclusive(last))
-        return false;
-    return next_for(trouble, first, made, dial);
+    return next_or_repeat(trouble, first, made, dial);
 }

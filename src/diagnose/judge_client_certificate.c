@@ -73,9 +73,11 @@ static bool is_the_trouble(const struct judge *judge)
         return true;
     if (other == NULL || experiment_succeeded(other) || !same_end(seen, other))
         return true;
-    /* The same end with and without one: only alerts that may mean it count. */
-    return alert != NULL &&
-           (alert->description == 40 || alert->description == 49 || alert->description == 51);
+    /* The same end with and without one. Where ours was shown it may be refused, and one demanded
+     * too; that a stranger's fares no better than none says less. */
+    return seen->tls.client_certificate_sent ||
+           (alert != NULL &&
+            (alert->description == 40 || alert->description == 49 || alert->description == 51));
 }
 
 static const char *authorities(struct judge *judge)
@@ -161,7 +163,7 @@ static struct finding *add_own_flaw(struct judge *judge)
         return finding;
     }
     if (self->client_certificate_state == TLS_CREDENTIALS_KEY_MISMATCH) {
-        why = "the private key does not belong to it";
+        why = "the private key is that of another certificate";
         advice = arena_format(judge->arena,
                               "Give the key that was made with it; both must print the same: "
                               "openssl x509 -in %s -noout -pubkey; openssl pkey -in KEY -pubout",

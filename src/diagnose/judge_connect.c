@@ -86,8 +86,9 @@ static void add_expects_tls(struct judge *judge, struct span bytes)
         judge_prove(judge, finding, "first bytes: %s, a TLS record",
                     text_hex(judge->arena, span_part(bytes, 0, 16)));
     else
-        judge_prove(judge, finding, "no greeting within %s",
-                    judge_wait(judge, judge->seen->timeout_ms));
+        judge_prove(judge, finding, "no greeting came (%s after %s)",
+                    ending_name(judge->seen->ending),
+                    judge_wait(judge, judge->seen->step_ms[STEP_GREETING]));
     if (plain != NULL)
         judge_prove(judge, finding, "with TLS from the first byte: %s",
                     judge_outcome(judge, plain));
@@ -151,15 +152,22 @@ static void judge_refusing_greeting(struct judge *judge)
 static void judge_tolerated_greeting(struct judge *judge)
 {
     const struct observed_reply *greeting = &judge->seen->greeting;
-    const char *what = judge_flaw_words(greeting->flaws);
+    bool is_other_code = greeting->came && !greeting->is_broken && greeting->code / 100 == 2 &&
+                         greeting->code != 220;
+    const char *what =
+        is_other_code
+            ? arena_format(judge->arena, "its code is %u where 220 must be", greeting->code)
+            : judge_flaw_words(greeting->flaws);
     struct finding *finding;
 
-    if ((greeting->flaws & ~(uint32_t)SMTP_REPLY_FLAW_NO_TEXT) == 0 ||
-        (greeting->flaws & judge->seen->ehlo.flaws & SMTP_REPLY_FLAW_BARE_LF) != 0)
+    if (!is_other_code &&
+        ((greeting->flaws & ~(uint32_t)SMTP_REPLY_FLAW_NO_TEXT) == 0 ||
+         (greeting->flaws & judge->seen->ehlo.flaws & SMTP_REPLY_FLAW_BARE_LF) != 0))
         return; /* one finding for all bare LF: that of EHLO */
     finding = JUDGE_ADD(judge, "greeting-malformed", { "what", what });
     JUDGE_REWORD(judge, finding, "greeting-tolerated", { "what", what });
-    finding->severity = SEVERITY_WARNING;
+    finding->severity =
+        is_other_code ? SEVERITY_WARNING : judge_flaw_severity(greeting->flaws, greeting->raw);
     judge_prove_bytes(judge, finding, "greeting", greeting->raw);
 }
 

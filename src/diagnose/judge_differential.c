@@ -101,6 +101,12 @@ static bool explain_size(struct judge *judge)
     return true;
 }
 
+/* What failed first went well when it was only repeated: no other experiment proves a thing. */
+static bool by_repetition(struct judge *judge)
+{
+    return trial(judge, DIAL_AS_CONFIGURED) == WORKED && explain(judge, "unstable");
+}
+
 static bool by_name(struct judge *judge)
 {
     const struct tls_alert *alert = judge_fatal_alert(&judge->seen->tls, false);
@@ -267,8 +273,8 @@ bool judge_differential(struct judge *judge)
 {
     if (judge->experiments->count == 0)
         return false;
-    return by_name(judge) || by_hello(judge) || by_tickets(judge) || by_rsa(judge) ||
-           by_renegotiation(judge) || by_security_level(judge) || by_old_versions(judge) ||
-           by_raw_answer(judge, DIAL_RAW_OBSOLETE) || by_raw_answer(judge, DIAL_RAW_SSL3) ||
-           by_refusing_all(judge);
+    return by_repetition(judge) || by_name(judge) || by_hello(judge) || by_tickets(judge) ||
+           by_rsa(judge) || by_renegotiation(judge) || by_security_level(judge) ||
+           by_old_versions(judge) || by_raw_answer(judge, DIAL_RAW_OBSOLETE) ||
+           by_raw_answer(judge, DIAL_RAW_SSL3) || by_refusing_all(judge);
 }

@@ -77,6 +77,15 @@ static void add_no_common(struct judge *judge, const char *variant)
     judge_prove_dials(judge, finding);
 }
 
+static const char *our_alert_variant(const char *reason)
+{
+    if (says(reason, "excessive message size"))
+        return "certificate-too-large";
+    if (says(reason, "bad signature"))
+        return "key-mismatch";
+    return says(reason, "inappropriate fallback") ? "downgraded" : "our-alert";
+}
+
 static void add_our_alert(struct judge *judge)
 {
     const struct tls_facts *tls = &judge->seen->tls;
@@ -90,8 +99,7 @@ static void add_our_alert(struct judge *judge)
     struct finding *finding =
         JUDGE_ADD(judge, "handshake-alert", { "when", when }, { "alert", alert },
                   { "meaning", meaning }, { "though", "" });
-    const char *variant =
-        says(tls->library_reason, "excessive message size") ? "certificate-too-large" : "our-alert";
+    const char *variant = our_alert_variant(tls->library_reason);
 
     JUDGE_REWORD(judge, finding, variant, { "when", when }, { "alert", alert },
                  { "meaning", meaning });

@@ -65,6 +65,8 @@ const char *judge_reply(struct judge *judge, const struct observed_reply *reply)
 const char *judge_wait(struct judge *judge, int64_t milliseconds);
 /* What is not as the grammar of replies has it, the worst first. */
 const char *judge_flaw_words(uint32_t flaws);
+/* How bad tolerated flaws are: text in UTF-8 hardly is. */
+enum severity judge_flaw_severity(uint32_t flaws, struct span raw);
 /* "closes" or "resets", by the ending. */
 const char *judge_closes(enum ending ending);
 /* "connection reset by peer" for an errno; "error 95" for a rare one */

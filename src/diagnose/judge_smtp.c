@@ -60,12 +60,10 @@ static void judge_ehlo_refusal(struct judge *judge)
     const struct observed_reply *ehlo = &judge->seen->ehlo;
     struct finding *finding;
 
-    if (helo_works(judge) && ehlo->code != 421) {
-        finding = judge_add(judge, "ehlo-rejected", NULL, 0);
-    } else {
-        finding = JUDGE_ADD(judge, "session-rejected", { "reply", judge_reply(judge, ehlo) });
-        if (ehlo->code / 100 == 5)
-            finding->enhanced_status = "5.3.2";
+    finding = judge_add(judge, "ehlo-rejected", NULL, 0);
+    if (!helo_works(judge) || ehlo->code == 421) {
+        JUDGE_REWORD(judge, finding, "turned-away", { "reply", judge_reply(judge, ehlo) });
+        finding->enhanced_status = ehlo->code / 100 == 5 ? "5.3.2" : "4.3.2";
     }
     judge_prove_bytes(judge, finding, "reply to EHLO", ehlo->raw);
     if (was_refused(&judge->seen->helo))
@@ -87,13 +85,16 @@ static void judge_no_ehlo_reply(struct judge *judge)
 
         finding = judge_add(judge, "ehlo-rejected", NULL, 0);
         JUDGE_REWORD(judge, finding, "ehlo-hangs-up", { "closes", does });
+    } else if (seen->unfinished.len > 0) {
+        finding = JUDGE_ADD(judge, "ehlo-malformed",
+                            { "what", seen->ending == ENDING_TIMEOUT
+                                          ? "it never ends: no line has a space behind its code"
+                                          : "it is cut off in the middle" });
     } else if (seen->ending == ENDING_TIMEOUT) {
         finding =
             JUDGE_ADD(judge, "ehlo-timeout", { "seconds", judge_wait(judge, seen->timeout_ms) });
     } else {
         finding = JUDGE_ADD(judge, "ehlo-closed", { "closes", closes });
-        if (seen->unfinished.len > 0)
-            JUDGE_REWORD(judge, finding, "ehlo-cut", { "closes", closes });
     }
     judge_prove_bytes(judge, finding, "what came of the reply to EHLO", seen->unfinished);
     if (seen->greeting.came)
@@ -128,7 +129,7 @@ static void judge_tolerated_ehlo(struct judge *judge)
 
         finding = JUDGE_ADD(judge, "ehlo-malformed", { "what", what });
         JUDGE_REWORD(judge, finding, "ehlo-tolerated", { "what", what });
-        finding->severity = SEVERITY_WARNING;
+        finding->severity = judge_flaw_severity(rest, ehlo->raw);
         judge_prove_bytes(judge, finding, "reply to EHLO", ehlo->raw);
     }
 }
@@ -352,12 +353,34 @@ static void judge_second_greeting(struct judge *judge)
         judge_prove_bytes(judge, finding, "reply to EHLO behind it", seen->ehlo_after_tls.raw);
 }
 
+/* What came behind the handshake was no record that we can take. */
+static struct finding *add_unreadable_inside(struct judge *judge)
+{
+    const char *reason = judge->seen->tls.library_reason;
+    bool is_plain = reason == NULL || strstr(reason, "version number") != NULL ||
+                    strstr(reason, "http request") != NULL ||
+                    strstr(reason, "packet length") != NULL;
+    struct finding *finding;
+
+    if (is_plain) {
+        finding = judge_add(judge, "after-tls-plaintext", NULL, 0);
+    } else {
+        finding = JUDGE_ADD(judge, "after-tls-closed", { "closes", "closes" });
+        JUDGE_REWORD(judge, finding, "after-tls-record", { "meaning", reason });
+    }
+    if (reason != NULL)
+        judge_prove(judge, finding, "our TLS library says: %s", reason);
+    return finding;
+}
+
 static void judge_end_inside_tls(struct judge *judge)
 {
     const struct observation *seen = judge->seen;
     struct finding *finding;
 
-    if (seen->ending == ENDING_TIMEOUT)
+    if (judge_fatal_alert(&seen->tls, true) != NULL)
+        finding = add_unreadable_inside(judge);
+    else if (seen->ending == ENDING_TIMEOUT)
         finding = JUDGE_ADD(judge, "after-tls-timeout",
                             { "seconds", judge_wait(judge, seen->timeout_ms) });
     else
@@ -367,9 +390,9 @@ static void judge_end_inside_tls(struct judge *judge)
                 seen->tls.cipher == NULL ? "cipher unknown" : seen->tls.cipher);
     judge_prove_bytes(judge, finding, "what came inside TLS", seen->unfinished);
     for (size_t i = 0; i < seen->tls.alert_count; i++)
-        if (!seen->tls.alerts[i].is_sent)
-            judge_prove(judge, finding, "alert from the server: %s",
-                        judge_alert(judge, seen->tls.alerts[i].description));
+        judge_prove(judge, finding, "alert %s: %s",
+                    seen->tls.alerts[i].is_sent ? "sent by us" : "from the server",
+                    judge_alert(judge, seen->tls.alerts[i].description));
     for (size_t i = 0; i < judge->experiments->count; i++)
         judge_prove(judge, finding, "%s: %s", judge_dial_words(judge->experiments->items[i]->dial),
                     judge_outcome(judge, judge->experiments->items[i]));

@@ -107,7 +107,7 @@ const struct tls_alert *judge_fatal_alert(const struct tls_facts *tls, bool sent
 const char *judge_dial_words(enum dial dial)
 {
     switch (dial) {
-    case DIAL_AS_CONFIGURED: return "as configured";
+    case DIAL_AS_CONFIGURED: return "as configured, once more";
     case DIAL_OLD_VERSIONS: return "with TLS 1.0 and 1.1 and weak algorithms allowed";
     case DIAL_SECURITY_LEVEL_0: return "with weak keys, digests and groups allowed";
     case DIAL_WITHOUT_SNI: return "without SNI";
@@ -200,7 +200,7 @@ const char *judge_outcome(struct judge *judge, const struct observation *dial)
         return raw_outcome(judge, dial);
     if (dial->dial == DIAL_HELO && dial->helo.came && !dial->helo.is_broken)
         return arena_format(judge->arena, "answered with %s", judge_reply(judge, &dial->helo));
-    if (dial->dial != DIAL_AS_CONFIGURED && dial->tls.was_completed && experiment_succeeded(dial))
+    if (dial != judge->seen && dial->tls.was_completed && experiment_succeeded(dial))
         return success(judge, &dial->tls);
     if (!dial->tls.was_started)
         return arena_format(judge->arena, "%s ends at %s (%s)",
@@ -257,4 +257,11 @@ const char *judge_flaw_words(uint32_t flaws)
     if (flaws & SMTP_REPLY_FLAW_EIGHT_BIT)
         return "it contains bytes that are not ASCII";
     return "a line is longer than 512 octets";
+}
+
+enum severity judge_flaw_severity(uint32_t flaws, struct span raw)
+{
+    uint32_t rest = flaws & ~(uint32_t)(SMTP_REPLY_FLAW_NO_TEXT | SMTP_REPLY_FLAW_EIGHT_BIT);
+
+    return rest == 0 && text_is_utf8(raw) ? SEVERITY_NOTICE : SEVERITY_WARNING;
 }

@@ -147,7 +147,11 @@ static void put_tls13(struct writer *writer, const struct hello_offer *offer,
 static void put_extensions(struct writer *writer, const struct hello_offer *offer,
                            const uint8_t random[32])
 {
-    static const uint16_t groups[] = { 29, 23, 24, 25, 30, 22, 21, 19, 0x100, 0x101, 0x102 };
+    /* Every group there is, so that a refusal is never for want of one: the IANA registry. */
+    static const uint16_t groups[] = { 29, 23, 24, 25,    30,    22,    21,    20,   19, 18,
+                                       17, 16, 15, 14,    13,    12,    11,    10,   9,  8,
+                                       7,  6,  5,  4,     3,     2,     1,     26,   27, 28,
+                                       31, 32, 33, 0x100, 0x101, 0x102, 0x103, 0x104 };
     static const uint16_t signatures[] = {
         0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a,
         0x080b, 0x0401, 0x0501, 0x0601, 0x0402, 0x0301, 0x0303, 0x0201, 0x0203, 0x0202,

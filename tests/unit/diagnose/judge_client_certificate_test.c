@@ -94,6 +94,21 @@ static void names_what_is_wrong_with_ours_first(void **state)
     expect(&seen, NULL, "client-certificate-unusable");
 }
 
+static void blames_ours_where_the_server_hangs_up_with_it_and_without(void **state)
+{
+    struct observation seen;
+    struct experiments made = { .count = 0 };
+
+    (void)state;
+    asked(&seen, false, true);
+    own(&seen, TLS_CREDENTIALS_FINE);
+    seen.ending = ENDING_CLOSED;
+    (void)sample_experiment(&made, &seen, DIAL_WITHOUT_CLIENT_CERTIFICATE, false);
+    expect(&seen, &made, "client-certificate-rejected");
+    own(&seen, TLS_CREDENTIALS_EXPIRED);
+    expect(&seen, &made, "client-certificate-expired");
+}
+
 static void only_warns_where_nothing_failed_by_it(void **state)
 {
     struct observation seen;
@@ -126,5 +141,6 @@ static void leaves_other_endings_to_others(void **state)
 SAMPLES_RUN(cmocka_unit_test(blames_us_for_having_none),
             cmocka_unit_test(blames_ours_where_it_is_refused),
             cmocka_unit_test(names_what_is_wrong_with_ours_first),
+            cmocka_unit_test(blames_ours_where_the_server_hangs_up_with_it_and_without),
             cmocka_unit_test(only_warns_where_nothing_failed_by_it),
             cmocka_unit_test(leaves_other_endings_to_others))

@@ -120,9 +120,26 @@ static void tells_implicit_tls_by_bytes_or_by_experiment(void **state)
     expect_first(sample_judge(&seen, &made), "greeting-timeout", FAULT_SERVER, SEVERITY_FATAL);
 }
 
+static void only_warns_of_another_code_and_notes_utf8(void **state)
+{
+    struct observation seen;
+
+    (void)state;
+    sample_healthy(&seen);
+    seen.greeting = sample_reply(250, "250 mx\r\n");
+    expect_first(sample_judge(&seen, NULL), "greeting-malformed", FAULT_SERVER, SEVERITY_WARNING);
+    seen.greeting = sample_reply(220, "220 b\xc3\xbc\r\n");
+    seen.greeting.flaws = SMTP_REPLY_FLAW_EIGHT_BIT;
+    expect_first(sample_judge(&seen, NULL), "greeting-malformed", FAULT_SERVER, SEVERITY_NOTICE);
+    seen.greeting = sample_reply(220, "220 b\xfc\r\n");
+    seen.greeting.flaws = SMTP_REPLY_FLAW_EIGHT_BIT;
+    expect_first(sample_judge(&seen, NULL), "greeting-malformed", FAULT_SERVER, SEVERITY_WARNING);
+}
+
 SAMPLES_RUN(cmocka_unit_test(names_the_way_a_connection_fails),
             cmocka_unit_test(blames_nobody_for_our_own_failure),
             cmocka_unit_test(tells_a_reset_from_a_hang_up_before_the_greeting),
             cmocka_unit_test(says_what_speaks_where_smtp_should),
             cmocka_unit_test(passes_on_the_words_of_a_rejection),
+            cmocka_unit_test(only_warns_of_another_code_and_notes_utf8),
             cmocka_unit_test(tells_implicit_tls_by_bytes_or_by_experiment))

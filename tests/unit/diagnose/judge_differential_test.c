@@ -129,6 +129,26 @@ static void tells_size_from_version(void **state)
     expect("handshake-reset", FAULT_NETWORK, "170 octets");
 }
 
+/* RFC 8446 has nothing against a bad day: what goes well when repeated proves no experiment. */
+static void calls_unstable_what_works_when_repeated(void **state)
+{
+    (void)state;
+    begin(ENDING_TLS, 40);
+    (void)sample_experiment(&made, &first, DIAL_OLD_VERSIONS, true);
+    (void)sample_experiment(&made, &first, DIAL_AS_CONFIGURED, true);
+    expect("handshake-alert", FAULT_SERVER, "unstable");
+}
+
+static void names_a_group_where_the_cipher_would_do(void **state)
+{
+    (void)state;
+    begin(ENDING_TLS, 40);
+    (void)sample_experiment(&made, &first, DIAL_OLD_VERSIONS, false);
+    sample_raw_answer(&made, &first, HELLO_ANSWERED,
+                      (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc02f });
+    expect("handshake-no-common-cipher", FAULT_SERVER, "key exchange group");
+}
+
 static void keeps_the_symptom_where_nothing_helps(void **state)
 {
     (void)state;
@@ -156,5 +176,7 @@ SAMPLES_RUN(cmocka_unit_test(finds_a_version_that_is_too_old), cmocka_unit_test(
             cmocka_unit_test(finds_a_server_without_a_usable_certificate),
             cmocka_unit_test(finds_what_the_hello_must_not_hold),
             cmocka_unit_test(tells_size_from_version),
+            cmocka_unit_test(calls_unstable_what_works_when_repeated),
+            cmocka_unit_test(names_a_group_where_the_cipher_would_do),
             cmocka_unit_test(keeps_the_symptom_where_nothing_helps),
             cmocka_unit_test(finds_tickets_behind_a_hang_up_inside_tls))

@@ -54,6 +54,28 @@ static void says_that_an_alert_of_ours_is_ours(void **state)
     assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "bad_record_mac (20)"));
 }
 
+static void names_what_a_refusal_of_ours_means(void **state)
+{
+    static const struct {
+        const char *reason, *words;
+        enum fault fault;
+    } cases[] = {
+        { "bad signature", "do not belong together", FAULT_SERVER },
+        { "inappropriate fallback", "downgrade", FAULT_NETWORK },
+        { "digest check failed", "digest check failed", FAULT_SERVER },
+    };
+    struct observation seen;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        sample_no_handshake(&seen, ENDING_TLS);
+        seen.tls.library_reason = cases[i].reason;
+        sample_alert(&seen, 51, true);
+        expect_first(sample_judge(&seen, NULL), "handshake-alert", cases[i].fault, SEVERITY_FATAL);
+        assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, cases[i].words));
+    }
+}
+
 static void names_the_version_that_the_server_chose(void **state)
 {
     struct observation seen;
@@ -134,6 +156,7 @@ static void warns_of_a_small_group_that_others_refuse(void **state)
 
 SAMPLES_RUN(cmocka_unit_test(knows_why_our_own_library_refused),
             cmocka_unit_test(says_that_an_alert_of_ours_is_ours),
+            cmocka_unit_test(names_what_a_refusal_of_ours_means),
             cmocka_unit_test(names_the_version_that_the_server_chose),
             cmocka_unit_test(names_their_alert), cmocka_unit_test(tells_how_a_silent_peer_ended),
             cmocka_unit_test(hears_an_alert_behind_our_finished),

@@ -74,10 +74,10 @@ static void calls_ehlo_rejected_only_where_helo_works(void **state)
     seen.helo = sample_reply(250, "250 mx\r\n");
     expect(&seen, NULL, "ehlo-rejected", FAULT_SERVER, SEVERITY_FATAL);
     seen.helo = sample_reply(502, "502 5.5.1 What?\r\n");
-    expect(&seen, NULL, "session-rejected", FAULT_SERVER, SEVERITY_FATAL);
+    expect(&seen, NULL, "ehlo-rejected", FAULT_SERVER, SEVERITY_FATAL);
     seen.ehlo = sample_reply(421, "421 4.3.2 shutting down\r\n");
     seen.helo.came = false;
-    expect(&seen, NULL, "session-rejected", FAULT_SERVER, SEVERITY_FATAL);
+    expect(&seen, NULL, "ehlo-rejected", FAULT_SERVER, SEVERITY_FATAL);
     until(&seen, STEP_EHLO, ENDING_CLOSED);
     expect(&seen, NULL, "ehlo-closed", FAULT_SERVER, SEVERITY_FATAL);
     helo = seen;
@@ -87,6 +87,10 @@ static void calls_ehlo_rejected_only_where_helo_works(void **state)
     expect(&seen, &made, "ehlo-rejected", FAULT_SERVER, SEVERITY_FATAL);
     until(&seen, STEP_EHLO, ENDING_TIMEOUT);
     expect(&seen, NULL, "ehlo-timeout", FAULT_SERVER, SEVERITY_FATAL);
+    seen.unfinished = span_of("250-mx\r\n250-STARTTLS\r\n"); /* a last line never came */
+    expect(&seen, NULL, "ehlo-malformed", FAULT_SERVER, SEVERITY_FATAL);
+    seen.ending = ENDING_CLOSED;
+    expect(&seen, NULL, "ehlo-malformed", FAULT_SERVER, SEVERITY_FATAL);
 }
 
 static void names_a_broken_ehlo(void **state)
@@ -155,6 +159,13 @@ static void names_what_goes_wrong_inside_tls(void **state)
     until(&seen, STEP_AFTER_TLS, ENDING_CLOSED);
     seen.ended_after_tls = true;
     expect(&seen, NULL, "after-tls-closed", FAULT_SERVER, SEVERITY_FATAL);
+    seen.tls.library_reason = "wrong version number";
+    sample_alert(&seen, 70, true);
+    seen.ending = ENDING_CLOSED;
+    expect(&seen, NULL, "after-tls-plaintext", FAULT_SERVER, SEVERITY_FATAL);
+    seen.tls.library_reason = "decryption failed or bad record mac";
+    expect(&seen, NULL, "after-tls-closed", FAULT_SERVER, SEVERITY_FATAL);
+    seen.tls.alert_count = 0;
     seen.ending = ENDING_TIMEOUT;
     expect(&seen, NULL, "after-tls-timeout", FAULT_SERVER, SEVERITY_FATAL);
     sample_healthy(&seen);
