@@ -359,7 +359,7 @@ const struct catalogue_variant catalogue_variants[] = {
         .key = "weak-dh-accepted",
         .fault = FAULT_SERVER,
         .cause = "{host} uses a Diffie-Hellman group of {bits}; it works for us, but OpenSSL at "
-                 "security level 2 (Debian's default) and GnuTLS refuse less than 2048 bits",
+                 "security level 2 (Debian's default) refuses less than 2048 bits",
         .remedy = NULL,
     },
     {
