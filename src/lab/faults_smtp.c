@@ -98,7 +98,7 @@ static const struct fault_row rows[] = {
     {
         .name = "turns-away-at-ehlo",
         .summary = "greets, and answers EHLO with 554",
-        .expect = { "ehlo-rejected", "server", NULL },
+        .expect = { "ehlo-rejected", "server", NOT_SUPPORTED },
         .safety = FAULT_DEAD,
         .ehlo = { .bytes = "554 5.7.1 {host}: your address is on a block list\r\n",
                   .then = FAULT_CLOSE },
