@@ -4,8 +4,7 @@
 
 #include "net/hello.h"
 
-/* Receivers punish those who dial too often. */
-enum { DIALS_MOST = 5, PATIENCE_LEAST_MS = 300 };
+enum { PATIENCE_LEAST_MS = 300 };
 enum { ALERT_HANDSHAKE_FAILURE = 40, ALERT_PROTOCOL_VERSION = 70 };
 enum { ALERT_INSUFFICIENT_SECURITY = 71, ALERT_NAME = 112, ALERT_CERTIFICATE_REQUIRED = 116 };
 
@@ -275,7 +274,7 @@ bool experiment_next(const struct observation *first, const struct experiments *
     enum trouble trouble = trouble_of(first);
     const struct observation *last = made->count > 0 ? made->items[made->count - 1] : NULL;
 
-    if (made->count >= DIALS_MOST || made->count >= EXPERIMENTS_MOST)
+    if (made->count >= EXPERIMENTS_MOST)
         return false;
     if (last != NULL && was_turned_away(last))
         return false;

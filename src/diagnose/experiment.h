@@ -11,7 +11,7 @@
 #include "base/compiler.h"
 #include "link/observation.h"
 
-enum { EXPERIMENTS_MOST = 7 };
+enum { EXPERIMENTS_MOST = 5 }; /* receivers punish those who dial too often */
 
 struct experiments {
     const struct observation *items[EXPERIMENTS_MOST]; /* in the order they were made */

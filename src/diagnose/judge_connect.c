@@ -183,13 +183,12 @@ static void judge_greeting(struct judge *judge)
         judge_refusing_greeting(judge);
     } else if (looks_like_tls(bytes) || speaks_tls_at_once(judge)) {
         add_expects_tls(judge, bytes);
-    } else if (greeting->came || (bytes.len > 0 && known_speaker(bytes) != NULL)) {
+    } else if (greeting->came || seen->ending == ENDING_BROKEN ||
+               (bytes.len > 0 && known_speaker(bytes) != NULL)) {
         judge_strange_greeting(judge, bytes);
     } else if (seen->ending == ENDING_CLOSED || seen->ending == ENDING_RESET ||
                seen->ending == ENDING_TIMEOUT) {
         judge_no_greeting(judge, bytes);
-    } else if (seen->ending == ENDING_BROKEN) {
-        judge_strange_greeting(judge, bytes);
     }
 }
 

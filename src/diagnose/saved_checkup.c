@@ -46,7 +46,7 @@ static bool read_text(const json_t *json, const char *name, struct arena *arena,
 static bool read_level(const json_t *json, struct arena *arena, enum policy_level *level,
                        struct error *err)
 {
-    const char *word;
+    const char *word = "";
 
     if (!read_text(json, "level", arena, &word, err))
         return false;
