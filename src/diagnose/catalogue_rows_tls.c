@@ -304,6 +304,33 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = NULL,
     },
     {
+        .key = "cipher-rare",
+        .fault = FAULT_SERVER,
+        .cause = "{host} accepts only {theirs}, which hardly any sender offers",
+        .remedy = NULL,
+    },
+    {
+        .key = "certificate-message",
+        .fault = FAULT_SERVER,
+        .cause = "The Certificate message of {host} is empty or cannot be read, so that we end the "
+                 "handshake with the alert {alert}: {meaning}",
+        .remedy = "Load a certificate that openssl x509 reads, with its key, and show it: {probe}",
+    },
+    {
+        .key = "neither-tls-nor-text",
+        .fault = FAULT_SERVER,
+        .cause = "{host} says 220 to STARTTLS and then sends bytes that are neither TLS nor text",
+        .remedy = "Find what answers behind the 220: SSLv2, another protocol, or a device that "
+                  "alters bytes; the first bytes are in the proof",
+    },
+    {
+        .key = "after-tls-no-reply",
+        .fault = FAULT_SERVER,
+        .cause = "TLS stands, and inside it {host} answers EHLO with what is no SMTP reply: {what}",
+        .remedy = "Let an SMTP server answer inside TLS: what stands behind the TLS side speaks "
+                  "another protocol, or breaks the grammar of replies",
+    },
+    {
         .key = "cipher-none",
         .fault = FAULT_SERVER,
         .cause = "{host} refuses every cipher that TLS ever had, so it cannot use its own "

@@ -176,6 +176,8 @@ static void init_for_session(struct judge *judge, const struct observation *seen
     const char *bare = arena_format(arena, is_ipv6 ? "[%s]:%u" : "%s:%u", address, seen->port);
     const char *name = host[0] == '\0' ? address : host;
     bool is_same = strcmp(name, address) == 0;
+    bool has_domain =
+        seen->domain != NULL && seen->domain[0] != '\0' && strcmp(seen->domain, seen->address) != 0;
 
     judge->reference = seen->host_reference == NULL ? name : printable(arena, seen->host_reference);
     judge->now_s = seen->wall_s;
@@ -188,9 +190,7 @@ static void init_for_session(struct judge *judge, const struct observation *seen
             { "address_port", bare },
             { "endpoint",
               is_same ? bare : arena_format(arena, "%s [%s]:%u", name, address, seen->port) },
-            { "domain", seen->domain == NULL || seen->domain[0] == '\0'
-                            ? name
-                            : printable(arena, seen->domain) },
+            { "domain", has_domain ? printable(arena, seen->domain) : name },
             { "reference", judge->reference },
             { "probe", arena_format(arena,
                                     "openssl s_client -starttls smtp -connect %s "

@@ -6,6 +6,8 @@
  */
 #include "diagnose/judge_parts.h"
 
+#include <string.h>
+
 #include "base/text.h"
 
 /* How one experiment went; one that was not made, or never came to TLS, says nothing. */
@@ -221,6 +223,12 @@ static const char *weakness_words(uint16_t cipher)
     return "a cipher of the past";
 }
 
+/* AES and ChaCha20 are what every library offers; ARIA, Camellia and the like hardly one. */
+static bool is_common(const char *cipher)
+{
+    return strstr(cipher, "_WITH_AES_") != NULL || strstr(cipher, "CHACHA20") != NULL;
+}
+
 /* What it chose when every cipher and version was offered. */
 static bool by_raw_answer(struct judge *judge, enum dial dial)
 {
@@ -239,7 +247,9 @@ static bool by_raw_answer(struct judge *judge, enum dial dial)
     if (cipher == NULL)
         cipher = arena_format(judge->arena, "cipher 0x%04x", raw->raw_answer.cipher);
     finding = judge_add(judge, "handshake-no-common-cipher", NULL, 0);
-    if (hello_cipher_weakness(raw->raw_answer.cipher) == HELLO_CIPHER_SOUND)
+    if (hello_cipher_weakness(raw->raw_answer.cipher) == HELLO_CIPHER_SOUND && !is_common(cipher))
+        JUDGE_REWORD(judge, finding, "cipher-rare", { "theirs", cipher });
+    else if (hello_cipher_weakness(raw->raw_answer.cipher) == HELLO_CIPHER_SOUND)
         JUDGE_REWORD(judge, finding, "group",
                      { "theirs", arena_format(judge->arena,
                                               "it would take %s, which we offer, so it is a group "

@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 
+enum { HANDSHAKE_CERTIFICATE = 11 };
+
 static bool says(const char *reason, const char *words)
 {
     return reason != NULL && strstr(reason, words) != NULL;
@@ -77,12 +79,16 @@ static void add_no_common(struct judge *judge, const char *variant)
     judge_prove_dials(judge, finding);
 }
 
-static const char *our_alert_variant(const char *reason)
+static const char *our_alert_variant(const struct tls_facts *tls)
 {
+    const char *reason = tls->library_reason;
+
     if (says(reason, "excessive message size"))
         return "certificate-too-large";
     if (says(reason, "bad signature"))
         return "key-mismatch";
+    if (tls->last_message_received == HANDSHAKE_CERTIFICATE && tls->chain_count == 0)
+        return "certificate-message";
     return says(reason, "inappropriate fallback") ? "downgraded" : "our-alert";
 }
 
@@ -99,7 +105,7 @@ static void add_our_alert(struct judge *judge)
     struct finding *finding =
         JUDGE_ADD(judge, "handshake-alert", { "when", when }, { "alert", alert },
                   { "meaning", meaning }, { "though", "" });
-    const char *variant = our_alert_variant(tls->library_reason);
+    const char *variant = our_alert_variant(tls);
 
     JUDGE_REWORD(judge, finding, variant, { "when", when }, { "alert", alert },
                  { "meaning", meaning });

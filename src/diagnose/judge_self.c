@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 
-enum { DAY_S = 86400 };
+enum { DAY_S = 86400, PROGRAM_LIFE_DAYS = 3650 };
 
 /* A certificate of the peer that begins only after our now, by more than a clock may be off. */
 static bool peer_is_ahead(const struct chain_verdict *verdict, int64_t now_s)
@@ -13,6 +13,22 @@ static bool peer_is_ahead(const struct chain_verdict *verdict, int64_t now_s)
             verdict->certificates[i].not_before_s <= now_s + DAY_S)
             return false;
     return verdict->certificate_count > 0;
+}
+
+/* Nobody runs a program for so long while all certificates of a peer, the issuers' too, have ended. */
+static bool is_far_ahead(const struct judge *judge)
+{
+    const struct chain_verdict *verdict = &judge->seen->verdict;
+    int64_t built_at_s = judge->seen->self.built_at_s;
+
+    if (!judge->seen->has_verdict || verdict->certificate_count < 2 || built_at_s <= 0 ||
+        judge->now_s < built_at_s + PROGRAM_LIFE_DAYS * (int64_t)DAY_S)
+        return false;
+    for (size_t i = 0; i < verdict->certificate_count; i++)
+        if (!verdict->certificates[i].is_readable ||
+            verdict->certificates[i].not_after_s > judge->now_s)
+            return false;
+    return true;
 }
 
 /* Why our clock cannot be right; NULL. A lone young anchor is no proof where the peers' dates
@@ -33,6 +49,10 @@ static const char *why_clock_is_wrong(struct judge *judge)
         return arena_format(judge->arena,
                             "every certificate that %s shows begins later, the issuers' too",
                             judge->common[0].value);
+    if (is_far_ahead(judge))
+        return arena_format(judge->arena,
+                            "this program was built on %s, and every certificate has ended since",
+                            text_date(judge->arena, self->built_at_s));
     return NULL;
 }
 

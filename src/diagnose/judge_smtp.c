@@ -70,6 +70,7 @@ static void judge_ehlo_refusal(struct judge *judge)
         judge_prove_bytes(judge, finding, "reply to HELO", judge->seen->helo.raw);
     else
         prove_helo(judge, finding);
+    judge_prove_bytes(judge, finding, "greeting", judge->seen->greeting.raw);
 }
 
 static void judge_no_ehlo_reply(struct judge *judge)
@@ -78,18 +79,18 @@ static void judge_no_ehlo_reply(struct judge *judge)
     const char *closes = judge_closes(seen->ending);
     struct finding *finding;
 
-    if (helo_works(judge)) {
+    if (seen->unfinished.len > 0) {
+        finding = JUDGE_ADD(judge, "ehlo-malformed",
+                            { "what", seen->ending == ENDING_TIMEOUT
+                                          ? "it never ends: no line has a space behind its code"
+                                          : "it is cut off in the middle" });
+    } else if (helo_works(judge)) {
         const char *does = seen->ending == ENDING_TIMEOUT
                                ? "falls silent"
                                : arena_format(judge->arena, "%s the connection", closes);
 
         finding = judge_add(judge, "ehlo-rejected", NULL, 0);
         JUDGE_REWORD(judge, finding, "ehlo-hangs-up", { "closes", does });
-    } else if (seen->unfinished.len > 0) {
-        finding = JUDGE_ADD(judge, "ehlo-malformed",
-                            { "what", seen->ending == ENDING_TIMEOUT
-                                          ? "it never ends: no line has a space behind its code"
-                                          : "it is cut off in the middle" });
     } else if (seen->ending == ENDING_TIMEOUT) {
         finding =
             JUDGE_ADD(judge, "ehlo-timeout", { "seconds", judge_wait(judge, seen->timeout_ms) });
@@ -295,6 +296,14 @@ static bool tls_follows(struct span bytes)
     return false;
 }
 
+static bool begins_as_text(struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len && i < 3; i++)
+        if (bytes.data[i] < ' ' || bytes.data[i] > '~')
+            return false;
+    return bytes.len > 0;
+}
+
 /* A refusal answers our ClientHello as if it were a command: that is the server, in plaintext.
  * Anything else answers nothing that we said. */
 static void judge_plaintext(struct judge *judge)
@@ -307,6 +316,8 @@ static void judge_plaintext(struct judge *judge)
         return;
     }
     finding = judge_add(judge, "starttls-not-tls", NULL, 0);
+    if (!begins_as_text(bytes))
+        judge_reword(judge, finding, "neither-tls-nor-text", NULL, 0);
     judge_prove_bytes(judge, finding, "reply to STARTTLS", judge->seen->starttls.raw);
     judge_prove_bytes(judge, finding, "what came in place of a ServerHello", bytes);
     if (bytes.len > 0 && (bytes.data[0] == '5' || bytes.data[0] == '4'))
@@ -408,6 +419,9 @@ static void judge_after_tls(struct judge *judge)
     else if (seen->ehlo_after_tls.came && !was_taken(&seen->ehlo_after_tls)) {
         finding = JUDGE_ADD(judge, "after-tls-ehlo-rejected",
                             { "reply", judge_reply(judge, &seen->ehlo_after_tls) });
+        if (seen->ehlo_after_tls.is_broken)
+            JUDGE_REWORD(judge, finding, "after-tls-no-reply",
+                         { "what", judge_flaw_words(seen->ehlo_after_tls.flaws) });
         judge_prove_bytes(judge, finding, "reply to EHLO inside TLS", seen->ehlo_after_tls.raw);
         if (seen->ehlo_after_tls.code / 100 == 5)
             finding->enhanced_status = "5.5.0";

@@ -43,7 +43,11 @@ const char *judge_errno(struct judge *judge, int number)
 
 const char *judge_alert(struct judge *judge, uint8_t description)
 {
-    return arena_format(judge->arena, "%s (%u)", tls_alert_name(description), description);
+    const char *name = tls_alert_name(description);
+
+    if (strchr(name, ' ') != NULL) /* it has none */
+        return arena_format(judge->arena, "number %u", description);
+    return arena_format(judge->arena, "%s (%u)", name, description);
 }
 
 const char *judge_alert_meaning(uint8_t description)

@@ -147,6 +147,10 @@ static void names_a_group_where_the_cipher_would_do(void **state)
     sample_raw_answer(&made, &first, HELLO_ANSWERED,
                       (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc02f });
     expect("handshake-no-common-cipher", FAULT_SERVER, "key exchange group");
+    begin(ENDING_TLS, 40);
+    sample_raw_answer(&made, &first, HELLO_ANSWERED,
+                      (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc060 });
+    expect("handshake-no-common-cipher", FAULT_SERVER, "ARIA");
 }
 
 static void keeps_the_symptom_where_nothing_helps(void **state)

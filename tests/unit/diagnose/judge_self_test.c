@@ -11,6 +11,8 @@ static void blames_a_clock_before_our_own_making(void **state)
     sample_healthy(&seen);
     seen.wall_s = SAMPLE_NOW - 20LL * SAMPLE_DAY; /* built ten days before SAMPLE_NOW */
     expect_first(sample_judge(&seen, NULL), "clock-wrong", FAULT_CLIENT, SEVERITY_UNTRUSTED);
+    seen.wall_s = SAMPLE_NOW + 29LL * 365 * SAMPLE_DAY; /* and all that it sees has ended */
+    expect_first(sample_judge(&seen, NULL), "clock-wrong", FAULT_CLIENT, SEVERITY_UNTRUSTED);
     seen.wall_s = SAMPLE_NOW;
     assert_int_equal(sample_judge(&seen, NULL)->count, 0);
 }

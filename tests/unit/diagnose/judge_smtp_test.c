@@ -139,6 +139,9 @@ static void tells_injected_plaintext_from_a_server_without_tls(void **state)
     seen.tls.is_not_tls = true;
     seen.tls.first_bytes = span_of("500 5.5.1 Command unrecognized\r\n");
     expect(&seen, NULL, "starttls-not-tls", FAULT_SERVER, SEVERITY_FATAL);
+    seen.tls.first_bytes = span_of("\x80\x2e\x01"); /* SSLv2 */
+    expect(&seen, NULL, "starttls-not-tls", FAULT_SERVER, SEVERITY_FATAL);
+    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "neither TLS nor text"));
     seen.tls.first_bytes = span_of("250 ok\r\n\x16\x03\x03");
     expect(&seen, NULL, "starttls-injected", FAULT_NETWORK, SEVERITY_FATAL);
 }
