@@ -180,7 +180,8 @@ static bool next_of(const enum dial *plan, size_t count, const struct experiment
             sizeof((const enum dial[]){ __VA_ARGS__ }) / sizeof(enum dial), (made), (dial))
 
 /* A peer that says nothing: is it the size of the ClientHello, TLS 1.3, tickets or SNI in it? A
- * small one tells the first two from the rest; then one question each. */
+ * small one has only the name in common with the first; where it fails too, it is the name, or all
+ * that we offer is too new. */
 static bool next_for_mute(const struct experiments *made, enum dial *dial)
 {
     const struct observation *small = experiment_find(made, DIAL_SMALL_HELLO);
@@ -195,8 +196,7 @@ static bool next_for_mute(const struct experiments *made, enum dial *dial)
         return false;
     if (experiment_succeeded(small))
         return NEXT_OF(made, dial, DIAL_WITHOUT_TICKETS, DIAL_WITHOUT_SNI);
-    return NEXT_OF(made, dial, DIAL_WITHOUT_SNI, DIAL_WITHOUT_TICKETS, DIAL_OLD_VERSIONS,
-                   DIAL_RAW_OBSOLETE);
+    return NEXT_OF(made, dial, DIAL_WITHOUT_SNI, DIAL_RAW_OBSOLETE, DIAL_OLD_VERSIONS);
 }
 
 static bool next_for(enum trouble trouble, const struct observation *first,

@@ -50,7 +50,10 @@ bool client_link_tls_settings(struct client_link *link, struct tls_client_settin
         settings->minimum_version = settings->maximum_version = TLS_VERSION_1_2;
         break;
     case DIAL_TLS13_ONLY: settings->minimum_version = TLS_VERSION_1_3; break;
-    case DIAL_SMALL_HELLO: settings->small_hello = true; break;
+    case DIAL_SMALL_HELLO: /* small, and with nothing in it that a server could dislike */
+        settings->small_hello = true;
+        settings->no_tickets = true;
+        break;
     case DIAL_WITHOUT_CLIENT_CERTIFICATE: settings->credentials = NULL; break;
     case DIAL_WITH_CLIENT_CERTIFICATE: return make_credentials(link, settings, err);
     case DIAL_RSA_ONLY: /* in TLS 1.3 the cipher does not say how the server signs */

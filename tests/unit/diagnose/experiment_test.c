@@ -20,7 +20,7 @@ static bool without_sni(enum dial dial)
 
 static bool without_tickets(enum dial dial)
 {
-    return dial == DIAL_WITHOUT_TICKETS;
+    return dial == DIAL_WITHOUT_TICKETS || dial == DIAL_SMALL_HELLO;
 }
 
 static bool small(enum dial dial)

@@ -575,7 +575,7 @@ static void changes_what_the_dial_says(void **state)
         { DIAL_WITHOUT_SNI, TLS_VERSION_1_2, TLS_VERSION_1_3, false, true },
         { DIAL_TLS12_ONLY, TLS_VERSION_1_2, TLS_VERSION_1_2, true, true },
         { DIAL_TLS13_ONLY, TLS_VERSION_1_3, TLS_VERSION_1_3, true, true },
-        { DIAL_SMALL_HELLO, TLS_VERSION_1_2, TLS_VERSION_1_2, true, true },
+        { DIAL_SMALL_HELLO, TLS_VERSION_1_2, TLS_VERSION_1_2, true, false },
         { DIAL_WITHOUT_TICKETS, TLS_VERSION_1_2, TLS_VERSION_1_3, true, false },
         { DIAL_LEGACY_RENEGOTIATION, TLS_VERSION_1_2, TLS_VERSION_1_3, true, true },
         { DIAL_LARGE_GROUPS_ONLY, TLS_VERSION_1_2, TLS_VERSION_1_3, true, true },
