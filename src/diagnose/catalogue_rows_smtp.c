@@ -268,7 +268,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .severity = SEVERITY_FATAL,
         .tls_report = "starttls-not-supported",
         .enhanced_status = "4.7.4",
-        .title = "Only HELO works, so there is no STARTTLS",
+        .title = "EHLO is refused, so there is no STARTTLS",
         .cause = "{host} refuses EHLO and takes only HELO, so it cannot offer STARTTLS",
         .remedy = "Let {host} answer EHLO; where a firewall inspects SMTP, switch that off (Cisco "
                   "PIX: no fixup protocol smtp 25; ASA: remove \"inspect esmtp\")",
