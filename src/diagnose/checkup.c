@@ -363,7 +363,8 @@ static void decide(struct checkup_host *host)
 
 void checkup_judge(struct checkup *checkup, struct arena *arena)
 {
-    const struct observation *seen[HOSTS_MOST];
+    const struct observation *seen[HOSTS_MOST] = { NULL };
+    struct findings *findings[HOSTS_MOST] = { NULL };
     size_t count = 0;
 
     for (size_t i = 0; i < checkup->host_count && i < HOSTS_MOST; i++) {
@@ -372,8 +373,11 @@ void checkup_judge(struct checkup *checkup, struct arena *arena)
         host->findings.count = 0;
         judge_observation(&host->observation, &host->experiments, arena, &host->findings);
         decide(host);
+        findings[count] = &host->findings;
         seen[count++] = &host->observation;
     }
+    if (count > 1)
+        judge_other_addresses(seen, findings, count);
     checkup->findings.count = 0;
     if (checkup->route != NULL)
         judge_route(checkup->route, arena, &checkup->findings);

@@ -23,6 +23,12 @@ void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_
  * aliases, bogus answers). */
 void judge_route(const struct route *route, struct arena *arena, struct findings *findings);
 
+/* Where we have no route for one address family and another address of the same host answers,
+ * nothing is lost to us: the finding of the first becomes a notice. findings[i] are those of
+ * observations[i]. */
+void judge_other_addresses(const struct observation *const *observations,
+                           struct findings *const *findings, size_t count);
+
 /* Adds what all addresses of one run show together: port 25 blocked, every destination failing
  * alike, our clock, our trust store. What is found is our own doing. */
 void judge_together(const struct observation *const *observations, size_t count,

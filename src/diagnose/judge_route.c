@@ -41,6 +41,12 @@ static const struct observed_lookup *lookup_that(const struct route *route,
     return NULL;
 }
 
+/* Whether an answer came of which it can be told. */
+static bool has_security(enum dns_outcome outcome)
+{
+    return outcome == DNS_ANSWERED || outcome == DNS_NO_DATA || outcome == DNS_NXDOMAIN;
+}
+
 static void prove_lookups(struct judge *judge, struct finding *finding, const struct route *route,
                           const char *name)
 {
@@ -54,8 +60,8 @@ static void prove_lookups(struct judge *judge, struct finding *finding, const st
             judge, finding, "%s %s: %s%s%s%s%s",
             lookup->name == NULL ? "?" : text_printable(judge->arena, span_of(lookup->name), false),
             dns_type_name(lookup->type), outcome_words(lookup->outcome),
-            lookup->outcome == DNS_BOGUS ? "" : ", ",
-            lookup->outcome == DNS_BOGUS ? "" : dns_security_name(lookup->security),
+            has_security(lookup->outcome) ? ", " : "",
+            has_security(lookup->outcome) ? dns_security_name(lookup->security) : "",
             lookup->why_bogus == NULL ? "" : "; ",
             lookup->why_bogus == NULL
                 ? ""
@@ -130,8 +136,11 @@ static void judge_outcome_of_route(struct judge *judge, const struct route *rout
         (void)add_failure(judge, route, DNS_BOGUS, route->domain, route->why_bogus);
         return;
     }
-    if (finding != NULL)
-        prove_lookups(judge, finding, route, NULL);
+    if (finding == NULL)
+        return;
+    if (route->outcome == ROUTE_NULL_MX)
+        judge_prove(judge, finding, "%s MX 0 .", judge->common[0].value);
+    prove_lookups(judge, finding, route, NULL);
 }
 
 static size_t hosts_with_address(const struct route *route)

@@ -2,6 +2,7 @@
 #include "diagnose/judge.h"
 #include "diagnose/judge_parts.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -135,6 +136,35 @@ static void judge_clock(struct judge *judge, const struct observation *const *ob
         judge_prove(judge, finding, "%s: notBefore %s",
                     text_printable(judge->arena, span_of(observations[i]->host), false),
                     text_time(judge->arena, leaf->not_before_s));
+    }
+}
+
+static bool has_no_route(const struct observation *seen)
+{
+    return seen->reached <= STEP_CONNECT && seen->ending == ENDING_UNREACHABLE &&
+           (seen->error_number == ENETUNREACH || seen->error_number == EADDRNOTAVAIL);
+}
+
+static bool has_answering_sibling(const struct observation *const *observations, size_t count,
+                                  const struct observation *seen)
+{
+    for (size_t i = 0; i < count; i++)
+        if (observations[i]->reached > STEP_CONNECT &&
+            span_equal_nocase(span_of(observations[i]->host), span_of(seen->host)))
+            return true;
+    return false;
+}
+
+void judge_other_addresses(const struct observation *const *observations,
+                           struct findings *const *findings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!has_no_route(observations[i]) ||
+            !has_answering_sibling(observations, count, observations[i]))
+            continue;
+        for (size_t k = 0; k < findings[i]->count; k++)
+            if (strcmp(findings[i]->items[k].code, "connect-unreachable") == 0)
+                findings[i]->items[k].severity = SEVERITY_NOTICE;
     }
 }
 

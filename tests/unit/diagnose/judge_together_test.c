@@ -1,6 +1,7 @@
 /* tests/unit/diagnose/judge_together_test.c - what only many hosts together can tell */
 #include "samples.h"
 
+#include <errno.h>
 #include <string.h>
 
 static struct observation seen[3];
@@ -91,6 +92,28 @@ static void blames_our_clock_where_all_begin_later(void **state)
     expect_first(&findings, "clock-wrong", FAULT_CLIENT, SEVERITY_UNTRUSTED);
 }
 
+/* A host with A and AAAA, seen from a network without IPv6. */
+static void notes_alone_a_family_that_we_do_not_have(void **state)
+{
+    static struct findings of_each[2];
+    struct findings *const both[] = { &of_each[0], &of_each[1] };
+
+    (void)state;
+    unrelated();
+    seen[1].host = seen[0].host;
+    no_answer(&seen[1]);
+    seen[1].ending = ENDING_UNREACHABLE;
+    seen[1].error_number = ENETUNREACH;
+    for (size_t i = 0; i < 2; i++)
+        judge_observation(&seen[i], NULL, &arena, &of_each[i]);
+    judge_other_addresses(all, both, 2);
+    expect_first(&of_each[1], "connect-unreachable", FAULT_NETWORK, SEVERITY_NOTICE);
+    seen[1].host = "mx.example.net"; /* another host's answer is no help */
+    judge_observation(&seen[1], NULL, &arena, &of_each[1]);
+    judge_other_addresses(all, both, 2);
+    expect_first(&of_each[1], "connect-unreachable", FAULT_NETWORK, SEVERITY_FATAL);
+}
+
 static void finds_nothing_where_all_is_well(void **state)
 {
     (void)state;
@@ -105,4 +128,5 @@ SAMPLES_RUN(cmocka_unit_test(blames_our_network_where_no_unrelated_host_answers)
             cmocka_unit_test(counts_hosts_of_one_owner_once),
             cmocka_unit_test(blames_a_firewall_of_ours_where_all_fail_alike),
             cmocka_unit_test(blames_our_clock_where_all_begin_later),
+            cmocka_unit_test(notes_alone_a_family_that_we_do_not_have),
             cmocka_unit_test(finds_nothing_where_all_is_well))
