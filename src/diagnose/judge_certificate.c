@@ -10,6 +10,7 @@ enum {
     CERTIFICATES_MANY = 10,      /* OpenSSL and GnuTLS stop between 9 and 16 by default */
     MESSAGE_OCTETS_MANY = 16384, /* one TLS record; GnuTLS and Java stop by default not far above */
     NAMES_TOLD = 40,
+    STORE_LIFE_S = 6 * 365 * 86400, /* distributions take new roots in every year or two */
 };
 
 static const char *const codes[CHAIN_KIND_COUNT] = {
@@ -143,6 +144,13 @@ static struct finding *add_flaw(struct judge *judge, const struct chain_verdict 
                      { "number", arena_format(judge->arena, "%d", flaw->sent_index + 1) });
 }
 
+/* A store without a root of the last years misses authorities that came since. */
+static bool has_old_store(const struct judge *judge)
+{
+    return judge->seen != NULL && judge->seen->self.newest_anchor_s > 0 &&
+           judge->now_s - judge->seen->self.newest_anchor_s > STORE_LIFE_S;
+}
+
 static void prove_flaw(struct judge *judge, struct finding *finding,
                        const struct chain_verdict *verdict, const struct chain_flaw *flaw)
 {
@@ -172,6 +180,9 @@ static void prove_flaw(struct judge *judge, struct finding *finding,
     if (flaw->kind == CHAIN_INCOMPLETE && certificate == NULL)
         prove_certificate(judge, finding, (int)verdict->certificate_count - 1,
                           &verdict->certificates[verdict->certificate_count - 1]);
+    if (flaw->kind == CHAIN_ISSUER_UNTRUSTED && has_old_store(judge))
+        judge_prove(judge, finding, "our newest root is of %s: our trust store may be too old",
+                    text_date(judge->arena, judge->seen->self.newest_anchor_s));
     if (flaw->time_s != 0)
         judge_prove(judge, finding, "our clock: %s", text_time(judge->arena, judge->now_s));
     if (certificate != NULL && certificate->is_readable && flaw->kind == CHAIN_WEAK_KEY)

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-enum { AUTHORITIES_SHOWN = 3 };
+enum { AUTHORITIES_SHOWN = 3, ALERT_CERTIFICATE_EXPIRED = 45 };
 
 /* Alerts that speak of a certificate, and then of ours, for the server has seen no other. */
 static bool names_certificate(uint8_t description)
@@ -178,6 +178,18 @@ static struct finding *add_own_flaw(struct judge *judge)
     return finding;
 }
 
+static const char *why_by_alert(struct judge *judge, uint8_t description)
+{
+    const struct observed_self *self = &judge->seen->self;
+
+    if (description == ALERT_CERTIFICATE_EXPIRED && self->client_certificate_ended_s > judge->now_s)
+        return arena_format(judge->arena,
+                            "it says that it has expired, though it holds until %s, so its clock "
+                            "is wrong or it means an issuer of ours",
+                            text_date(judge->arena, self->client_certificate_ended_s));
+    return judge_alert_meaning(description);
+}
+
 static struct finding *add_refusal(struct judge *judge)
 {
     const struct observation *without =
@@ -185,7 +197,7 @@ static struct finding *add_refusal(struct judge *judge)
     const struct tls_alert *alert = judge_fatal_alert(&judge->seen->tls, false);
     bool goes_without = without != NULL && experiment_succeeded(without);
     const char *why = alert == NULL ? "it hangs up as soon as it has seen it"
-                                    : judge_alert_meaning(alert->description);
+                                    : why_by_alert(judge, alert->description);
     const char *advice =
         goes_without
             ? "Show none to this destination: without it the session succeeds"

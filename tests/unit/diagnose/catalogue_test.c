@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "diagnose/catalogue.h"
+#include "diagnose/pages.h"
 
 static bool is_slug(const char *code)
 {
@@ -171,6 +172,27 @@ static void keeps_the_promised_codes(void **state)
     assert_null(catalogue_find("handshake-failed")); /* never a cause */
 }
 
+static void explains_every_row_on_a_page(void **state)
+{
+    static const char *const parts[] = { "\n## How it shows\n", "\n## Why it happens\n",
+                                         "\n## Prove it by hand\n", "\n## Put it right\n",
+                                         "\n## Sources\n" };
+
+    (void)state;
+    for (size_t i = 0; i < catalogue_count(); i++) {
+        const char *page = pages_find(catalogue_row(i)->code);
+
+        if (page == NULL)
+            fail_msg("doc/findings/%s.md is missing", catalogue_row(i)->code);
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
+            if (strstr(page, parts[k]) == NULL)
+                fail_msg("doc/findings/%s.md lacks%s", catalogue_row(i)->code, parts[k]);
+        assert_null(strstr(page, "FILL-IN"));
+    }
+    assert_null(pages_find("README"));
+    assert_null(pages_find("no-such-code"));
+}
+
 static void fills_names_and_the_last_value_wins(void **state)
 {
     static const struct catalogue_value values[] = { { "host", "mx" }, { "n", "2" }, { "n", "3" } };
@@ -191,6 +213,7 @@ int main(void)
         cmocka_unit_test(every_row_is_whole),
         cmocka_unit_test(every_variant_is_whole),
         cmocka_unit_test(keeps_the_promised_codes),
+        cmocka_unit_test(explains_every_row_on_a_page),
         cmocka_unit_test(fills_names_and_the_last_value_wins),
     };
 

@@ -90,6 +90,21 @@ static void names_what_to_append_and_where_it_is(void **state)
     assert_non_null(strstr(finding->remedy, "http://aia.example.org/i.der"));
 }
 
+static void doubts_a_trust_store_of_long_ago(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+    bool is_doubted = false;
+
+    (void)state;
+    with_flaw(&seen, CHAIN_ISSUER_UNTRUSTED, true);
+    seen.self.newest_anchor_s = SAMPLE_NOW - 9LL * 365 * SAMPLE_DAY;
+    finding = &sample_judge(&seen, NULL)->items[0];
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        is_doubted = is_doubted || strstr(finding->evidence[i], "may be too old") != NULL;
+    assert_true(is_doubted);
+}
+
 static void lists_every_name_that_it_does_carry(void **state)
 {
     struct observation seen;
@@ -190,6 +205,7 @@ static void only_warns_where_dane_vouches(void **state)
 SAMPLES_RUN(cmocka_unit_test(gives_each_flaw_its_code),
             cmocka_unit_test(only_warns_where_the_chain_is_trusted_all_the_same),
             cmocka_unit_test(names_what_to_append_and_where_it_is),
+            cmocka_unit_test(doubts_a_trust_store_of_long_ago),
             cmocka_unit_test(lists_every_name_that_it_does_carry),
             cmocka_unit_test(judges_the_name_that_the_level_asks_for),
             cmocka_unit_test(says_where_sni_leads_to_the_wrong_certificate),

@@ -73,6 +73,12 @@ static void blames_ours_where_it_is_refused(void **state)
     (void)sample_experiment(&made, &seen, DIAL_WITHOUT_CLIENT_CERTIFICATE, true);
     expect(&seen, &made, "client-certificate-rejected");
     assert_non_null(strstr(sample_judge(&seen, &made)->items[0].remedy, "Show none"));
+    asked(&seen, true, true); /* certificate_expired, of one that has not */
+    own(&seen, TLS_CREDENTIALS_FINE);
+    seen.self.client_certificate_ended_s = SAMPLE_NOW + 3 * SAMPLE_DAY;
+    sample_alert(&seen, 45, false);
+    expect(&seen, NULL, "client-certificate-rejected");
+    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "24 November 2026"));
 }
 
 static void names_what_is_wrong_with_ours_first(void **state)
