@@ -1,0 +1,70 @@
+/* fuzz/command.c - a line that is taken has its parts inside the line, and only what was offered.
+ *
+ * The first byte of the input says which extensions are offered. What is refused gets a code of
+ * 5xx with an enhanced code of class 5, and words that fit one line.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "smtp/command.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void insist(bool claim)
+{
+    if (!claim)
+        abort();
+}
+
+static void check_inside(struct span line, struct span part)
+{
+    insist(part.len == 0 ||
+           (part.data >= line.data && part.data + part.len <= line.data + line.len));
+}
+
+static void check_command(struct span line, const struct smtp_command *command, uint32_t extensions)
+{
+    bool has_path = command->verb == SMTP_COMMAND_MAIL || command->verb == SMTP_COMMAND_RCPT;
+
+    insist(command->verb >= SMTP_COMMAND_EHLO);
+    check_inside(line, command->argument);
+    check_inside(line, command->address.local_part);
+    check_inside(line, command->address.domain);
+    check_inside(line, command->envelope_id);
+    check_inside(line, command->original);
+    insist(memchr(line.data, '\0', line.len) == NULL && memchr(line.data, '\n', line.len) == NULL);
+    insist(!command->is_utf8 || (extensions & SMTP_EXTENSION_SMTPUTF8));
+    insist(!command->is_8bit || (extensions & SMTP_EXTENSION_8BITMIME));
+    insist(!command->has_size || (extensions & SMTP_EXTENSION_SIZE));
+    insist(command->envelope_id.len <= 100 && command->original.len <= 500);
+    insist(command->notify < 16 &&
+           (!(command->notify & SMTP_NOTIFY_NEVER) || command->notify == 1));
+    if (has_path && command->argument.len > 0 && !command->is_postmaster) {
+        struct smtp_address address;
+        struct smtp_address_flaw flaw;
+
+        insist(smtp_address_parse(command->argument, &address, &flaw));
+        insist(command->verb == SMTP_COMMAND_RCPT || command->is_utf8 || !address.is_utf8);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct smtp_command command;
+    struct smtp_answer answer = { 0 };
+    char out[SMTP_ANSWER_BYTES];
+
+    if (size < 1)
+        return 0;
+    uint32_t extensions = (uint32_t)data[0] << 2;
+    struct span line = { (const char *)data + 1, size - 1 };
+
+    if (smtp_command_parse(line, extensions, &command, &answer)) {
+        check_command(line, &command, extensions);
+        return 0;
+    }
+    insist(answer.code >= 500 && answer.code <= 559 && answer.enhanced[0] == '5');
+    insist(smtp_answer_format(out, answer) < sizeof out);
+    return 0;
+}
