@@ -194,6 +194,15 @@ static void judges_a_chain_without_a_session(void **state)
     expect_first(&findings, "certificate-name-mismatch", FAULT_SERVER, SEVERITY_UNTRUSTED);
     assert_non_null(strstr(findings.items[0].cause, "other.example.net"));
     assert_non_null(strstr(findings.items[0].cause, "mail.example.org"));
+    for (int kind = 0; kind < CHAIN_KIND_COUNT; kind++) {
+        seen.verdict.flaws[0] = (struct chain_flaw){ .kind = (enum chain_flaw_kind)kind,
+                                                     .is_fatal = true,
+                                                     .sent_index = kind % 3 - 1,
+                                                     .subject = "CN=x",
+                                                     .detail = "" };
+        judge_verdict(&seen.verdict, NULL, SAMPLE_NOW, &arena, &findings);
+        assert_true(findings.count > 0 && findings.items[0].evidence_count > 0);
+    }
 }
 
 SAMPLES_RUN(cmocka_unit_test(finds_nothing_wrong_with_a_healthy_server),
