@@ -151,6 +151,27 @@ static bool has_old_store(const struct judge *judge)
            judge->now_s - judge->seen->self.newest_anchor_s > STORE_LIFE_S;
 }
 
+static void prove_missing(struct judge *judge, struct finding *finding,
+                          const struct chain_verdict *verdict, const struct chain_flaw *flaw)
+{
+    judge_prove(judge, finding, "sent: %zu certificate%s", verdict->certificate_count,
+                verdict->certificate_count == 1 ? "" : "s");
+    judge_prove(judge, finding, "not sent: %s", missing_name(verdict, flaw));
+    if (verdict->missing_issuer_url != NULL && verdict->missing_issuer_url[0] != '\0')
+        judge_prove(judge, finding, "AIA caIssuers: %s", verdict->missing_issuer_url);
+    if (verdict->missing_is_known)
+        judge_prove(judge, finding, "with it, which we know from elsewhere, a path is found");
+}
+
+static void prove_weakness(struct judge *judge, struct finding *finding, enum chain_flaw_kind kind,
+                           const struct certificate *certificate)
+{
+    if (kind == CHAIN_WEAK_KEY)
+        judge_prove(judge, finding, "key: %s", certificate->key);
+    if (kind == CHAIN_WEAK_SIGNATURE || kind == CHAIN_BAD_SIGNATURE)
+        judge_prove(judge, finding, "signature: %s", certificate->signature);
+}
+
 static void prove_flaw(struct judge *judge, struct finding *finding,
                        const struct chain_verdict *verdict, const struct chain_flaw *flaw)
 {
@@ -165,15 +186,8 @@ static void prove_flaw(struct judge *judge, struct finding *finding,
             prove_names(judge, finding, leaf);
         return;
     }
-    if (flaw->kind == CHAIN_INCOMPLETE) {
-        judge_prove(judge, finding, "sent: %zu certificate%s", verdict->certificate_count,
-                    verdict->certificate_count == 1 ? "" : "s");
-        judge_prove(judge, finding, "not sent: %s", missing_name(verdict, flaw));
-        if (verdict->missing_issuer_url != NULL && verdict->missing_issuer_url[0] != '\0')
-            judge_prove(judge, finding, "AIA caIssuers: %s", verdict->missing_issuer_url);
-        if (verdict->missing_is_known)
-            judge_prove(judge, finding, "with it, which we know from elsewhere, a path is found");
-    }
+    if (flaw->kind == CHAIN_INCOMPLETE)
+        prove_missing(judge, finding, verdict, flaw);
     if (certificate == NULL && flaw->kind != CHAIN_EMPTY && flaw->kind != CHAIN_INCOMPLETE)
         judge_prove(judge, finding, "not sent, in the path: %s", subject_of(verdict, flaw));
     prove_certificate(judge, finding, flaw->sent_index, certificate);
@@ -185,11 +199,8 @@ static void prove_flaw(struct judge *judge, struct finding *finding,
                     text_date(judge->arena, judge->seen->self.newest_anchor_s));
     if (flaw->time_s != 0)
         judge_prove(judge, finding, "our clock: %s", text_time(judge->arena, judge->now_s));
-    if (certificate != NULL && certificate->is_readable && flaw->kind == CHAIN_WEAK_KEY)
-        judge_prove(judge, finding, "key: %s", certificate->key);
-    if (certificate != NULL && certificate->is_readable &&
-        (flaw->kind == CHAIN_WEAK_SIGNATURE || flaw->kind == CHAIN_BAD_SIGNATURE))
-        judge_prove(judge, finding, "signature: %s", certificate->signature);
+    if (certificate != NULL && certificate->is_readable)
+        prove_weakness(judge, finding, flaw->kind, certificate);
     if (flaw->detail != NULL && flaw->detail[0] != '\0')
         judge_prove(judge, finding, "the verifier: %s", flaw->detail);
 }
