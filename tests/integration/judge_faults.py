@@ -31,7 +31,7 @@ except ImportError:
     print("skipped: python3-cryptography is not installed")
     sys.exit(77)
 
-from faults import CASES, FAULT, HEALTHY, HOST, Listener, World  # noqa: E402
+from faults import CASES, can_run, FAULT, HEALTHY, HOST, Listener, World  # noqa: E402
 
 SEVERITIES = ["notice", "warning", "untrusted", "fatal"]
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\udc80-\udcff]")  # also bytes that are no UTF-8
@@ -275,8 +275,12 @@ def what_openssl_sees(case, world):
 
 def chosen(options):
     cases = [case for case in CASES if not (SANITIZED and any(callable(word) for word in case.before))]
-    return [case for case in cases
-            if not options.only or any(fnmatch.fnmatchcase(case.name, glob) for glob in options.only)]
+    cases = [case for case in cases
+             if not options.only or any(fnmatch.fnmatchcase(case.name, glob) for glob in options.only)]
+    for case in [case for case in cases if not can_run(case)]:
+        print(f"left out: {case.name}: {' '.join(case.before)} is not allowed here", file=sys.stderr)
+        cases.remove(case)
+    return cases
 
 
 def parse(arguments):
