@@ -27,13 +27,13 @@ static bool read_all(FILE *file, const char *path, struct buffer *content, struc
 
 bool trust_files_read(const char *path, struct buffer *content, struct error *err)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    bool is_read;
+    bool is_ours = strcmp(path, "-") != 0, is_read;
+    FILE *file = is_ours ? fopen(path, "rb") : stdin;
 
     if (file == NULL)
         return error_set(err, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
     is_read = read_all(file, path, content, err);
-    if (file != stdin)
+    if (is_ours)
         fclose(file);
     return is_read;
 }
