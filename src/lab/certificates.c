@@ -500,7 +500,7 @@ static bool write_authorities(struct certificates *lab, const char *directory, c
                               const enum authority *which, size_t count, struct arena *arena,
                               struct error *err)
 {
-    struct span nothing = { NULL, 0 };
+    struct span nothing = span_of("");
     struct span pem;
 
     for (size_t i = 0; i < count; i++)
