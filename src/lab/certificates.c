@@ -465,7 +465,7 @@ static bool write_file(const char *directory, const char *name, struct span firs
             close(file);
         return false;
     }
-    is_written = fwrite(first.data, 1, first.len, stream) == first.len &&
+    is_written = first.data != NULL && fwrite(first.data, 1, first.len, stream) == first.len &&
                  (second.data == NULL || fwrite(second.data, 1, second.len, stream) == second.len);
     is_written = fclose(stream) == 0 && is_written;
     return is_written || error_set(err, ERROR_SYSTEM, "writing %s: %s", path, strerror(errno));
