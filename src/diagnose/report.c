@@ -322,6 +322,29 @@ static void write_lookups(struct page *page, struct arena *arena, const struct r
     }
 }
 
+/* Hosts with findings first: what is wrong must not stand below what is fine. */
+static void write_hosts(struct page *page, struct arena *arena, const struct checkup *checkup,
+                        const struct report_style *style)
+{
+    bool is_brief = checkup->host_count > 1 && !style->with_transcript;
+    bool is_first = true;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < checkup->host_count; i++) {
+            const struct checkup_host *host = checkup->hosts[i];
+
+            if (is_healthy(host) != (pass == 1))
+                continue;
+            if (!is_first)
+                page_end_line(page);
+            is_first = false;
+            if (is_brief && is_healthy(host))
+                write_healthy(page, arena, host);
+            else
+                write_host(page, arena, host);
+        }
+}
+
 static void write_checkup(struct page *page, struct arena *arena, const struct checkup *checkup,
                           const struct report_style *style)
 {
@@ -336,16 +359,7 @@ static void write_checkup(struct page *page, struct arena *arena, const struct c
     }
     for (size_t i = 0; i < checkup->findings.count; i++)
         write_finding(page, arena, &checkup->findings.items[i]);
-    for (size_t i = 0; i < checkup->host_count; i++) {
-        const struct checkup_host *host = checkup->hosts[i];
-
-        if (i > 0)
-            page_end_line(page);
-        if (checkup->host_count > 1 && is_healthy(host) && !style->with_transcript)
-            write_healthy(page, arena, host);
-        else
-            write_host(page, arena, host);
-    }
+    write_hosts(page, arena, checkup, style);
     if (checkup->route != NULL)
         write_lookups(page, arena, checkup->route);
     if (style->with_transcript)

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "link/observation_json.h"
+#include "link/route_json.h"
 
 enum { HOSTS_MOST = 64 };
 
@@ -23,9 +24,10 @@ json_t *saved_checkup_to_json(const struct checkup *checkup)
 
     for (size_t i = 0; i < checkup->host_count; i++)
         json_array_append_new(hosts, host_json(checkup->hosts[i]));
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "target", checkup->target, "domain",
-                     checkup->domain, "level", policy_level_name(checkup->level), "wall_s",
-                     (json_int_t)checkup->wall_s, "route", json_null(), "hosts", hosts);
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:o, s:o}", "target", checkup->target, "domain", checkup->domain,
+        "level", policy_level_name(checkup->level), "wall_s", (json_int_t)checkup->wall_s, "route",
+        checkup->route == NULL ? json_null() : route_to_json(checkup->route), "hosts", hosts);
 }
 
 /* ---- reading ---- */
@@ -102,6 +104,15 @@ static bool read_hosts(const json_t *list, struct arena *arena, struct checkup *
     return true;
 }
 
+static bool read_route(const json_t *json, struct arena *arena, struct checkup *checkup,
+                       struct error *err)
+{
+    const json_t *route = json_object_get(json, "route");
+
+    return route == NULL || json_is_null(route) ||
+           route_from_json(route, arena, &checkup->route, err) || error_wrap(err, "\"route\"");
+}
+
 bool saved_checkup_from_json(const json_t *json, struct arena *arena, struct checkup **checkup,
                              struct error *err)
 {
@@ -111,7 +122,7 @@ bool saved_checkup_from_json(const json_t *json, struct arena *arena, struct che
         return error_set(err, ERROR_MEMORY, "no memory for a checkup");
     if (!read_text(json, "target", arena, &read->target, err) ||
         !read_text(json, "domain", arena, &read->domain, err) ||
-        !read_level(json, arena, &read->level, err) ||
+        !read_level(json, arena, &read->level, err) || !read_route(json, arena, read, err) ||
         !read_hosts(json_object_get(json, "hosts"), arena, read, err))
         return false;
     read->wall_s = json_integer_value(json_object_get(json, "wall_s"));
