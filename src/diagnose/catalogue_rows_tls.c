@@ -333,8 +333,9 @@ const struct catalogue_variant catalogue_variants[] = {
     {
         .key = "cipher-none",
         .fault = FAULT_SERVER,
-        .cause = "{host} refuses every cipher that TLS ever had, so it cannot use its own "
-                 "certificate: none is loaded, or its key cannot be used",
+        .cause =
+            "{host} refuses every cipher that TLS ever had: its certificate or its key is not "
+            "loaded or cannot be used, or its settings leave no cipher or group that fits them",
         .remedy = "Read the TLS error in the log of {host} and load certificate and key (Postfix: "
                   "postconf -n | grep smtpd_tls; smtpd_tls_chain_files = /PATH/KEY-AND-CHAIN.pem)",
     },
@@ -360,6 +361,27 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy =
             "Allow X25519 and P-256 on {host} (Postfix: tls_eecdh_auto_curves at its default; "
             "OpenSSL: Groups unset in openssl.cnf)",
+    },
+    {
+        .key = "stops-before-signing",
+        .fault = FAULT_SERVER,
+        .cause =
+            "{host} {closes} the connection after its Certificate, where it has to sign its key "
+            "exchange: its private key cannot sign, or it finds no group for that{though}",
+        .remedy =
+            "Read the TLS errors in the log of {host} at that time: its key does not load or "
+            "is not that of its certificate, or its list of curves has none of X25519, P-256, "
+            "P-384; {probe} shows the same",
+    },
+    {
+        .key = "name-or-none",
+        .fault = FAULT_SERVER,
+        .cause =
+            "{host} has no certificate for the name \"{sni}\" in SNI, nor one for a client that "
+            "gives no name: it answers both with the alert unrecognized_name",
+        .remedy =
+            "Load a certificate on {host} for the name that its MX record has, and make it the "
+            "default (Go servers answer so where none is loaded at all)",
     },
     {
         .key = "version-unknown",

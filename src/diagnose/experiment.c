@@ -179,9 +179,21 @@ static bool next_of(const enum dial *plan, size_t count, const struct experiment
     next_of((const enum dial[]){ __VA_ARGS__ },                                                    \
             sizeof((const enum dial[]){ __VA_ARGS__ }) / sizeof(enum dial), (made), (dial))
 
+/* Neither a small ClientHello nor TLS 1.2 helps. Many servers (Windows among them) hang up without a
+ * word where no cipher or version fits, so everything that there ever was is offered before the
+ * rest, and with SNI: an answer clears that. */
+static bool next_for_obstinate(const struct experiments *made, enum dial *dial)
+{
+    const struct observation *raw = experiment_find(made, DIAL_RAW_OBSOLETE);
+
+    if (raw == NULL)
+        return NEXT_OF(made, dial, DIAL_RAW_OBSOLETE);
+    return experiment_succeeded(raw) ? NEXT_OF(made, dial, DIAL_OLD_VERSIONS)
+                                     : NEXT_OF(made, dial, DIAL_WITHOUT_SNI, DIAL_OLD_VERSIONS);
+}
+
 /* A peer that says nothing: is it the size of the ClientHello, TLS 1.3, tickets or SNI in it? A
- * small one has only the name in common with the first; where it fails too, it is the name, or all
- * that we offer is too new. */
+ * small one tells the first two from the rest; then one question each. */
 static bool next_for_mute(const struct experiments *made, enum dial *dial)
 {
     const struct observation *small = experiment_find(made, DIAL_SMALL_HELLO);
@@ -196,7 +208,20 @@ static bool next_for_mute(const struct experiments *made, enum dial *dial)
         return false;
     if (experiment_succeeded(small))
         return NEXT_OF(made, dial, DIAL_WITHOUT_TICKETS, DIAL_WITHOUT_SNI);
-    return NEXT_OF(made, dial, DIAL_WITHOUT_SNI, DIAL_RAW_OBSOLETE, DIAL_OLD_VERSIONS);
+    return next_for_obstinate(made, dial);
+}
+
+/* Asked for a certificate, and then the end: does another answer help? Where no alert says that it
+ * is about that, TLS 1.3 itself may be what does not work. */
+static bool next_for_client_certificate(const struct observation *first,
+                                        const struct experiments *made, enum dial *dial)
+{
+    enum dial other = first->tls.client_certificate_sent ? DIAL_WITHOUT_CLIENT_CERTIFICATE
+                                                         : DIAL_WITH_CLIENT_CERTIFICATE;
+
+    if (first->tls.version == TLS_VERSION_1_3 && fatal_alert(&first->tls, false) == NULL)
+        return NEXT_OF(made, dial, other, DIAL_TLS12_ONLY);
+    return NEXT_OF(made, dial, other);
 }
 
 static bool next_for(enum trouble trouble, const struct observation *first,
@@ -206,10 +231,7 @@ static bool next_for(enum trouble trouble, const struct observation *first,
     case TROUBLE_NONE: return false;
     case TROUBLE_SILENT: return NEXT_OF(made, dial, DIAL_PLAIN_TLS);
     case TROUBLE_NO_EHLO: return NEXT_OF(made, dial, DIAL_HELO);
-    case TROUBLE_CLIENT_CERTIFICATE:
-        return first->tls.client_certificate_sent
-                   ? NEXT_OF(made, dial, DIAL_WITHOUT_CLIENT_CERTIFICATE)
-                   : NEXT_OF(made, dial, DIAL_WITH_CLIENT_CERTIFICATE);
+    case TROUBLE_CLIENT_CERTIFICATE: return next_for_client_certificate(first, made, dial);
     case TROUBLE_WEAK_DH: return NEXT_OF(made, dial, DIAL_SECURITY_LEVEL_0, DIAL_LARGE_GROUPS_ONLY);
     case TROUBLE_LEGACY: return NEXT_OF(made, dial, DIAL_LEGACY_RENEGOTIATION);
     case TROUBLE_OUR_REFUSAL: return NEXT_OF(made, dial, DIAL_SECURITY_LEVEL_0, DIAL_TLS12_ONLY);

@@ -63,6 +63,7 @@ static bool is_the_trouble(const struct judge *judge)
     enum dial dial = seen->tls.client_certificate_sent ? DIAL_WITHOUT_CLIENT_CERTIFICATE
                                                        : DIAL_WITH_CLIENT_CERTIFICATE;
     const struct observation *other = experiment_find(judge->experiments, dial);
+    const struct observation *tls12 = experiment_find(judge->experiments, DIAL_TLS12_ONLY);
 
     if (alert != NULL && alert->description == 116)
         return true;
@@ -73,11 +74,12 @@ static bool is_the_trouble(const struct judge *judge)
         return true;
     if (other == NULL || experiment_succeeded(other) || !same_end(seen, other))
         return true;
-    /* The same end with and without one. Where ours was shown it may be refused, and one demanded
-     * too; that a stranger's fares no better than none says less. */
-    return seen->tls.client_certificate_sent ||
-           (alert != NULL &&
-            (alert->description == 40 || alert->description == 49 || alert->description == 51));
+    if (tls12 != NULL && experiment_succeeded(tls12))
+        return false; /* with the same answer of ours: it is TLS 1.3 that does not work */
+    /* The same end with and without one. A server that wants one of its own authority hangs up on a
+     * stranger's as it does on none; an alert speaks for itself. */
+    return seen->tls.client_certificate_sent || alert == NULL || alert->description == 40 ||
+           alert->description == 49 || alert->description == 51;
 }
 
 static const char *authorities(struct judge *judge)

@@ -120,10 +120,36 @@ static bool by_name(struct judge *judge)
            without->tls.sni == NULL && explain(judge, "sni-intolerant");
 }
 
+static bool has_small_group(const struct tls_facts *tls)
+{
+    return tls->group_bits > 0 && tls->group_bits < 2048;
+}
+
+static bool add_too_weak(struct judge *judge, const struct tls_facts *tls)
+{
+    struct finding *finding;
+
+    if (has_small_group(tls)) {
+        finding = JUDGE_ADD(judge, "handshake-weak-dh",
+                            { "bits", arena_format(judge->arena, "%d bits", tls->group_bits) });
+    } else {
+        finding = judge_add(judge, "handshake-no-common-cipher", NULL, 0);
+        JUDGE_REWORD(
+            judge, finding, "security-level",
+            { "theirs", arena_format(judge->arena, "%s, %s%s%s", tls_version_name(tls->version),
+                                     tls->cipher == NULL ? "cipher unknown" : tls->cipher,
+                                     tls->signature == NULL ? "" : ", signed with ",
+                                     tls->signature == NULL ? "" : tls->signature) });
+    }
+    judge_prove_dials(judge, finding);
+    return true;
+}
+
 /* A small ClientHello passes and one of TLS 1.2 does: the larger one without TLS 1.3 tells. */
 static bool by_hello(struct judge *judge)
 {
     enum trial small = trial(judge, DIAL_SMALL_HELLO), tls12 = trial(judge, DIAL_TLS12_ONLY);
+    const struct tls_facts *with;
     bool large_one_was_lost =
         trial(judge, DIAL_RAW_OBSOLETE) == FAILED && !spoke(judge, DIAL_RAW_OBSOLETE);
 
@@ -133,9 +159,12 @@ static bool by_hello(struct judge *judge)
     if (small == WORKED && trial(judge, DIAL_WITHOUT_TICKETS) != WORKED &&
         (tls12 == FAILED || (tls12 == WORKED && large_one_was_lost)))
         return explain_size(judge);
-    if (tls12 == WORKED)
-        return explain(judge, "tls13-intolerant");
-    return false;
+    if (tls12 != WORKED)
+        return false;
+    /* An offer of TLS 1.3 names groups of finite-field DH, and whoever has none of these may not use
+     * its own then: RFC 7919 section 4. */
+    with = &experiment_find(judge->experiments, DIAL_TLS12_ONLY)->tls;
+    return has_small_group(with) ? add_too_weak(judge, with) : explain(judge, "tls13-intolerant");
 }
 
 static bool by_tickets(struct judge *judge)
@@ -156,26 +185,6 @@ static bool add_version(struct judge *judge, uint16_t version)
                                            tls_version_name(version)) },
                   { "ours", judge_offer(judge, &judge->seen->tls) });
 
-    judge_prove_dials(judge, finding);
-    return true;
-}
-
-static bool add_too_weak(struct judge *judge, const struct tls_facts *tls)
-{
-    struct finding *finding;
-
-    if (tls->group_bits > 0 && tls->group_bits < 2048) {
-        finding = JUDGE_ADD(judge, "handshake-weak-dh",
-                            { "bits", arena_format(judge->arena, "%d bits", tls->group_bits) });
-    } else {
-        finding = judge_add(judge, "handshake-no-common-cipher", NULL, 0);
-        JUDGE_REWORD(
-            judge, finding, "security-level",
-            { "theirs", arena_format(judge->arena, "%s, %s%s%s", tls_version_name(tls->version),
-                                     tls->cipher == NULL ? "cipher unknown" : tls->cipher,
-                                     tls->signature == NULL ? "" : ", signed with ",
-                                     tls->signature == NULL ? "" : tls->signature) });
-    }
     judge_prove_dials(judge, finding);
     return true;
 }

@@ -167,6 +167,19 @@ static void judge_our_refusal(struct judge *judge)
     add_our_alert(judge);
 }
 
+static struct finding *add_unknown_name(struct judge *judge)
+{
+    const struct observation *without = experiment_find(judge->experiments, DIAL_WITHOUT_SNI);
+    const struct tls_alert *again =
+        without == NULL ? NULL : judge_fatal_alert(&without->tls, false);
+    const char *sni = text_printable(judge->arena, span_of(judge->seen->tls.sni), false);
+    struct finding *finding = JUDGE_ADD(judge, "handshake-name-not-recognized", { "sni", sni });
+
+    if (again != NULL && again->description == 112)
+        JUDGE_REWORD(judge, finding, "name-or-none", { "sni", sni });
+    return finding;
+}
+
 static void judge_their_alert(struct judge *judge, const struct tls_alert *alert)
 {
     const struct tls_facts *tls = &judge->seen->tls;
@@ -174,8 +187,7 @@ static void judge_their_alert(struct judge *judge, const struct tls_alert *alert
     struct finding *finding;
 
     if (alert->description == 112 && tls->sni != NULL) {
-        finding = JUDGE_ADD(judge, "handshake-name-not-recognized",
-                            { "sni", text_printable(judge->arena, span_of(tls->sni), false) });
+        finding = add_unknown_name(judge);
     } else if (alert->description == 70) {
         finding = JUDGE_ADD(judge, "handshake-no-common-version",
                             { "theirs", "another version of TLS" }, { "ours", ours });
@@ -196,6 +208,13 @@ static void judge_their_alert(struct judge *judge, const struct tls_alert *alert
     judge_prove_dials(judge, finding);
 }
 
+/* TLS 1.2: its Certificate was the last that came, and what it has to sign was due. */
+static bool stopped_before_signing(const struct tls_facts *tls)
+{
+    return tls->last_message_received == 11 && tls->version != 0 &&
+           tls->version < TLS_VERSION_1_3 && says(tls->cipher, "DHE_");
+}
+
 static void judge_mute(struct judge *judge)
 {
     const struct observation *seen = judge->seen;
@@ -206,6 +225,9 @@ static void judge_mute(struct judge *judge)
         JUDGE_ADD(judge, code, { "when", when_it_stopped(judge) },
                   { "seconds", judge_wait(judge, seen->timeout_ms) }, { "though", though(judge) });
 
+    if (seen->ending != ENDING_TIMEOUT && stopped_before_signing(&seen->tls))
+        JUDGE_REWORD(judge, finding, "stops-before-signing",
+                     { "closes", judge_closes(seen->ending) }, { "though", though(judge) });
     if (seen->tls.first_bytes.len > 0)
         judge_prove(judge, finding, "first bytes of its answer: %s",
                     text_hex(judge->arena, span_part(seen->tls.first_bytes, 0, 24)));

@@ -23,6 +23,11 @@ static bool without_tickets(enum dial dial)
     return dial == DIAL_WITHOUT_TICKETS || dial == DIAL_SMALL_HELLO;
 }
 
+static bool everything(enum dial dial)
+{
+    return dial == DIAL_RAW_OBSOLETE;
+}
+
 static bool small(enum dial dial)
 {
     return dial == DIAL_SMALL_HELLO;
@@ -56,7 +61,12 @@ static size_t play(const struct observation *first, works_if *works, struct expe
     while (experiment_next(first, made, &dial)) {
         assert_true(made->count < EXPERIMENTS_MOST);
         assert_null(experiment_find(made, dial)); /* none twice */
-        (void)sample_experiment(made, first, dial, works(dial));
+        if (dial == DIAL_RAW_OBSOLETE && works(dial))
+            sample_raw_answer(made, first, HELLO_ANSWERED,
+                              (struct hello_answer){ .version = TLS_VERSION_1_2,
+                                                     .cipher = works == everything ? 5 : 0xc02f });
+        else
+            (void)sample_experiment(made, first, dial, works(dial));
     }
     return made->count;
 }
@@ -117,8 +127,9 @@ static void stops_when_one_cause_is_left(void **state)
         enum dial last;
         size_t most;
     } cases[] = {
-        { ENDING_CLOSED, 0, without_sni, DIAL_AS_CONFIGURED, 4 },
+        { ENDING_CLOSED, 0, without_sni, DIAL_AS_CONFIGURED, 5 },
         { ENDING_RESET, 0, without_tickets, DIAL_AS_CONFIGURED, 5 },
+        { ENDING_CLOSED, 0, everything, DIAL_RAW_OBSOLETE, 3 },
         { ENDING_TIMEOUT, 0, small, DIAL_WITHOUT_SNI, 4 },
         { ENDING_CLOSED, 0, not_tls13, DIAL_AS_CONFIGURED, 4 },
         { ENDING_CLOSED, 0, old, DIAL_OLD_VERSIONS, 5 },
@@ -206,6 +217,11 @@ static void changes_the_client_certificate_where_one_was_asked_for(void **state)
     seen.tls.client_certificate_sent = true;
     (void)play(&seen, never, &made);
     assert_int_equal(made.items[0]->dial, DIAL_WITHOUT_CLIENT_CERTIFICATE);
+    seen.tls.version = TLS_VERSION_1_3; /* and it may be TLS 1.3 itself */
+    assert_int_equal(play(&seen, never, &made), 2);
+    assert_int_equal(made.items[1]->dial, DIAL_TLS12_ONLY);
+    sample_alert(&seen, 116, false); /* unless it says what it is */
+    assert_int_equal(play(&seen, never, &made), 1);
 }
 
 static void leaves_a_server_alone_that_has_had_enough(void **state)

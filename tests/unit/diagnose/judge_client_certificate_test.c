@@ -115,6 +115,20 @@ static void blames_ours_where_the_server_hangs_up_with_it_and_without(void **sta
     expect(&seen, &made, "client-certificate-expired");
 }
 
+/* GnuTLS, Exchange: whoever shows none, or one of an authority that it does not know, is cut off
+ * without an alert. */
+static void blames_us_for_having_none_where_a_strangers_does_not_help(void **state)
+{
+    struct observation seen;
+    struct experiments made = { .count = 0 };
+
+    (void)state;
+    asked(&seen, false, false);
+    seen.ending = ENDING_RESET;
+    (void)sample_experiment(&made, &seen, DIAL_WITH_CLIENT_CERTIFICATE, false);
+    expect(&seen, &made, "client-certificate-required");
+}
+
 static void only_warns_where_nothing_failed_by_it(void **state)
 {
     struct observation seen;
@@ -135,10 +149,13 @@ static void leaves_other_endings_to_others(void **state)
     struct experiments made = { .count = 0 };
 
     (void)state;
-    asked(&seen, false, false); /* the same end with one: it is not about that */
+    asked(&seen, true, false); /* without one TLS 1.2 succeeds: it is not about that */
+    seen.reached = STEP_AFTER_TLS;
     seen.ending = ENDING_RESET;
+    seen.ended_after_tls = true;
     (void)sample_experiment(&made, &seen, DIAL_WITH_CLIENT_CERTIFICATE, false);
-    expect_first(sample_judge(&seen, &made), "handshake-reset", FAULT_SERVER, SEVERITY_FATAL);
+    (void)sample_experiment(&made, &seen, DIAL_TLS12_ONLY, true);
+    expect_first(sample_judge(&seen, &made), "after-tls-closed", FAULT_SERVER, SEVERITY_FATAL);
     sample_no_handshake(&seen, ENDING_TLS); /* never asked for one */
     sample_alert(&seen, 49, false);
     expect_first(sample_judge(&seen, NULL), "handshake-alert", FAULT_SERVER, SEVERITY_FATAL);
@@ -148,5 +165,6 @@ SAMPLES_RUN(cmocka_unit_test(blames_us_for_having_none),
             cmocka_unit_test(blames_ours_where_it_is_refused),
             cmocka_unit_test(names_what_is_wrong_with_ours_first),
             cmocka_unit_test(blames_ours_where_the_server_hangs_up_with_it_and_without),
+            cmocka_unit_test(blames_us_for_having_none_where_a_strangers_does_not_help),
             cmocka_unit_test(only_warns_where_nothing_failed_by_it),
             cmocka_unit_test(leaves_other_endings_to_others))

@@ -139,6 +139,23 @@ static void calls_unstable_what_works_when_repeated(void **state)
     expect("handshake-alert", FAULT_SERVER, "unstable");
 }
 
+/* GnuTLS with a group of its own: RFC 7919 section 4 forbids it where TLS 1.3 names others. */
+static void finds_a_small_group_behind_tls13(void **state)
+{
+    struct observation *made_one;
+
+    (void)state;
+    begin(ENDING_TLS, 40);
+    (void)sample_experiment(&made, &first, DIAL_OLD_VERSIONS, false);
+    (void)sample_experiment(&made, &first, DIAL_TLS12_ONLY, true);
+    made_one = arena_new(&arena, 1, sizeof *made_one);
+    *made_one = *made.items[1];
+    made_one->tls.version = TLS_VERSION_1_2;
+    made_one->tls.group_bits = 1024;
+    made.items[1] = made_one;
+    expect("handshake-weak-dh", FAULT_SERVER, "1024 bits");
+}
+
 static void names_a_group_where_the_cipher_would_do(void **state)
 {
     (void)state;
@@ -181,6 +198,7 @@ SAMPLES_RUN(cmocka_unit_test(finds_a_version_that_is_too_old), cmocka_unit_test(
             cmocka_unit_test(finds_what_the_hello_must_not_hold),
             cmocka_unit_test(tells_size_from_version),
             cmocka_unit_test(calls_unstable_what_works_when_repeated),
+            cmocka_unit_test(finds_a_small_group_behind_tls13),
             cmocka_unit_test(names_a_group_where_the_cipher_would_do),
             cmocka_unit_test(keeps_the_symptom_where_nothing_helps),
             cmocka_unit_test(finds_tickets_behind_a_hang_up_inside_tls))

@@ -154,7 +154,39 @@ static void warns_of_a_small_group_that_others_refuse(void **state)
     assert_int_equal(sample_judge(&seen, NULL)->count, 0);
 }
 
-SAMPLES_RUN(cmocka_unit_test(knows_why_our_own_library_refused),
+/* Go's crypto/tls, where it has no certificate at all. */
+static void tells_an_unknown_name_from_no_certificate(void **state)
+{
+    struct observation seen;
+    struct experiments made = { .count = 0 };
+
+    (void)state;
+    sample_no_handshake(&seen, ENDING_TLS);
+    sample_alert(&seen, 112, false);
+    (void)sample_experiment(&made, &seen, DIAL_WITHOUT_SNI, false);
+    assert_non_null(strstr(sample_judge(&seen, &made)->items[0].cause, "nor one for a client"));
+}
+
+/* mbed TLS with groups that we lack, and whoever has a key in a token that is not there. */
+static void says_where_the_server_should_have_signed(void **state)
+{
+    struct observation seen;
+
+    (void)state;
+    sample_no_handshake(&seen, ENDING_CLOSED);
+    seen.tls.has_server_hello = true;
+    seen.tls.version = TLS_VERSION_1_2;
+    seen.tls.cipher = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
+    seen.tls.last_message_received = 11;
+    expect(&seen, "handshake-closed", SEVERITY_FATAL);
+    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "cannot sign"));
+    seen.tls.cipher = "TLS_RSA_WITH_AES_128_GCM_SHA256"; /* signs nothing */
+    assert_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "cannot sign"));
+}
+
+SAMPLES_RUN(cmocka_unit_test(says_where_the_server_should_have_signed),
+            cmocka_unit_test(tells_an_unknown_name_from_no_certificate),
+            cmocka_unit_test(knows_why_our_own_library_refused),
             cmocka_unit_test(says_that_an_alert_of_ours_is_ours),
             cmocka_unit_test(names_what_a_refusal_of_ours_means),
             cmocka_unit_test(names_the_version_that_the_server_chose),
