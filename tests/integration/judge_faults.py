@@ -71,6 +71,8 @@ def start(case, world):
     server = case.build(world)
     if server is None:
         return None, free_port()
+    if hasattr(server, "port"):  # it listens already
+        return server, server.port
     listener = FullQueue() if server == "full" else Listener(server, case.backlog)
     return listener, listener.port
 
