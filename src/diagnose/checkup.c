@@ -11,6 +11,7 @@ enum {
     HOSTS_MOST = 64, /* addresses of all MX hosts together */
     AT_ONCE = 8,     /* addresses that are dialled side by side */
     CONNECT_MOST_MS = 10 * 1000,
+    EXPERIMENT_LEAST_MS = 200,
 };
 
 /* One address under way. */
@@ -165,6 +166,19 @@ static bool start_experiment(struct call *call, enum dial way)
     return dial(call, way, seen, NULL);
 }
 
+/* An experiment that has less time than the peer took to come as far as STARTTLS would fail for
+ * that alone, and prove nothing. */
+static bool has_time_for_experiment(const struct call *call)
+{
+    const struct observation *first = &call->host->observation;
+    int64_t spoken_ms = 0;
+
+    for (enum step step = STEP_CONNECT; step < STEP_HANDSHAKE && step < first->reached; step++)
+        if (first->step_ms[step] > 0)
+            spoken_ms += first->step_ms[step];
+    return patience_ms(call->run, INT64_MAX) >= spoken_ms + spoken_ms / 2 + EXPERIMENT_LEAST_MS;
+}
+
 static void take_observation(void *owner, struct observation *observation)
 {
     struct call *call = owner;
@@ -175,7 +189,7 @@ static void take_observation(void *owner, struct observation *observation)
     if (observation != &host->observation)
         host->experiments.items[host->experiments.count++] = observation;
     if (run->settings.with_experiments && host->experiments.count < EXPERIMENTS_MOST &&
-        loop_now_ms(run->settings.loop) < run->deadline_ms &&
+        has_time_for_experiment(call) &&
         experiment_next(&host->observation, &host->experiments, &next) &&
         start_experiment(call, next))
         return;
