@@ -1,0 +1,146 @@
+#include "queue/database.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+bool database_open(struct database *database, const char *path, enum database_access access,
+                   int busy_ms, struct error *err)
+{
+    int flags =
+        SQLITE_OPEN_NOMUTEX | (access == DATABASE_OWN ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                                      : SQLITE_OPEN_READONLY);
+    int code;
+
+    *database = (struct database){ 0 };
+    if ((size_t)snprintf(database->path, sizeof database->path, "%s", path) >=
+        sizeof database->path)
+        return error_set(err, ERROR_USAGE, "the path %.100s... is too long", path);
+    code = sqlite3_open_v2(path, &database->connection, flags, NULL);
+    if (code == SQLITE_OK) {
+        sqlite3_extended_result_codes(database->connection, 1);
+        sqlite3_busy_timeout(database->connection, busy_ms);
+        return true;
+    }
+    error_set(err, ERROR_SYSTEM, "opening %s: %s", path,
+              database->connection == NULL ? "no memory" : sqlite3_errmsg(database->connection));
+    database_close(database);
+    return false;
+}
+
+void database_close(struct database *database)
+{
+    for (size_t i = 0; i < DATABASE_STATEMENTS; i++)
+        sqlite3_finalize(database->statements[i]);
+    sqlite3_close(database->connection);
+    database->connection = NULL;
+    memset(database->statements, 0, sizeof database->statements);
+}
+
+bool database_run(struct database *database, const char *sql, struct error *err)
+{
+    int code = sqlite3_exec(database->connection, sql, NULL, NULL, NULL);
+
+    if (code == SQLITE_OK)
+        return true;
+    (void)database_status(database, code, err);
+    return false;
+}
+
+bool database_prepare(struct database *database, const char *const *sql, size_t count,
+                      struct error *err)
+{
+    assert(count <= DATABASE_STATEMENTS);
+    database->sql = sql;
+    for (size_t i = 0; i < count; i++) {
+        int code = sqlite3_prepare_v3(database->connection, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &database->statements[i], NULL);
+
+        if (code != SQLITE_OK) {
+            (void)database_status(database, code, err);
+            return false;
+        }
+    }
+    return true;
+}
+
+sqlite3_stmt *database_use(struct database *database, size_t index)
+{
+    sqlite3_stmt *statement = database->statements[index];
+
+    assert(statement != NULL);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return statement;
+}
+
+/* A file that may not grow, by quota or by limit, is as full as a disk. */
+static bool is_full(struct database *database, int code)
+{
+    int reason = sqlite3_system_errno(database->connection);
+
+    if ((code & 0xff) == SQLITE_FULL)
+        return true;
+    return (code & 0xff) == SQLITE_IOERR &&
+           (reason == ENOSPC || reason == EDQUOT || reason == EFBIG);
+}
+
+enum queue_status database_status(struct database *database, int code, struct error *err)
+{
+    int primary = code & 0xff;
+
+    if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
+        return QUEUE_OK;
+    error_set(err, primary == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_SYSTEM, "%s: %s (%d)",
+              database->path, sqlite3_errmsg(database->connection),
+              sqlite3_extended_errcode(database->connection));
+    if (is_full(database, code))
+        return QUEUE_FULL;
+    return primary == SQLITE_BUSY || primary == SQLITE_LOCKED ? QUEUE_BUSY : QUEUE_FAILED;
+}
+
+enum queue_status database_do(struct database *database, sqlite3_stmt *statement, struct error *err)
+{
+    enum queue_status status = database_status(database, sqlite3_step(statement), err);
+
+    sqlite3_reset(statement);
+    return status;
+}
+
+void database_bind(sqlite3_stmt *statement, int parameter, struct span text)
+{
+    /* NULL would be the SQL NULL; every column of ours is a text. */
+    sqlite3_bind_text(statement, parameter, text.len == 0 ? "" : text.data, (int)text.len,
+                      SQLITE_STATIC);
+}
+
+void database_bind_bytes(sqlite3_stmt *statement, int parameter, struct span bytes)
+{
+    sqlite3_bind_blob(statement, parameter, bytes.len == 0 ? "" : bytes.data, (int)bytes.len,
+                      SQLITE_STATIC);
+}
+
+struct span database_borrow(sqlite3_stmt *statement, int column)
+{
+    const char *data = sqlite3_column_blob(statement, column);
+
+    return (struct span){ data, (size_t)sqlite3_column_bytes(statement, column) };
+}
+
+struct span database_text(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+    return arena_copy_bytes(arena, database_borrow(statement, column));
+}
+
+int64_t database_number(struct database *database, const char *sql, int64_t otherwise)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = otherwise;
+
+    if (sqlite3_prepare_v2(database->connection, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}

@@ -1,0 +1,64 @@
+/* queue/database.h - a thin layer over SQLite: files, statements bound and read as spans, errors as a status.
+ *
+ * One connection belongs to one thread at a time. Internal to queue/.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "queue/store.h"
+
+enum { DATABASE_STATEMENTS = 32 };
+
+struct database {
+    sqlite3 *connection; /* NULL: not open */
+    sqlite3_stmt *statements[DATABASE_STATEMENTS];
+    const char *const *sql; /* their texts, borrowed */
+    char path[4096];
+};
+
+enum database_access {
+    DATABASE_OWN,  /* read and write, made if missing */
+    DATABASE_LOOK, /* read what others write */
+};
+
+/* Waits at most `busy_ms` for others. */
+MUST_CHECK bool database_open(struct database *database, const char *path,
+                              enum database_access access, int busy_ms, struct error *err);
+
+/* Also where it is not open. */
+void database_close(struct database *database);
+
+/* Several statements without parameters. */
+MUST_CHECK bool database_run(struct database *database, const char *sql, struct error *err);
+
+/* Prepares each of `count` texts; database_use then takes its index. */
+MUST_CHECK bool database_prepare(struct database *database, const char *const *sql, size_t count,
+                                 struct error *err);
+
+/* The statement, fresh: reset and without parameters. */
+sqlite3_stmt *database_use(struct database *database, size_t index);
+
+/* What a result code means to whoever asked, and in words: "writing PATH: database or disk is full". */
+enum queue_status database_status(struct database *database, int code, struct error *err);
+
+/* Steps a statement that gives no row. */
+MUST_CHECK enum queue_status database_do(struct database *database, sqlite3_stmt *statement,
+                                         struct error *err);
+
+/* The span must outlive the step. */
+void database_bind(sqlite3_stmt *statement, int parameter, struct span text);
+void database_bind_bytes(sqlite3_stmt *statement, int parameter, struct span bytes);
+
+/* A copy in the arena. */
+struct span database_text(sqlite3_stmt *statement, int column, struct arena *arena);
+
+/* Borrowed until the next step. */
+struct span database_borrow(sqlite3_stmt *statement, int column);
+
+/* The answer of a query for one number; `otherwise` where it gives no row or fails. */
+int64_t database_number(struct database *database, const char *sql, int64_t otherwise);

@@ -1,0 +1,18 @@
+/* queue/lock.h - one process per queue: a locked file that names its holder.
+ *
+ * The kernel drops the lock with the process, however it ends; the file stays.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+
+/* Makes and locks the file and writes our process id into it; *descriptor is then to be given to
+ * queue_lock_close. False also where another instance, be it in this process, has it; the error
+ * then names the file and the holder. */
+MUST_CHECK bool queue_lock_open(const char *path, int *descriptor, struct error *err);
+
+/* -1 is nothing. Sets -1. */
+void queue_lock_close(int *descriptor);

@@ -1,0 +1,365 @@
+#include "queue/store.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/store_internal.h"
+
+enum {
+    LINGER_MS = 20, /* how long parts alone may keep a transaction open */
+    TIDY_MS = 250,  /* from work to looking for room to give back, and to looking again */
+};
+
+const char *queue_status_name(enum queue_status status)
+{
+    static const char *const names[] = { [QUEUE_OK] = "ok",
+                                         [QUEUE_FULL] = "full",
+                                         [QUEUE_BUSY] = "busy",
+                                         [QUEUE_FAILED] = "failed",
+                                         [QUEUE_ABSENT] = "absent" };
+
+    return names[status];
+}
+
+struct queue_store_settings queue_store_defaults(const char *folder)
+{
+    return (struct queue_store_settings){ .folder = folder,
+                                          .waiting_most = 4096,
+                                          .patience_ms = 30000,
+                                          .tracking_days = 30,
+                                          .clock = clock_system(),
+                                          .backend = &queue_sqlite };
+}
+
+int64_t queue_store_now_ms(const struct queue_store *store)
+{
+    return store->settings.clock.monotonic_ms(&store->settings.clock);
+}
+
+int64_t queue_store_now_s(const struct queue_store *store)
+{
+    return store->settings.clock.wall_s(&store->settings.clock);
+}
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/* Both kinds of mailboxes have no limit of their own: as many answers come as were asked for, and
+ * `waiting` bounds what is asked. */
+void queue_store_post(struct mailbox *mailbox, struct queue_request *request)
+{
+    bool was_posted = mailbox_post(mailbox, &request->message);
+
+    assert(was_posted);
+    (void)was_posted;
+}
+
+void queue_store_answer(struct queue_request *request)
+{
+    queue_store_post(request->door->answers, request);
+}
+
+/* Its parts are to go as soon as that can be written; what finds no room here goes when the queue
+ * is opened next. */
+void queue_store_abandon(struct queue_store *store, int64_t id)
+{
+    if (store->abandoned_count < QUEUE_ABANDONED)
+        store->abandoned[store->abandoned_count++] = id;
+}
+
+static void answer_failure(struct queue_store *store, struct queue_request *request,
+                           enum queue_status status)
+{
+    request->status = status;
+    if (request->work->undo != NULL)
+        request->work->undo(store, request);
+    queue_store_answer(request);
+}
+
+static void answer_waiters(struct queue_store *store, enum queue_status status)
+{
+    struct mailbox_message *next = store->waiters;
+
+    store->waiters = NULL;
+    store->last_waiter = &store->waiters;
+    while (next != NULL) {
+        struct queue_request *request = (struct queue_request *)(void *)next;
+
+        next = next->next;
+        if (status == QUEUE_OK)
+            queue_store_answer(request);
+        else
+            answer_failure(store, request, status);
+    }
+}
+
+/* Behind the others, for after the commit. */
+void queue_store_wait_for_commit(struct queue_store *store, struct queue_request *request)
+{
+    request->message.next = NULL;
+    *store->last_waiter = &request->message;
+    store->last_waiter = &request->message.next;
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+static bool begin(struct queue_store *store)
+{
+    if (store->is_in_transaction)
+        return true;
+    store->batch_status = store->backend->begin(store->queue, &store->err);
+    store->is_in_transaction = store->batch_status == QUEUE_OK;
+    store->began_at_ms = queue_store_now_ms(store);
+    store->batch_bytes = 0;
+    store->puts = store->settled = 0;
+    return store->is_in_transaction;
+}
+
+static void note_failure(struct queue_store *store)
+{
+    store->stats.failures++;
+    snprintf(store->stats.last_failure, sizeof store->stats.last_failure, "%.255s",
+             store->err.text);
+}
+
+static void keep_batch(struct queue_store *store)
+{
+    store->stats.commits++;
+    store->stats.puts += store->puts;
+    store->stats.settled += store->settled;
+    queue_store_keep_stories(store);
+}
+
+static void tidy_later(struct queue_store *store)
+{
+    if (!store->will_tidy)
+        loop_timer_start(store->tidy, TIDY_MS);
+    store->will_tidy = true;
+}
+
+static void undo_batch(struct queue_store *store)
+{
+    store->backend->rollback(store->queue);
+    queue_store_drop_stories(store);
+    note_failure(store);
+}
+
+/* Commits, or rolls back where something failed, and tells those who wait. */
+static void finish(struct queue_store *store)
+{
+    enum queue_status status = store->batch_status;
+
+    loop_timer_stop(store->linger);
+    if (store->is_in_transaction) {
+        if (status == QUEUE_OK)
+            status = store->backend->commit(store->queue, &store->err);
+        if (status == QUEUE_OK)
+            keep_batch(store);
+        else
+            undo_batch(store);
+        tidy_later(store);
+    }
+    store->is_in_transaction = false;
+    store->batch_status = QUEUE_OK;
+    store->stories = STORIES_NONE;
+    answer_waiters(store, status);
+}
+
+static bool is_batch_large(const struct queue_store *store)
+{
+    return store->is_in_transaction &&
+           (store->batch_bytes >= QUEUE_COMMIT_BYTES ||
+            queue_store_now_ms(store) - store->began_at_ms >= QUEUE_COMMIT_MS);
+}
+
+/* Takes down how a piece of work ended. */
+void queue_store_take_status(struct queue_store *store, struct queue_request *request,
+                             enum queue_status status)
+{
+    request->status = status;
+    if (status != QUEUE_OK && status != QUEUE_ABSENT)
+        store->batch_status = status;
+}
+
+static void fail_without_transaction(struct queue_store *store, struct queue_request *request)
+{
+    note_failure(store);
+    answer_failure(store, request, store->batch_status);
+    store->batch_status = QUEUE_OK;
+}
+
+static bool has_waited_too_long(const struct queue_store *store,
+                                const struct queue_request *request)
+{
+    return request->may_be_refused &&
+           queue_store_now_ms(store) - request->asked_at_ms > store->settings.patience_ms;
+}
+
+static void work_on(struct queue_store *store, struct queue_request *request)
+{
+    if (has_waited_too_long(store, request)) {
+        store->refused++;
+        request->status = QUEUE_BUSY;
+        queue_store_answer(request);
+    } else if (!begin(store)) {
+        fail_without_transaction(store, request);
+    } else {
+        request->work->perform(store, request);
+    }
+    if (store->batch_status != QUEUE_OK || is_batch_large(store))
+        finish(store);
+}
+
+static void work(void *owner)
+{
+    struct queue_store *store = owner;
+    struct mailbox_message *message;
+
+    while ((message = mailbox_take(store->requests)) != NULL) {
+        struct queue_request *request = (struct queue_request *)(void *)message;
+
+        store->waiting--;
+        if (request == &store->stop)
+            store->is_stopping = true;
+        else
+            work_on(store, request);
+    }
+    if (store->waiters != NULL || store->is_stopping)
+        finish(store);
+    else if (store->is_in_transaction)
+        loop_timer_start(store->linger, LINGER_MS);
+    if (store->is_stopping)
+        loop_stop(store->loop);
+}
+
+static void end_linger(void *owner)
+{
+    finish(owner);
+}
+
+static enum queue_status drop_all(struct queue_store *store)
+{
+    enum queue_status status = QUEUE_OK;
+
+    for (size_t i = 0; i < store->abandoned_count && status == QUEUE_OK; i++)
+        status = store->backend->drop(store->queue, store->abandoned[i], &store->err);
+    return status == QUEUE_OK ? store->backend->commit(store->queue, &store->err) : status;
+}
+
+/* Bodies of messages that were given up while nothing could be written. */
+static void drop_abandoned(struct queue_store *store)
+{
+    if (store->backend->begin(store->queue, &store->err) != QUEUE_OK)
+        return;
+    if (drop_all(store) == QUEUE_OK)
+        store->abandoned_count = 0;
+    else
+        store->backend->rollback(store->queue);
+}
+
+static void tidy(void *owner)
+{
+    struct queue_store *store = owner;
+    bool has_more = true;
+
+    store->will_tidy = false;
+    if (!store->is_in_transaction) {
+        if (store->abandoned_count > 0)
+            drop_abandoned(store);
+        has_more = store->backend->tidy(store->queue) || store->abandoned_count > 0;
+    }
+    if (has_more)
+        tidy_later(store);
+}
+
+/* ---- the thread ----------------------------------------------------------------------------- */
+
+static void *run(void *argument)
+{
+    struct queue_store *store = argument;
+
+    loop_run(store->loop);
+    return NULL;
+}
+
+/* Signals are for the threads that serve. */
+static bool start_thread(struct queue_store *store, struct error *err)
+{
+    sigset_t all, before;
+    int failure;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failure = pthread_create(&store->thread, NULL, run, store);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure == 0)
+        return true;
+    return error_set(err, ERROR_SYSTEM, "starting the queue's thread: %s", strerror(failure));
+}
+
+static bool open_tracking(struct queue_store *store, struct error *err)
+{
+    char path[4096];
+
+    if (store->settings.tracking_days <= 0)
+        return true;
+    if ((size_t)snprintf(path, sizeof path, "%s/tracking", store->settings.folder) >= sizeof path)
+        return error_set(err, ERROR_USAGE, "the folder's name is too long");
+    return tracking_open(path, store->settings.tracking_days, &store->tracking, err);
+}
+
+static bool open_parts(struct queue_store *store, struct error *err)
+{
+    return store->backend->open(store->settings.folder, &store->queue, &store->newest_id, err) &&
+           open_tracking(store, err) && loop_open(&store->loop, err) &&
+           mailbox_open(store->loop, 0, work, store, &store->requests, err) &&
+           loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&
+           loop_timer_open(store->loop, tidy, store, &store->tidy, err) && start_thread(store, err);
+}
+
+static void close_parts(struct queue_store *store)
+{
+    mailbox_close(&store->requests);
+    loop_timer_close(&store->linger);
+    loop_timer_close(&store->tidy);
+    loop_close(&store->loop);
+    tracking_close(&store->tracking);
+    if (store->queue != NULL)
+        store->backend->close(&store->queue);
+    memory_free(store);
+}
+
+bool queue_store_open(const struct queue_store_settings *settings, struct queue_store **store,
+                      struct error *err)
+{
+    struct queue_store *made = memory_new(1, sizeof *made);
+
+    *store = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for the queue");
+    made->settings = *settings;
+    made->backend = settings->backend == NULL ? &queue_sqlite : settings->backend;
+    made->last_waiter = &made->waiters;
+    if (!open_parts(made, err)) {
+        close_parts(made);
+        return false;
+    }
+    *store = made;
+    return true;
+}
+
+void queue_store_close(struct queue_store **store)
+{
+    struct queue_store *closing = *store;
+
+    *store = NULL;
+    if (closing == NULL)
+        return;
+    assert(closing->doors == 0); /* so that nothing waits, and there is room for one more */
+    closing->waiting++;
+    queue_store_post(closing->requests, &closing->stop);
+    pthread_join(closing->thread, NULL);
+    close_parts(closing);
+}

@@ -1,0 +1,550 @@
+/* tests/unit/queue/store_sqlite_test.c - promises of queue/store.h, kept by SQLite */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../test.h"
+#include "asking.h"
+#include "queue/id.h"
+
+enum { LATER_S = ASKING_NOW_S + 300, ARENA_BYTES = 64 * 1024 * 1024 };
+
+static struct asking asking;
+static struct arena arena;
+
+static int open_one(void **state)
+{
+    (void)state;
+    asking_open(&asking);
+    arena_init(&arena, ARENA_BYTES);
+    return 0;
+}
+
+static int close_one(void **state)
+{
+    (void)state;
+    arena_clear(&arena);
+    asking_close(&asking);
+    return 0;
+}
+
+static int64_t put(const char *recipients)
+{
+    int64_t id;
+
+    assert_int_equal(asking_put(&asking, "sender@example.net", recipients, 1000, 1000, &id),
+                     QUEUE_OK);
+    return id;
+}
+
+static int64_t in_state(enum queue_state state)
+{
+    return asking_stats(&asking).recipients[state];
+}
+
+static void what_was_put_comes_back_as_it_was(void **state)
+{
+    struct queue_list list;
+    int64_t id = put("a@example.org,b@example.com");
+    const struct queue_envelope *envelope;
+    const struct queue_recipient *recipient;
+
+    (void)state;
+    list = asking_list(&asking, (struct queue_selection){ .id = id }, &arena);
+    assert_int_equal(list.message_count, 1);
+    envelope = &list.messages[0].envelope;
+    assert_int_equal(envelope->id, id);
+    assert_true(span_equal(envelope->sender, span_of("sender@example.net")));
+    assert_true(span_equal(envelope->envid, span_of("QQ314159")));
+    assert_true(span_equal(envelope->message_id, span_of("<one@example.net>")));
+    assert_int_equal(envelope->returns, QUEUE_RETURN_HEADERS);
+    assert_true(envelope->is_8bit);
+    assert_false(envelope->is_smtputf8);
+    assert_int_equal(envelope->received_at_s, ASKING_NOW_S);
+    assert_int_equal(envelope->size_bytes, 1000);
+    assert_true(span_equal(envelope->origin.client_address, span_of("192.0.2.1")));
+    assert_true(span_equal(envelope->origin.helo, span_of("mail.example.net")));
+    assert_true(span_equal(envelope->origin.tls_version, span_of("TLSv1.3")));
+    assert_true(span_equal(envelope->origin.tls_cipher, span_of("TLS_AES_256_GCM_SHA384")));
+    assert_int_equal(list.messages[0].recipient_count, 2);
+    recipient = &list.messages[0].recipients[1];
+    assert_true(span_equal(recipient->address, span_of("b@example.com")));
+    assert_true(span_equal(recipient->orcpt, span_of("rfc822;someone@example.org")));
+    assert_int_equal(recipient->notify, QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY);
+    assert_int_equal(recipient->state, QUEUE_WAITING);
+    assert_int_equal(recipient->attempts, 0);
+    assert_true(asking_has_body(&asking, id, 1000));
+}
+
+static void a_body_of_any_size_and_in_any_parts_comes_back_byte_for_byte(void **state)
+{
+    static const struct {
+        size_t size, part;
+    } cases[] = { { 0, 1 },
+                  { 1, 1 },
+                  { 10, 3 },
+                  { QUEUE_PART_BYTES, QUEUE_PART_BYTES },
+                  { QUEUE_PART_BYTES + 1, QUEUE_PART_BYTES },
+                  { 10 * 1024 * 1024, QUEUE_PART_BYTES },
+                  { 100000, 1024 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t id;
+
+        assert_int_equal(
+            asking_put(&asking, "", "a@example.org", cases[i].size, cases[i].part, &id), QUEUE_OK);
+        assert_true(asking_has_body(&asking, id, cases[i].size));
+    }
+    asking_reopen(&asking);
+    assert_int_equal(asking_stats(&asking).messages, 7);
+    assert_int_equal(asking_stats(&asking).body_bytes,
+                     12 + 2 * QUEUE_PART_BYTES + 10 * 1024 * 1024 + 100000);
+}
+
+static void a_put_that_is_aborted_leaves_nothing(void **state)
+{
+    static char bytes[1000];
+    struct queue_put put = { .id = queue_door_id(asking.door), .bytes = { bytes, sizeof bytes } };
+
+    (void)state;
+    queue_put_append(asking.door, &put, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(put.request.status, QUEUE_OK);
+    queue_put_abort(asking.door, &put, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(put.request.status, QUEUE_OK);
+    assert_true(asking_has_body(&asking, put.id, 0));
+    assert_int_equal(asking_stats(&asking).messages, 0);
+}
+
+static void parts_that_never_became_a_message_are_gone_after_a_restart(void **state)
+{
+    static char bytes[1000];
+    struct queue_put put = { .id = queue_door_id(asking.door), .bytes = { bytes, sizeof bytes } };
+
+    (void)state;
+    queue_put_append(asking.door, &put, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    asking_reopen(&asking);
+    assert_true(asking_has_body(&asking, put.id, 0));
+}
+
+static void bytes_of_an_address_are_kept_whatever_they_are(void **state)
+{
+    static const char odd[] = "\"\xff'; DROP TABLE message; --\"@\xc3\xa9xample.org";
+    struct queue_list list;
+    int64_t id = put(odd);
+
+    (void)state;
+    list = asking_list(&asking, (struct queue_selection){ .id = id }, &arena);
+    assert_true(span_equal(list.messages[0].recipients[0].address, span_of(odd)));
+}
+
+static void a_lease_takes_what_is_due_and_nobody_else_gets_it(void **state)
+{
+    struct queue_lease first, second;
+    int64_t id = put("a@example.org,b@example.com");
+
+    (void)state;
+    first = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(first.message_count, 1);
+    assert_int_equal(first.messages[0].envelope.id, id);
+    assert_int_equal(first.messages[0].recipient_count, 2);
+    assert_int_equal(first.next_due_at_s, first.until_s);
+    second = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(second.message_count, 0);
+    assert_int_equal(in_state(QUEUE_LEASED), 2);
+}
+
+static void a_lease_that_ends_gives_back(void **state)
+{
+    struct queue_lease first, second;
+
+    (void)state;
+    put("a@example.org");
+    first = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    second = asking_lease(&asking, first.until_s, 10, &arena);
+    assert_int_equal(second.message_count, 1);
+    /* The first holder comes late: a deferral counts no more, a delivery does. */
+    assert_int_equal(asking_settle(&asking, &first, 0, 0, QUEUE_DEFERRED, LATER_S), 0);
+    assert_int_equal(asking_settle(&asking, &first, 0, 0, QUEUE_DONE, 0), 1);
+    assert_int_equal(asking_settle(&asking, &second, 0, 0, QUEUE_DONE, 0), 0);
+    assert_int_equal(asking_stats(&asking).messages, 0);
+}
+
+static void a_restart_gives_leases_back_at_once(void **state)
+{
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org");
+    asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    asking_reopen(&asking);
+    assert_int_equal(in_state(QUEUE_WAITING), 1);
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(lease.message_count, 1);
+}
+
+static void a_lease_is_no_larger_than_asked_and_says_when_more_is_due(void **state)
+{
+    struct queue_lease lease;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        put("a@example.org,b@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 3, &arena);
+    assert_int_equal(lease.message_count, 2);
+    assert_int_equal(lease.messages[0].recipient_count, 2);
+    assert_int_equal(lease.messages[1].recipient_count, 1);
+    assert_true(lease.messages[0].envelope.id < lease.messages[1].envelope.id);
+    assert_int_equal(lease.next_due_at_s, ASKING_NOW_S);
+}
+
+static void what_is_deferred_comes_back_when_it_is_due_with_its_last_attempt(void **state)
+{
+    struct queue_lease lease;
+    const struct queue_recipient *recipient;
+
+    (void)state;
+    put("a@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(asking_settle(&asking, &lease, 0, 0, QUEUE_DEFERRED, LATER_S), 1);
+    assert_int_equal(in_state(QUEUE_DEFERRED), 1);
+    lease = asking_lease(&asking, LATER_S - 1, 10, &arena);
+    assert_int_equal(lease.message_count, 0);
+    assert_int_equal(lease.next_due_at_s, LATER_S);
+    lease = asking_lease(&asking, LATER_S, 10, &arena);
+    assert_int_equal(lease.message_count, 1);
+    recipient = &lease.messages[0].recipients[0];
+    assert_int_equal(recipient->attempts, 1);
+    assert_true(recipient->has_warned);
+    assert_true(span_equal(recipient->last_code, span_of("4.7.5")));
+    assert_true(span_equal(recipient->last_reply, span_of("454 later")));
+    assert_true(span_equal(recipient->last_finding, span_of("certificate-expired")));
+}
+
+static void what_is_given_back_untried_has_no_attempt(void **state)
+{
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(asking_settle(&asking, &lease, 0, 0, QUEUE_WAITING, LATER_S), 1);
+    assert_int_equal(in_state(QUEUE_WAITING), 1);
+    lease = asking_lease(&asking, LATER_S, 10, &arena);
+    assert_int_equal(lease.messages[0].recipients[0].attempts, 0);
+}
+
+static void a_message_goes_with_its_last_recipient_and_not_before(void **state)
+{
+    int64_t id = put("a@example.org,b@example.org,c@example.org");
+    struct queue_lease lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+
+    (void)state;
+    asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0);
+    asking_settle(&asking, &lease, 0, 1, QUEUE_BOUNCED, 0);
+    assert_int_equal(in_state(QUEUE_DONE), 1);
+    assert_int_equal(in_state(QUEUE_BOUNCED), 1);
+    assert_true(asking_has_body(&asking, id, 1000));
+    asking_settle(&asking, &lease, 0, 2, QUEUE_DONE, 0);
+    assert_int_equal(asking_stats(&asking).messages, 0);
+    assert_int_equal(asking_stats(&asking).body_bytes, 0);
+    for (unsigned i = 0; i < QUEUE_STATES; i++)
+        assert_int_equal(in_state((enum queue_state)i), 0);
+    assert_true(asking_has_body(&asking, id, 0));
+}
+
+static void counts_in_memory_are_those_of_the_file(void **state)
+{
+    struct queue_stats before, after;
+    struct queue_lease lease;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        put("a@example.org,b@example.com");
+    lease = asking_lease(&asking, ASKING_NOW_S, 6, &arena);
+    asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0);
+    asking_settle(&asking, &lease, 0, 1, QUEUE_DEFERRED, LATER_S);
+    asking_settle(&asking, &lease, 1, 0, QUEUE_BOUNCED, 0);
+    asking_settle(&asking, &lease, 1, 1, QUEUE_DONE, 0);
+    asking_settle(&asking, &lease, 2, 0, QUEUE_DEFERRED, LATER_S);
+    asking_settle(&asking, &lease, 2, 1, QUEUE_DEFERRED, LATER_S);
+    asking_change(&asking, QUEUE_HOLD, (struct queue_selection){ .domain = span_of("example.com") },
+                  ASKING_NOW_S);
+    before = asking_stats(&asking);
+    assert_int_equal(before.messages, 3);
+    asking_reopen(&asking);
+    after = asking_stats(&asking);
+    assert_memory_equal(before.recipients, after.recipients, sizeof before.recipients);
+    assert_int_equal(before.messages, after.messages);
+    assert_int_equal(before.body_bytes, after.body_bytes);
+}
+
+static void what_is_held_waits_for_a_release(void **state)
+{
+    struct queue_selection all = { 0 };
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org,b@EXAMPLE.com");
+    assert_int_equal(asking_change(&asking, QUEUE_HOLD,
+                                   (struct queue_selection){ .domain = span_of("example.COM") },
+                                   ASKING_NOW_S)
+                         .changed,
+                     1);
+    lease = asking_lease(&asking, LATER_S, 10, &arena);
+    assert_int_equal(lease.messages[0].recipient_count, 1);
+    assert_true(span_equal(lease.messages[0].recipients[0].address, span_of("a@example.org")));
+    assert_int_equal(asking_change(&asking, QUEUE_RELEASE, all, LATER_S).changed, 1);
+    lease = asking_lease(&asking, LATER_S, 10, &arena);
+    assert_true(span_equal(lease.messages[0].recipients[0].address, span_of("b@EXAMPLE.com")));
+}
+
+static void holding_what_is_under_way_lets_it_end(void **state)
+{
+    struct queue_selection all = { 0 };
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org,b@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(asking_change(&asking, QUEUE_HOLD, all, ASKING_NOW_S).changed, 2);
+    assert_int_equal(asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0), 1);
+    assert_int_equal(asking_settle(&asking, &lease, 0, 1, QUEUE_DEFERRED, LATER_S), 0);
+    assert_int_equal(in_state(QUEUE_DONE), 1);
+    assert_int_equal(in_state(QUEUE_HELD), 1);
+}
+
+static void a_retry_makes_due_what_waits(void **state)
+{
+    struct queue_selection all = { 0 };
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    asking_settle(&asking, &lease, 0, 0, QUEUE_DEFERRED, LATER_S);
+    assert_int_equal(asking_change(&asking, QUEUE_RETRY, all, ASKING_NOW_S + 1).changed, 1);
+    lease = asking_lease(&asking, ASKING_NOW_S + 1, 10, &arena);
+    assert_int_equal(lease.message_count, 1);
+    assert_int_equal(lease.messages[0].recipients[0].attempts, 1);
+}
+
+static void what_is_deleted_is_gone_and_nothing_else(void **state)
+{
+    int64_t id = put("a@example.org"), other = put("a@example.org,b@example.com");
+    struct queue_lease lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+
+    (void)state;
+    assert_int_equal(
+        asking_change(&asking, QUEUE_DELETE, (struct queue_selection){ .id = id }, ASKING_NOW_S)
+            .changed,
+        1);
+    assert_true(asking_has_body(&asking, id, 0));
+    assert_true(asking_has_body(&asking, other, 1000));
+    assert_int_equal(asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0), 0);
+    assert_int_equal(asking_settle(&asking, &lease, 1, 0, QUEUE_DONE, 0), 1);
+    asking_change(&asking, QUEUE_DELETE,
+                  (struct queue_selection){ .domain = span_of("example.com") }, ASKING_NOW_S);
+    assert_int_equal(asking_stats(&asking).messages, 0);
+}
+
+static void a_change_goes_through_more_than_one_round(void **state)
+{
+    enum { MESSAGES = 30, EACH = 100 };
+    struct queue_selection all = { 0 };
+    char recipients[EACH * 20] = "";
+    size_t used = 0;
+
+    (void)state;
+    for (int i = 0; i < EACH; i++)
+        used += (size_t)snprintf(recipients + used, sizeof recipients - used, "%sr%d@example.org",
+                                 i == 0 ? "" : ",", i);
+    for (int i = 0; i < MESSAGES; i++)
+        put(recipients);
+    assert_int_equal(asking_change(&asking, QUEUE_HOLD, all, ASKING_NOW_S).changed,
+                     MESSAGES * EACH);
+    assert_int_equal(in_state(QUEUE_HELD), MESSAGES * EACH);
+    assert_int_equal(asking_change(&asking, QUEUE_DELETE, all, ASKING_NOW_S).changed,
+                     MESSAGES * EACH);
+    assert_int_equal(asking_stats(&asking).messages, 0);
+}
+
+static void a_list_shows_whole_messages_page_by_page(void **state)
+{
+    struct queue_list list = { .most = 2, .arena = &arena };
+    int64_t ids[5], seen[5];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        ids[i] = put("a@example.org,b@example.com");
+    do {
+        queue_list(asking.door, &list, asking_answered, &asking);
+        asking_wait(&asking, 1);
+        assert_int_equal(list.request.status, QUEUE_OK);
+        for (size_t i = 0; i < list.message_count; i++) {
+            assert_int_equal(list.messages[i].recipient_count, 2);
+            seen[count++] = list.messages[i].envelope.id;
+        }
+    } while (list.has_more);
+    assert_int_equal(count, 5);
+    assert_memory_equal(ids, seen, sizeof ids);
+}
+
+static void a_list_shows_only_what_was_asked_for(void **state)
+{
+    struct queue_list list = { .most = 10, .arena = &arena, .by_state = true };
+    int64_t id = put("a@example.org,b@example.com");
+
+    (void)state;
+    put("a@example.org");
+    list.selection.domain = span_of("Example.Com");
+    list.state = QUEUE_WAITING;
+    queue_list(asking.door, &list, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(list.message_count, 1);
+    assert_int_equal(list.messages[0].envelope.id, id);
+    list.state = QUEUE_HELD;
+    list.after = 0;
+    queue_list(asking.door, &list, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(list.message_count, 0);
+    assert_int_equal(
+        asking_list(&asking, (struct queue_selection){ .id = 5 }, &arena).message_count, 0);
+}
+
+static void memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing(void **state)
+{
+    struct arena small;
+    struct queue_lease lease = {
+        .now_s = ASKING_NOW_S, .until_s = LATER_S, .most = 10, .arena = &small
+    };
+
+    (void)state;
+    put("a@example.org");
+    arena_init(&small, 64);
+    queue_lease(asking.door, &lease, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(lease.request.status, QUEUE_FAILED);
+    assert_int_equal(in_state(QUEUE_WAITING), 1);
+    assert_int_equal(asking_stats(&asking).failures, 1);
+    assert_true(strlen(asking_stats(&asking).last_failure) > 0);
+    arena_clear(&small);
+}
+
+static void a_second_instance_is_refused_with_the_holder_named(void **state)
+{
+    struct queue_store *second = NULL;
+    struct error err = { 0 };
+    char pid[32];
+
+    (void)state;
+    assert_false(queue_store_open(&asking.settings, &second, &err));
+    assert_null(second);
+    snprintf(pid, sizeof pid, "process %ld ", (long)getpid());
+    assert_non_null(strstr(err.text, pid));
+    assert_non_null(strstr(err.text, asking.folder));
+    put("a@example.org"); /* the first works on */
+}
+
+static void a_process_that_was_killed_holds_nothing(void **state)
+{
+    int status;
+    pid_t child;
+
+    (void)state;
+    asking_stop(&asking);
+    child = fork();
+    if (child == 0) {
+        asking_start(&asking);
+        abort();
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    asking_start(&asking);
+    put("a@example.org");
+}
+
+static void ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back(void **state)
+{
+    int64_t id = put("a@example.org");
+    struct queue_lease lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+
+    (void)state;
+    asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0);
+    asking.settings.clock = clock_fixed(ASKING_NOW_S - 86400, 1000);
+    asking_reopen(&asking);
+    assert_true(queue_door_id(asking.door) > id);
+}
+
+static void a_file_of_a_later_version_is_refused(void **state)
+{
+    struct queue_store *store = NULL;
+    struct error err = { 0 };
+    char command[256];
+
+    (void)state;
+    if (system("command -v sqlite3 >/dev/null") != 0)
+        skip();
+    asking_stop(&asking);
+    snprintf(command, sizeof command, "sqlite3 %s/queue.db 'PRAGMA user_version = 9'",
+             asking.folder);
+    assert_int_equal(system(command), 0);
+    assert_false(queue_store_open(&asking.settings, &store, &err));
+    assert_non_null(strstr(err.text, "version"));
+    snprintf(command, sizeof command, "sqlite3 %s/queue.db 'PRAGMA user_version = 1'",
+             asking.folder);
+    assert_int_equal(system(command), 0);
+    asking_start(&asking);
+}
+
+static void a_folder_that_cannot_be_made_is_an_error(void **state)
+{
+    struct queue_store_settings settings = queue_store_defaults("/proc/none/queue");
+    struct queue_store *store = NULL;
+    struct error err = { 0 };
+
+    (void)state;
+    assert_false(queue_store_open(&settings, &store, &err));
+    assert_non_null(strstr(err.text, "/proc/none/queue"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_put_comes_back_as_it_was),
+        TEST(a_body_of_any_size_and_in_any_parts_comes_back_byte_for_byte),
+        TEST(a_put_that_is_aborted_leaves_nothing),
+        TEST(parts_that_never_became_a_message_are_gone_after_a_restart),
+        TEST(bytes_of_an_address_are_kept_whatever_they_are),
+        TEST(a_lease_takes_what_is_due_and_nobody_else_gets_it),
+        TEST(a_lease_that_ends_gives_back),
+        TEST(a_restart_gives_leases_back_at_once),
+        TEST(a_lease_is_no_larger_than_asked_and_says_when_more_is_due),
+        TEST(what_is_deferred_comes_back_when_it_is_due_with_its_last_attempt),
+        TEST(what_is_given_back_untried_has_no_attempt),
+        TEST(a_message_goes_with_its_last_recipient_and_not_before),
+        TEST(counts_in_memory_are_those_of_the_file),
+        TEST(what_is_held_waits_for_a_release),
+        TEST(holding_what_is_under_way_lets_it_end),
+        TEST(a_retry_makes_due_what_waits),
+        TEST(what_is_deleted_is_gone_and_nothing_else),
+        TEST(a_change_goes_through_more_than_one_round),
+        TEST(a_list_shows_whole_messages_page_by_page),
+        TEST(a_list_shows_only_what_was_asked_for),
+        TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
+        TEST(a_second_instance_is_refused_with_the_holder_named),
+        TEST(a_process_that_was_killed_holds_nothing),
+        TEST(ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back),
+        TEST(a_file_of_a_later_version_is_refused),
+        cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
