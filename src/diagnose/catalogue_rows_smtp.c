@@ -383,7 +383,8 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .cause = "{host} does not offer STARTTLS in its EHLO reply",
         .remedy = "Give {host} a certificate and switch STARTTLS on (Postfix: postconf -e "
                   "smtpd_tls_security_level=may smtpd_tls_chain_files=/PATH/KEY-AND-CHAIN.pem; "
-                  "Exim: tls_advertise_hosts = *)",
+                  "Exim: tls_advertise_hosts = *; Exchange: Enable-ExchangeCertificate -Services "
+                  "SMTP for one that names the FQDN of the connector)",
         .source = "RFC 3207 section 4",
         .lab = "no-starttls",
     },

@@ -30,8 +30,10 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .enhanced_status = "4.7.5",
         .title = "The connection is reset in the handshake",
         .cause = "The connection to {host} is reset {when}{though}",
-        .remedy = "Read the log of {host} at that time; if it shows nothing, something in between "
-                  "resets: try {probe} on the host itself and from another network",
+        .remedy = "Read the log of {host} at that time (Windows resets without an alert where its "
+                  "service may not read its private key, or where nothing fits: Schannel events "
+                  "36870 to 36888); if it shows nothing, something in between resets: try {probe} "
+                  "on the host itself and from another network",
         .source = "RFC 8446 section 6.2",
         .lab = "resets-in-handshake",
     },
@@ -435,6 +437,23 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = NULL,
     },
     {
+        .key = "intermediate-of-another-key",
+        .fault = FAULT_SERVER,
+        .cause = "{host} sends {missing} with another key than the one that signed its "
+                 "certificate, so nobody can get from its certificate to a root",
+        .remedy = "Put the {missing} that came with the present certificate into the certificate "
+                  "file of {host} and reload the mail server; with certbot use fullchain.pem",
+    },
+    {
+        .key = "root-expired",
+        .fault = FAULT_SERVER,
+        .cause = "The chain of {host} leads to a root of our trust store that has expired: "
+                 "{subject}, on {date}",
+        .remedy = "If the authority has a newer root, our trust store is too old: apt-get install "
+                  "--only-upgrade ca-certificates. If not, {host} needs a certificate under a root "
+                  "that lasts",
+    },
+    {
         .key = "trusted-without",
         .fault = FAULT_SERVER,
         .cause = "The chain lacks {missing}; we know that certificate from elsewhere, but most "
@@ -473,6 +492,16 @@ const struct catalogue_variant catalogue_variants[] = {
         .cause = "The reply of {host} to EHLO is malformed: {what}; we can read it, stricter "
                  "senders cannot",
         .remedy = NULL,
+    },
+    {
+        .key = "greeting-unfinished",
+        .fault = FAULT_SERVER,
+        .cause = "{endpoint} begins a greeting and does not end it within {seconds}: it keeps "
+                 "senders waiting on purpose, or hangs",
+        .remedy =
+            "Shorten what {host} does against unwanted senders (a tarpit, a banner delay), or "
+            "have our address excepted from it; RFC 5321 lets senders wait five minutes, and "
+            "many wait less",
     },
     {
         .key = "greeting-tolerated",

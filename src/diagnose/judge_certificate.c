@@ -250,14 +250,29 @@ static bool is_about_names(enum chain_flaw_kind kind)
     return kind == CHAIN_NAME_MISMATCH || kind == CHAIN_NAME_ONLY_IN_CN;
 }
 
+/* Cases of a flaw that take words of their own. */
+static void reword_flaw(struct judge *judge, struct finding *finding,
+                        const struct chain_verdict *verdict, const struct chain_flaw *flaw)
+{
+    const char *missing = missing_name(verdict, flaw);
+
+    if (flaw->kind == CHAIN_INCOMPLETE && !flaw->is_fatal)
+        JUDGE_REWORD(judge, finding, "trusted-without", { "missing", missing },
+                     { "download", download(judge, verdict) });
+    else if (flaw->kind == CHAIN_INCOMPLETE && flaw->detail != NULL &&
+             strstr(flaw->detail, "was sent, but with another key") != NULL)
+        JUDGE_REWORD(judge, finding, "intermediate-of-another-key", { "missing", missing });
+    else if (flaw->kind == CHAIN_INTERMEDIATE_EXPIRED && flaw->sent_index < 0)
+        JUDGE_REWORD(judge, finding, "root-expired", { "subject", subject_of(verdict, flaw) },
+                     { "date", text_date(judge->arena, flaw->time_s) });
+}
+
 static void judge_flaw(struct judge *judge, const struct chain_verdict *verdict,
                        const struct chain_flaw *flaw)
 {
     struct finding *finding = add_flaw(judge, verdict, flaw);
 
-    if (flaw->kind == CHAIN_INCOMPLETE && !flaw->is_fatal)
-        JUDGE_REWORD(judge, finding, "trusted-without", { "missing", missing_name(verdict, flaw) },
-                     { "download", download(judge, verdict) });
+    reword_flaw(judge, finding, verdict, flaw);
     if (!is_about_names(flaw->kind))
         finding->severity = severity_of(judge, verdict, flaw, finding->severity);
     else if (is_vouched_otherwise(judge, verdict))

@@ -110,6 +110,9 @@ static void judge_no_greeting(struct judge *judge, struct span bytes)
     if (seen->ending == ENDING_TIMEOUT) {
         finding = JUDGE_ADD(judge, "greeting-timeout",
                             { "seconds", judge_wait(judge, seen->timeout_ms) });
+        if (bytes.len > 0)
+            JUDGE_REWORD(judge, finding, "greeting-unfinished",
+                         { "seconds", judge_wait(judge, seen->timeout_ms) });
         judge_prove_bytes(judge, finding, "what came", bytes);
         if (experiment_find(judge->experiments, DIAL_PLAIN_TLS) != NULL)
             judge_prove(judge, finding, "with TLS from the first byte: %s",

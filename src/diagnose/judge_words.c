@@ -71,7 +71,7 @@ const char *judge_alert_meaning(uint8_t description)
         { 46, "it cannot accept a certificate, for no stated reason" },
         { 47, "a field of the handshake is out of range or contradicts another" },
         { 48, "it does not know the authority that issued a certificate" },
-        { 49, "its access rules do not let us in" },
+        { 49, "its access rules do not let us in, or it has no certificate for the name" },
         { 50, "a message could not be read" },
         { 51, "a signature or Finished message did not verify" },
         { 60, "export rules forbid it" },

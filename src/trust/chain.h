@@ -22,7 +22,8 @@ enum {
     CHAIN_SENT_MOST = 64,
     CHAIN_FLAWS_MOST = 48,
     CHAIN_TRIES_MOST = 64,
-    CHAIN_SOON_DAYS = 14, /* a leaf that ends within so many days gets a notice of it */
+    CHAIN_SOON_DAYS = 14, /* a leaf that ends within so many days, and has lived two thirds of its
+                           * life, gets a notice of it */
 };
 
 enum chain_flaw_kind {

@@ -204,12 +204,14 @@ static void judge_dates(struct chain_work *work, X509 *certificate, bool is_leaf
 
 static void judge_soon(struct chain_work *work)
 {
-    int64_t ends = work->verdict->certificates[0].not_after_s;
+    const struct certificate *leaf = &work->verdict->certificates[0];
+    int64_t ends = leaf->not_after_s;
     int64_t now = work->request->now_s;
     struct chain_flaw *flaw;
 
-    if (ends <= now || ends - now > (int64_t)CHAIN_SOON_DAYS * 24 * 3600)
-        return;
+    if (ends <= now || ends - now > (int64_t)CHAIN_SOON_DAYS * 24 * 3600 ||
+        (leaf->not_before_s > 0 && ends - now > (ends - leaf->not_before_s) / 3))
+        return; /* one of six days is renewed when a third is left */
     flaw = chain_flaw_add(work, CHAIN_EXPIRES_SOON, false, work->sent[0],
                           arena_format(work->arena, "ends %s", text_date(work->arena, ends)));
     if (flaw != NULL)

@@ -90,6 +90,32 @@ static void names_what_to_append_and_where_it_is(void **state)
     assert_non_null(strstr(finding->remedy, "http://aia.example.org/i.der"));
 }
 
+static void says_that_the_intermediate_has_another_key(void **state)
+{
+    struct observation seen;
+
+    (void)state;
+    with_flaw(&seen, CHAIN_INCOMPLETE, true);
+    seen.verdict.flaws[0].detail = "a certificate of this name was sent, but with another key";
+    seen.verdict.missing_issuer = "CN=Sample Intermediate";
+    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause,
+                           "sends CN=Sample Intermediate with another key"));
+}
+
+static void leaves_open_whose_an_expired_root_is(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+
+    (void)state;
+    with_flaw(&seen, CHAIN_INTERMEDIATE_EXPIRED, true);
+    seen.verdict.flaws[0].sent_index = -1; /* not sent: it stands in our store */
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_string_equal(finding->code, "certificate-intermediate-expired");
+    assert_non_null(strstr(finding->cause, "root of our trust store that has expired"));
+    assert_non_null(strstr(finding->remedy, "our trust store is too old"));
+}
+
 static void doubts_a_trust_store_of_long_ago(void **state)
 {
     struct observation seen;
@@ -205,6 +231,8 @@ static void only_warns_where_dane_vouches(void **state)
 SAMPLES_RUN(cmocka_unit_test(gives_each_flaw_its_code),
             cmocka_unit_test(only_warns_where_the_chain_is_trusted_all_the_same),
             cmocka_unit_test(names_what_to_append_and_where_it_is),
+            cmocka_unit_test(says_that_the_intermediate_has_another_key),
+            cmocka_unit_test(leaves_open_whose_an_expired_root_is),
             cmocka_unit_test(doubts_a_trust_store_of_long_ago),
             cmocka_unit_test(lists_every_name_that_it_does_carry),
             cmocka_unit_test(judges_the_name_that_the_level_asks_for),

@@ -64,6 +64,8 @@ static void tells_a_reset_from_a_hang_up_before_the_greeting(void **state)
     assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].evidence[0], "220 mx"));
     before_tls(&seen, STEP_GREETING, ENDING_TIMEOUT);
     expect_first(sample_judge(&seen, NULL), "greeting-timeout", FAULT_SERVER, SEVERITY_FATAL);
+    seen.unfinished = span_of("220-please wait\r\n"); /* a tarpit */
+    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "begins a greeting"));
 }
 
 static void says_what_speaks_where_smtp_should(void **state)

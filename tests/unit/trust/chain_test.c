@@ -839,6 +839,22 @@ static void notices_that_the_leaf_ends_soon(void **state)
     make_free(&leaf);
 }
 
+/* Nobody renews a certificate of six days two weeks ahead. */
+static void gives_a_short_life_its_own_measure(void **state)
+{
+    struct world *world = *state;
+    struct made leaf = leaf_with((struct make_recipe){ .issuer = &world->inter,
+                                                       .begins_s = MAKE_NOW_S - MAKE_DAY_S,
+                                                       .ends_s = MAKE_NOW_S + 5 * MAKE_DAY_S });
+
+    send(world, &leaf, &world->inter, NULL);
+    assert_flaws(world, "");
+    world->request.now_s = MAKE_NOW_S + 4 * MAKE_DAY_S;
+    send(world, &leaf, &world->inter, NULL);
+    assert_flaws(world, "expires-soon");
+    make_free(&leaf);
+}
+
 static void reads_revocation_lists(void **state)
 {
     struct world *world = *state;
@@ -1025,6 +1041,7 @@ int main(void)
         PROMISE(warns_of_strictness_under_compatible_and_refuses_under_strict),
         PROMISE(trusts_a_version_1_root_with_a_warning),
         PROMISE(notices_that_the_leaf_ends_soon),
+        PROMISE(gives_a_short_life_its_own_measure),
         PROMISE(reads_revocation_lists),
         PROMISE(believes_a_staple_only_from_the_issuer_and_only_fresh),
         PROMISE(misses_a_staple_only_where_it_was_asked_and_demanded),
