@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """judge_stacks.py - examines `postern check` against SMTP servers over TLS libraries other than OpenSSL.
 
-usage: judge_stacks.py POSTERN STACK [PROGRAM] [--only GLOB]... [--wrong] [--show] [--trace] and what judge_faults.py takes
+usage: judge_stacks.py POSTERN STACK [PROGRAM] [--only GLOB]... [--wrong] [--show]      STACK may be "field"
 
 Exit status: 0 every threshold is met, 1 one is missed, 2 wrong usage, 77 this stack cannot be had here.
 """

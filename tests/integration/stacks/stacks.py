@@ -171,4 +171,13 @@ class Java(Stack):
             self.machine.wait()
 
 
-STACKS = {one.name: one for one in (Gnutls, Mbedtls, Wolfssl, Go, Node, Java)}
+class Field(Stack):
+    """No library: what is met in the field, by hand and by Python."""
+
+    name = "field"
+
+    def prepare(self, program):
+        return []
+
+
+STACKS = {one.name: one for one in (Gnutls, Mbedtls, Wolfssl, Go, Node, Java, Field)}
