@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#include "lab/client_hello.h"
+#include "lab/server_hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,11 +12,11 @@ static void answer(const struct client_hello *hello)
     static const uint16_t ciphers[] = { 0x0005, 0x000a, 0xc02b };
     static const uint8_t random[32];
     uint8_t out[128];
-    size_t len = client_hello_answer(hello, 0x0302, ciphers, 3, random, out, sizeof out);
+    size_t len = server_hello_answer(hello, 0x0302, ciphers, 3, random, out, sizeof out);
 
     assert(len == 7 || len == 47);
-    assert(client_hello_answer(hello, 0x0302, ciphers, 3, random, out, len) == len);
-    assert(client_hello_answer(hello, 0x0302, ciphers, 3, random, out, len - 1) == 0);
+    assert(server_hello_answer(hello, 0x0302, ciphers, 3, random, out, len) == len);
+    assert(server_hello_answer(hello, 0x0302, ciphers, 3, random, out, len - 1) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "lab/client_hello.h"
+#include "lab/server_hello.h"
 #include "net/stream.h"
 
 enum {
@@ -353,7 +353,7 @@ static bool answer_obsolete(struct fault_session *session, const struct client_h
         close_session(session, true);
         return false;
     }
-    len = client_hello_answer(hello, row->version, row->ciphers, row->cipher_count, random, answer,
+    len = server_hello_answer(hello, row->version, row->ciphers, row->cipher_count, random, answer,
                               sizeof answer);
     session->hearing = HEARING_NOTHING;
     if (!stream_send(session->stream, (struct span){ (const char *)answer, len })) {

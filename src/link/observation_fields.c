@@ -193,6 +193,19 @@ static const struct field alert_item = { .kind = FIELD_RECORD, .record = &alert_
 static const struct field bytes_item = { .kind = FIELD_BYTES };
 static const struct field text_item = { .kind = FIELD_TEXT };
 
+#define OFFER(n, member, count)                                                                    \
+    {                                                                                              \
+        .name = (n), .kind = FIELD_LIST, AT(struct tls_offer, member),                             \
+        .count_offset = offsetof(struct tls_offer, count), .most = TLS_OFFER_MOST,                 \
+        .item = &text_item                                                                         \
+    }
+static const struct field offer_fields[] = {
+    OFFER("versions", versions, version_count),    OFFER("ciphers", ciphers, cipher_count),
+    OFFER("groups", groups, group_count),          OFFER("signatures", signatures, signature_count),
+    OFFER("protocols", protocols, protocol_count),
+};
+const struct record offer_record = RECORD(struct tls_offer, offer_fields);
+
 #define TLS(k, n, member)                                                                          \
     {                                                                                              \
         .name = (n), .kind = (k), AT(struct tls_facts, member)                                     \
@@ -207,6 +220,7 @@ static const struct field tls_fields[] = {
     TLS(FIELD_TLS_VERSION, "offered_maximum", offered_maximum),
     TLS(FIELD_SIZE, "hello_bytes", hello_bytes),
     TLS(FIELD_BOOL, "offered_ticket", offered_ticket),
+    { .name = "offer", .kind = FIELD_RECORD, AT(struct tls_facts, offer), .record = &offer_record },
     { .name = "first_bytes",
       .kind = FIELD_BYTES,
       AT(struct tls_facts, first_bytes),
@@ -253,7 +267,7 @@ static const struct field tls_fields[] = {
     TLS(FIELD_U64, "library_code", library_code),
     TLS(FIELD_TEXT_OR_NULL, "library_reason", library_reason),
 };
-static const struct record tls_record = RECORD(struct tls_facts, tls_fields);
+const struct record tls_record = RECORD(struct tls_facts, tls_fields);
 _Static_assert(sizeof(unsigned long) == sizeof(uint64_t), "library_code is saved as 64 bits");
 
 #define CERTIFICATE(k, n, member)                                                                  \
@@ -357,7 +371,7 @@ static const struct field verdict_fields[] = {
       .most = CHAIN_FLAWS_MOST,
       .item = &flaw_item },
 };
-static const struct record verdict_record = RECORD(struct chain_verdict, verdict_fields);
+const struct record verdict_record = RECORD(struct chain_verdict, verdict_fields);
 
 #define ANSWER(k, n, member)                                                                       \
     {                                                                                              \

@@ -24,6 +24,8 @@ enum {
     TLS_ALERTS_MOST = 8,
     TLS_FIRST_BYTES = 512, /* kept of what the peer sent first */
     TLS_AUTHORITIES_MOST = 64,
+    TLS_OFFER_MOST = 256, /* of any list of an offer */
+    TLS_OFFER_PROTOCOLS_MOST = 16,
 };
 
 const char *tls_version_name(uint16_t version);  /* "TLSv1.3"; "0x0305" style for unknown ones */
@@ -75,6 +77,20 @@ struct tls_alert {
     int64_t at_ms;
 };
 
+/* What a ClientHello offers by name, or what a server takes; each in the order of preference. */
+struct tls_offer {
+    const char **versions; /* "TLSv1.3"; before TLS 1.3 a client names but its newest */
+    size_t version_count;
+    const char **ciphers; /* IANA names; none that only signals */
+    size_t cipher_count;
+    const char **groups;
+    size_t group_count; /* 0 where the client leaves the choice to the server */
+    const char **signatures;
+    size_t signature_count;
+    const char **protocols; /* ALPN */
+    size_t protocol_count;
+};
+
 /* What one handshake and what followed showed. In a server's facts "our" ClientHello is the one that
  * the client sent, and the chain is the client's. */
 struct tls_facts {
@@ -82,10 +98,11 @@ struct tls_facts {
     int64_t began_ms, ended_ms;      /* loop time; 0: not reached */
 
     /* what we offered */
-    const char *sni; /* NULL: none */
-    uint16_t offered_minimum, offered_maximum;
+    const char *sni;                           /* NULL: none */
+    uint16_t offered_minimum, offered_maximum; /* a client's minimum: 0 where it does not say */
     size_t hello_bytes; /* of our first ClientHello: the handshake message with its header */
     bool offered_ticket;
+    struct tls_offer offer; /* of the first ClientHello; nothing in it where none was read */
 
     /* what came */
     struct span first_bytes; /* at most TLS_FIRST_BYTES of what the peer sent first */

@@ -2,13 +2,13 @@
 
 #include <string.h>
 
+#include "net/client_hello.h"
 #include "net/hello.h"
 #include "net/octets.h"
 
 enum {
     EXTENSION_SERVER_NAME = 0,
     EXTENSION_STATUS_REQUEST = 5,
-    EXTENSION_SESSION_TICKET = 35,
     EXTENSION_SUPPORTED_VERSIONS = 43,
     EXTENSION_KEY_SHARE = 51,
     EXTENSION_RENEGOTIATION_INFO = 0xff01,
@@ -115,37 +115,24 @@ static void note_encrypted_extensions(struct span body, struct tls_facts *facts)
         facts->sni_was_used |= type == EXTENSION_SERVER_NAME;
 }
 
-/* The name of type host_name: RFC 6066 section 3. */
-static void note_server_name(struct octets *body, struct tls_facts *facts, struct arena *arena)
+static void note_client_hello(struct span message, bool is_server, struct tls_facts *facts,
+                              struct arena *arena)
 {
-    struct octets list = { octets_take_vector(body, 2), false };
-    uint32_t type = octets_take(&list, 1);
-    struct span name = octets_take_vector(&list, 2);
-
-    if (!list.is_short && type == 0 && name.len > 0 && span_find(name, '\0') == name.len)
-        facts->sni = arena_copy(arena, name);
-}
-
-static void note_client_hello(struct span message, struct tls_facts *facts, struct arena *arena)
-{
-    struct octets body = { span_part(message, 4, SIZE_MAX), false }, extensions, one;
-    uint16_t type;
+    struct client_hello hello;
 
     if (facts->hello_bytes != 0) /* the second, after a HelloRetryRequest */
         return;
     facts->hello_bytes = message.len;
-    octets_take(&body, 2);
-    octets_take_bytes(&body, RANDOM_BYTES);
-    octets_take_vector(&body, 1);
-    octets_take_vector(&body, 2);
-    octets_take_vector(&body, 1);
-    extensions = (struct octets){ octets_take_vector(&body, 2), false };
-    while (take_extension(&extensions, &type, &one)) {
-        if (type == EXTENSION_SERVER_NAME)
-            note_server_name(&one, facts, arena);
-        if (type == EXTENSION_SESSION_TICKET)
-            facts->offered_ticket = true;
-    }
+    if (!client_hello_parse(span_part(message, 4, SIZE_MAX), &hello))
+        return;
+    facts->offered_ticket = hello.has_ticket;
+    facts->offer = client_hello_offer(&hello, arena);
+    if (hello.sni[0] != '\0')
+        facts->sni = arena_copy(arena, span_of(hello.sni));
+    if (!is_server) /* what was allowed is known better than what a hello says */
+        return;
+    facts->offered_minimum = client_hello_oldest(&hello);
+    facts->offered_maximum = client_hello_newest(&hello);
 }
 
 /* The OCSP response inside a CertificateStatus: RFC 6066 section 8. */
@@ -336,7 +323,7 @@ void tls_message_note(struct span message, bool is_sent, bool is_server, struct 
     else if (is_sent == is_server)
         note_from_server(type, body, facts, arena);
     else if (type == TLS_MESSAGE_CLIENT_HELLO)
-        note_client_hello(message, facts, arena);
+        note_client_hello(message, is_server, facts, arena);
 }
 
 static void overwrite(uint8_t *message, struct span place, uint16_t number)

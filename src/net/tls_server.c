@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/memory.h"
+#include "net/client_hello.h"
 #include "net/tls_internal.h"
 #include "net/tls_server_internal.h"
 
@@ -264,5 +265,52 @@ bool tls_server_ssl_new(struct tls_server_context *context, SSL **ssl, struct er
     if (*ssl == NULL)
         return error_set(err, ERROR_CRYPTO, "starting TLS: %s", tls_library_reason());
     SSL_set_accept_state(*ssl);
+    return true;
+}
+
+/* OpenSSL tells neither groups nor signature algorithms of a context. As a client under the same
+ * settings it has to say them all. */
+static SSL *as_client(struct tls_server_context *context, BIO *sink)
+{
+    SSL *ssl = SSL_new(context->ssl);
+    BIO *silence = BIO_new(BIO_s_mem());
+
+    if (ssl != NULL && silence != NULL && BIO_up_ref(sink) == 1) {
+        SSL_set_bio(ssl, silence, sink);
+        if (SSL_set_ssl_method(ssl, TLS_client_method()) == 1)
+            return ssl;
+        silence = NULL;
+    }
+    BIO_free(silence);
+    SSL_free(ssl);
+    return NULL;
+}
+
+bool tls_server_offer(struct tls_server_context *context, struct arena *arena,
+                      struct tls_offer *offer, struct error *err)
+{
+    struct client_hello hello;
+    struct span bytes = { NULL, 0 };
+    BIO *sink = BIO_new(BIO_s_mem());
+    SSL *ssl;
+    char *data;
+    bool is_read;
+
+    *offer = (struct tls_offer){ .versions = NULL };
+    ERR_clear_error();
+    ssl = sink == NULL ? NULL : as_client(context, sink);
+    if (ssl != NULL) {
+        SSL_set_connect_state(ssl);
+        SSL_do_handshake(ssl); /* it waits for an answer that nobody gives */
+        bytes.len = (size_t)BIO_get_mem_data(sink, &data);
+        bytes.data = data;
+    }
+    is_read = client_hello_read(bytes, &hello) == CLIENT_HELLO_WHOLE;
+    SSL_free(ssl);
+    BIO_free(sink);
+    ERR_clear_error();
+    if (!is_read)
+        return error_set(err, ERROR_CRYPTO, "the TLS library does not say what it takes");
+    *offer = client_hello_offer(&hello, arena);
     return true;
 }

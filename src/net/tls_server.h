@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/span.h"
@@ -38,3 +39,7 @@ struct tls_server_settings {
 MUST_CHECK bool tls_server_context_new(const struct tls_server_settings *settings,
                                        struct tls_server_context **context, struct error *err);
 void tls_server_context_free(struct tls_server_context **context);
+
+/* What it takes from a client's offer, whatever its certificate can be used for. */
+MUST_CHECK bool tls_server_offer(struct tls_server_context *context, struct arena *arena,
+                                 struct tls_offer *offer, struct error *err);

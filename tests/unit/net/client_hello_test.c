@@ -1,5 +1,5 @@
-/* tests/unit/lab/client_hello_test.c - promises of lab/client_hello.h */
-#include "lab/client_hello.h"
+/* tests/unit/net/client_hello_test.c - promises of net/client_hello.h */
+#include "net/client_hello.h"
 
 #include <string.h>
 
@@ -96,32 +96,87 @@ static void never_reads_past_a_spoiled_byte(void **state)
     }
 }
 
-static void picks_the_servers_first_cipher_that_is_offered(void **state)
+/* A body by hand: reserved values between the others, groups, signatures, ALPN. */
+/* clang-format off */
+static const uint8_t modern_body[] = {
+    3, 3,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, /* random */
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+    0, /* session */
+    0, 10, 0x2a, 0x2a, 0x13, 0x02, 0xc0, 0x2f, 0x12, 0x34, 0x00, 0xff, 1, 0,
+    0, 60, /* extensions */
+    0x3a, 0x3a, 0, 1, 0,
+    0, 10, 0, 8, 0, 6, 0x4a, 0x4a, 0, 29, 0, 23, /* supported_groups */
+    0, 13, 0, 6, 0, 4, 8, 4, 4, 3, /* signature_algorithms */
+    0, 16, 0, 10, 0, 8, 4, 's', 'm', 't', 'p', 2, '\n', 'x', /* ALPN */
+    0, 43, 0, 9, 8, 0x5a, 0x5a, 3, 4, 3, 2, 3, 3, /* supported_versions */
+    0, 35, 0, 2, 1, 2,
+};
+/* clang-format on */
+
+static void names_all_that_a_hello_offers(void **state)
 {
-    static const uint16_t ciphers[] = { 0x0004, 0x0005, 0xc02b };
-    static const uint8_t random[32];
+    struct span body = { (const char *)modern_body, sizeof modern_body };
     struct client_hello hello;
-    uint8_t out[128];
+    struct tls_offer offer;
+    struct arena arena;
 
     (void)state;
-    assert_int_equal(client_hello_read(hello_span, &hello), CLIENT_HELLO_WHOLE);
-    assert_int_equal(client_hello_answer(&hello, 0x0300, ciphers, 3, random, out, sizeof out), 47);
-    assert_int_equal(out[0], 22);
-    assert_int_equal(out[10], 0); /* SSL 3.0 */
-    assert_int_equal(out[44] << 8 | out[45], 0x0005);
+    arena_init(&arena, 64 * 1024);
+    assert_true(client_hello_parse(body, &hello));
+    offer = client_hello_offer(&hello, &arena);
+    assert_int_equal(offer.version_count, 3);
+    assert_string_equal(offer.versions[0], "TLSv1.3");
+    assert_string_equal(offer.versions[1], "TLSv1.1");
+    assert_int_equal(client_hello_oldest(&hello), TLS_VERSION_1_1);
+    assert_int_equal(client_hello_newest(&hello), TLS_VERSION_1_3);
+    assert_int_equal(offer.cipher_count, 3); /* neither the reserved one nor the signal */
+    assert_string_equal(offer.ciphers[0], "TLS_AES_256_GCM_SHA384");
+    assert_string_equal(offer.ciphers[1], "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256");
+    assert_string_equal(offer.ciphers[2], "0x1234");
+    assert_int_equal(offer.group_count, 2);
+    assert_string_equal(offer.groups[1], "secp256r1");
+    assert_int_equal(offer.signature_count, 2);
+    assert_string_equal(offer.signatures[0], "rsa_pss_rsae_sha256");
+    assert_int_equal(offer.protocol_count, 2);
+    assert_string_equal(offer.protocols[0], "smtp");
+    assert_string_equal(offer.protocols[1], "\\nx");
+    arena_clear(&arena);
 }
 
-static void answers_an_alert_where_nothing_is_common(void **state)
+static void takes_the_version_of_an_old_hello_for_its_newest(void **state)
 {
-    static const uint16_t ciphers[] = { 0x0003 };
-    static const uint8_t random[32];
+    struct span body = { (const char *)modern_body, 49 }; /* without extensions */
     struct client_hello hello;
-    uint8_t out[128];
+    struct tls_offer offer;
+    struct arena arena;
 
     (void)state;
-    assert_int_equal(client_hello_read(hello_span, &hello), CLIENT_HELLO_WHOLE);
-    assert_int_equal(client_hello_answer(&hello, 0x0303, ciphers, 1, random, out, sizeof out), 7);
-    assert_memory_equal(out, "\x15\x03\x03\x00\x02\x02\x28", 7);
+    arena_init(&arena, 64 * 1024);
+    assert_true(client_hello_parse(body, &hello));
+    offer = client_hello_offer(&hello, &arena);
+    assert_int_equal(offer.version_count, 1);
+    assert_string_equal(offer.versions[0], "TLSv1.2");
+    assert_int_equal(client_hello_oldest(&hello), 0);
+    assert_int_equal(client_hello_newest(&hello), TLS_VERSION_1_2);
+    assert_false(hello.has_sni || hello.has_tls13);
+    arena_clear(&arena);
+}
+
+static void names_nothing_where_there_is_no_memory(void **state)
+{
+    struct span body = { (const char *)modern_body, sizeof modern_body };
+    struct client_hello hello;
+    struct tls_offer offer;
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena, 8);
+    assert_true(client_hello_parse(body, &hello));
+    offer = client_hello_offer(&hello, &arena);
+    assert_true(arena.exhausted);
+    assert_int_equal(offer.cipher_count + offer.group_count + offer.protocol_count, 0);
+    arena_clear(&arena);
 }
 
 int main(void)
@@ -132,8 +187,9 @@ int main(void)
         cmocka_unit_test(joins_a_hello_split_over_records),
         cmocka_unit_test(refuses_what_is_no_hello),
         cmocka_unit_test(never_reads_past_a_spoiled_byte),
-        cmocka_unit_test(picks_the_servers_first_cipher_that_is_offered),
-        cmocka_unit_test(answers_an_alert_where_nothing_is_common),
+        cmocka_unit_test(names_all_that_a_hello_offers),
+        cmocka_unit_test(takes_the_version_of_an_old_hello_for_its_newest),
+        cmocka_unit_test(names_nothing_where_there_is_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
