@@ -75,15 +75,34 @@ sqlite3_stmt *database_use(struct database *database, size_t index)
     return statement;
 }
 
-/* A file that may not grow, by quota or by limit, is as full as a disk. */
+static bool is_no_room(int reason)
+{
+    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
+}
+
+/* What the file last failed with; SQLite keeps it, errno may be somebody else's by now. */
+static int reason_of(sqlite3_file *file)
+{
+    int reason = 0;
+
+    if (file != NULL && file->pMethods != NULL)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return reason;
+}
+
+/* A file that may not grow, by quota or by limit, is as full as a disk; SQLite takes only ENOSPC
+ * for that. */
 static bool is_full(struct database *database, int code)
 {
-    int reason = sqlite3_system_errno(database->connection);
+    sqlite3_file *file = NULL, *log = NULL;
 
     if ((code & 0xff) == SQLITE_FULL)
         return true;
-    return (code & 0xff) == SQLITE_IOERR &&
-           (reason == ENOSPC || reason == EDQUOT || reason == EFBIG);
+    if (code != SQLITE_IOERR_WRITE)
+        return false;
+    sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    return is_no_room(reason_of(file)) || is_no_room(reason_of(log));
 }
 
 enum queue_status database_status(struct database *database, int code, struct error *err)
