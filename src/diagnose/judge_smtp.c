@@ -152,6 +152,23 @@ static void judge_lost_keyword(struct judge *judge, bool loses_starttls)
     finding->tls_report = NULL;
 }
 
+/* A policy that promises TLS makes its lack more than a lack: RFC 7672 section 2.2, RFC 8461
+ * section 4.1. */
+static void prove_promise(struct judge *judge, struct finding *finding)
+{
+    const struct observation *seen = judge->seen;
+    const char *promise = seen->tlsa == POLICY_TLSA_USABLE || seen->tlsa == POLICY_TLSA_UNUSABLE
+                              ? "a TLSA record in a signed zone"
+                          : seen->sts == POLICY_STS_ENFORCE ? "an MTA-STS policy in force"
+                                                            : NULL;
+
+    if (promise != NULL)
+        judge_prove(judge, finding,
+                    "%s promises TLS there: the server has lost it, or something on the way takes "
+                    "it out",
+                    promise);
+}
+
 static void judge_masked(struct judge *judge)
 {
     const struct observation *seen = judge->seen;
@@ -180,6 +197,7 @@ static void judge_no_starttls(struct judge *judge)
     } else {
         finding = judge_add(judge, "starttls-not-offered", NULL, 0);
         judge_prove_bytes(judge, finding, "reply to EHLO", seen->ehlo.raw);
+        prove_promise(judge, finding);
         if (findings_find(judge->findings, "ehlo-malformed") != NULL)
             judge_prove(judge, finding, "the reply is malformed; STARTTLS may be lost by that");
     }

@@ -44,6 +44,24 @@ static void tells_apart_why_starttls_is_missing(void **state)
     assert_int_equal(sample_judge(&seen, NULL)->count, 0);
 }
 
+/* RFC 7672 section 2.2: a TLSA record says that STARTTLS is there. */
+static void suspects_the_way_where_a_policy_promises_tls(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+    bool is_suspected = false;
+
+    (void)state;
+    until(&seen, STEP_EHLO, ENDING_STOPPED);
+    seen.capabilities.extensions = SMTP_EXTENSION_SIZE;
+    seen.tlsa = POLICY_TLSA_USABLE;
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_string_equal(finding->code, "starttls-not-offered");
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        is_suspected = is_suspected || strstr(finding->evidence[i], "promises TLS") != NULL;
+    assert_true(is_suspected);
+}
+
 static void only_warns_of_what_it_can_read_all_the_same(void **state)
 {
     struct observation seen;
@@ -177,6 +195,7 @@ static void names_what_goes_wrong_inside_tls(void **state)
 }
 
 SAMPLES_RUN(cmocka_unit_test(tells_apart_why_starttls_is_missing),
+            cmocka_unit_test(suspects_the_way_where_a_policy_promises_tls),
             cmocka_unit_test(only_warns_of_what_it_can_read_all_the_same),
             cmocka_unit_test(calls_ehlo_rejected_only_where_helo_works),
             cmocka_unit_test(names_a_broken_ehlo),
