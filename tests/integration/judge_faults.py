@@ -31,19 +31,13 @@ except ImportError:
     print("skipped: python3-cryptography is not installed")
     sys.exit(77)
 
+from ports import free_port  # noqa: E402
 from faults import CASES, can_run, FAULT, HEALTHY, HOST, Listener, World  # noqa: E402
 
 SEVERITIES = ["notice", "warning", "untrusted", "fatal"]
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\x80-\x9f\udc80-\udcff]")  # also bytes that are no UTF-8
 MEMORY_LIMIT_KB = 64 * 1024
 SANITIZED = bool(os.environ.get("POSTERN_SANITIZED"))  # then memory is not ours alone, and time is longer
-
-
-def free_port():
-    """A port where nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class FullQueue:

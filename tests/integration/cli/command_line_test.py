@@ -13,6 +13,9 @@ import tempfile
 import threading
 import unittest
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from ports import free_port  # noqa: E402
+
 POSTERN = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "postern"
 
 
@@ -63,11 +66,6 @@ class Scripted:
     @property
     def target(self):
         return f"127.0.0.1:{self.port}"
-
-
-def closed_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 PLAIN = (b"220 mx.example.org ESMTP\r\n", b"250-mx.example.org\r\n250 SIZE 1000\r\n", b"221 bye\r\n")
@@ -130,7 +128,7 @@ class ExitStatus(unittest.TestCase):
         self.assertIsNone(host["tls"])
 
     def test_a_closed_port_exits_1(self):
-        run = postern("check", "--json", f"127.0.0.1:{closed_port()}")
+        run = postern("check", "--json", f"127.0.0.1:{free_port()}")
         self.assertEqual(run.returncode, 1, run.stderr)
         self.assertEqual(json.loads(run.stdout)["hosts"][0]["findings"][0]["code"], "connect-refused")
 

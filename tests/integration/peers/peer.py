@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from faults import smtp  # noqa: E402
 from faults.peer import HOST, Gone, Listener  # noqa: E402
+from ports import free_ports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START_S = 25  # the longest that a mail server may take to greet
@@ -25,16 +26,6 @@ START_S = 25  # the longest that a mail server may take to greet
 
 class Absent(Exception):
     """This peer cannot be had here; the reason is the text."""
-
-
-def free_ports(count):
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def cache_folder():

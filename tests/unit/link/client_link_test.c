@@ -358,7 +358,7 @@ static void drip(void *owner)
 {
     struct scripted_peer *peer = owner;
 
-    if (peer->stream != NULL && !stream_send(peer->stream, span_of("2")))
+    if (peer->at > 0 && !stream_send(peer->stream, span_of("2"))) /* behind what the script says */
         return;
     loop_timer_start(stage.drip, 5);
 }

@@ -1,0 +1,28 @@
+"""ports.py - ports that are free and stay so until they are used.
+
+The kernel hands out ports of its own range to whoever asks for any, other tests among them; a port
+below that range is taken by nobody by chance.
+"""
+
+import random
+import socket
+
+
+def free_port(address="127.0.0.1"):
+    """A port where nothing listens, over TCP or UDP."""
+    while True:
+        port = random.randrange(10240, 32000)
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
+            try:
+                stream.bind((address, port))
+                datagram.bind((address, port))
+                return port
+            except OSError:
+                continue
+
+
+def free_ports(count):
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
