@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "escape.h"
 
 static const char *store(struct scenario *scenario, struct span text)
 {
@@ -19,60 +20,15 @@ static const char *store(struct scenario *scenario, struct span text)
     return kept;
 }
 
-static bool add_bytes(struct scenario *scenario, char c, size_t count)
-{
-    if (count >= sizeof scenario->bytes - scenario->used)
-        return false;
-    memset(scenario->bytes + scenario->used, c, count);
-    scenario->used += count;
-    return true;
-}
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found = c == '\0' ? NULL : strchr(digits, c);
-
-    return found == NULL ? -1 : (int)(found - digits);
-}
-
-/* Behind a backslash: r n t \ 0, xHH, or {c*N} for N times c. */
-static bool take_escape(struct scenario *scenario, struct span *text)
-{
-    static const char letters[] = "rnt\\0", meant[] = "\r\n\t\\";
-    char c = text->len == 0 ? '!' : span_take(text);
-    const char *known = c == '\0' ? NULL : strchr(letters, c);
-
-    if (known != NULL)
-        return add_bytes(scenario, meant[known - letters], 1);
-    if (c == 'x' && text->len >= 2) {
-        int high = hex_digit(span_take(text)), low = hex_digit(span_take(text));
-
-        return high >= 0 && low >= 0 && add_bytes(scenario, (char)(high << 4 | low), 1);
-    }
-    if (c == '{' && text->len >= 4) {
-        struct span inner = span_take_until(text, '}');
-        char repeated = span_take(&inner);
-        uint64_t count;
-
-        return span_starts_with(inner, "*") &&
-               text_to_number(span_part(inner, 1, inner.len), SCENARIO_BYTES_MOST, &count) &&
-               add_bytes(scenario, repeated, (size_t)count);
-    }
-    return false;
-}
-
 static bool unescape(struct scenario *scenario, struct span text, struct span *bytes)
 {
-    size_t start = scenario->used;
+    char *start = scenario->bytes + scenario->used;
+    size_t len;
 
-    while (text.len > 0) {
-        char c = span_take(&text);
-
-        if (c == '\\' ? !take_escape(scenario, &text) : !add_bytes(scenario, c, 1))
-            return false;
-    }
-    *bytes = (struct span){ scenario->bytes + start, scenario->used - start };
+    if (!escape_undo(text, start, sizeof scenario->bytes - scenario->used, &len))
+        return false;
+    *bytes = (struct span){ start, len };
+    scenario->used += len;
     return true;
 }
 
