@@ -287,6 +287,20 @@ const char *text_date(struct arena *arena, int64_t seconds)
                         (long long)date.year);
 }
 
+const char *text_mail_date(struct arena *arena, int64_t seconds)
+{
+    static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+    static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+    int64_t day = day_of(seconds), left = seconds - day * SECONDS_A_DAY;
+    struct date date = date_from(day);
+
+    return arena_format(arena, "%s, %u %s %04lld %02lld:%02lld:%02lld +0000",
+                        days[((day + 4) % 7 + 7) % 7], date.day, months[date.month - 1],
+                        (long long)date.year, (long long)left / 3600, (long long)left / 60 % 60,
+                        (long long)left % 60);
+}
+
 static bool take_number(struct span *text, size_t digits, uint64_t most, uint64_t *number)
 {
     return text->len >= digits && text_to_number(span_take_front(text, digits), most, number);

@@ -31,6 +31,8 @@ MUST_CHECK bool text_to_number(struct span text, uint64_t most, uint64_t *number
 const char *text_time(struct arena *arena, int64_t seconds);
 /* "21 November 2026" */
 const char *text_date(struct arena *arena, int64_t seconds);
+/* "Sat, 21 Nov 2026 19:05:00 +0000", as mail has it: RFC 5322 section 3.3. */
+const char *text_mail_date(struct arena *arena, int64_t seconds);
 /* Seconds since 1970 from "2026-11-21", "2026-11-21T19:05:00Z" or a plain number of seconds. */
 MUST_CHECK bool text_to_time(struct span text, int64_t *seconds);
 /* "3 days", "1 hour", "25 minutes": the largest unit, for people. */

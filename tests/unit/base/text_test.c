@@ -87,6 +87,10 @@ static void tells_dates_without_a_time_zone(void **state)
     assert_string_equal(text_time(*state, -1), "1969-12-31T23:59:59Z");
     assert_string_equal(text_time(*state, 253402300799), "9999-12-31T23:59:59Z");
     assert_string_equal(text_date(*state, 1795287900), "21 November 2026");
+    assert_string_equal(text_mail_date(*state, 1795287900), "Sat, 21 Nov 2026 19:05:00 +0000");
+    assert_string_equal(text_mail_date(*state, 0), "Thu, 1 Jan 1970 00:00:00 +0000");
+    assert_string_equal(text_mail_date(*state, -1), "Wed, 31 Dec 1969 23:59:59 +0000");
+    assert_string_equal(text_mail_date(*state, 951782400), "Tue, 29 Feb 2000 00:00:00 +0000");
     assert_true(text_to_time(span_of("2020-02-29T00:00:01Z"), &seconds));
     assert_int_equal(seconds, 1582934401);
     assert_true(text_to_time(span_of("2026-11-21"), &seconds));
