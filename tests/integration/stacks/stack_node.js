@@ -1,64 +1,93 @@
-// stack_node.js - one TLS session over Node.js on descriptor 0, as Haraka, WildDuck and their like have it.
+// stack_node.js - STARTTLS servers over Node.js, one a line of standard input, as Haraka and WildDuck have them.
+//
+// Each line is "NAME KEY=VALUE ..."; answers "NAME PORT". Serves until standard input ends.
 'use strict';
 const fs = require('fs');
 const net = require('net');
+const readline = require('readline');
 const tls = require('tls');
 
-const words = {};
-for (const word of process.argv.slice(2)) {
-    const at = word.indexOf('=');
-    words[word.slice(0, at)] = word.slice(at + 1);
-}
+const VERSIONS = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' };
 
-const given = (key) => (words[key] ? fs.readFileSync(words[key]) : undefined);
-const versions = { '1.0': 'TLSv1', '1.1': 'TLSv1.1', '1.2': 'TLSv1.2', '1.3': 'TLSv1.3' };
-
-const options = {
-    isServer: true,
-    cert: given('cert'),
-    key: given('key'),
-    ca: given('ca'),
-    minVersion: versions[words.low || '1.2'],
-    maxVersion: versions[words.high || '1.3'],
-    ciphers: words.ciphers,
-    ecdhCurve: words.group || 'auto',
-    dhparam: given('dh'),
-    requestCert: words.client !== undefined,
-    rejectUnauthorized: words.client === 'require',
-};
-if (words.alpn) options.ALPNProtocols = [words.alpn];
-if (words.sni) {
-    options.SNICallback = (name, done) =>
-        name === words.sni ? done(null, tls.createSecureContext(options)) : done(new Error('no such name'));
-}
-
-setTimeout(() => process.exit(0), 20000).unref();
-
-let answered = '';
-function answer(socket, data) {
-    answered += data;
-    for (let at = answered.indexOf('\n'); at >= 0; at = answered.indexOf('\n')) {
-        const verb = answered.slice(0, 4).toUpperCase();
-        answered = answered.slice(at + 1);
-        if (verb === 'EHLO')
-            socket.write('250-mx.ferry.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n');
-        else if (verb === 'QUIT') {
-            socket.write('221 2.0.0 Bye\r\n');
-            if (words.notify === 'no') plain.destroySoon();
-            else socket.end();
-        } else socket.write('250 2.0.0 OK\r\n');
+function optionsOf(words) {
+    const given = (key) => (words[key] ? fs.readFileSync(words[key]) : undefined);
+    const options = {
+        cert: given('cert'),
+        key: given('key'),
+        ca: given('ca'),
+        minVersion: VERSIONS[words.low || '1.2'],
+        maxVersion: VERSIONS[words.high || '1.3'],
+        ciphers: words.ciphers,
+        ecdhCurve: words.group || 'auto',
+        dhparam: given('dh'),
+        requestCert: words.client !== undefined,
+        rejectUnauthorized: words.client === 'require',
+    };
+    if (words.alpn) options.ALPNProtocols = [words.alpn];
+    if (words.sni) {
+        options.SNICallback = (name, done) =>
+            name === words.sni ? done(null, tls.createSecureContext(options)) : done(new Error('no such name'));
     }
+    return options;
 }
 
-// A server of its own, for that is what sees to client certificates; the connection is handed to it.
-const server = tls.createServer(options, (socket) => {
-    socket.on('data', (data) => answer(socket, data.toString('latin1')));
-    socket.on('error', () => plain.destroy());
-    socket.on('close', () => plain.destroy());
-});
-server.on('tlsClientError', (error) => {
-    if (words.trace) process.stderr.write(error + '\n');
-});
-const plain = new net.Socket({ fd: 0, readable: true, writable: true });
-plain.on('error', () => {});
-server.emit('connection', plain);
+// Calls take(line) for every whole line; what is behind one that returned false is left to others.
+function readLines(socket, take) {
+    let held = '';
+    const onData = (data) => {
+        held += data.toString('latin1');
+        for (let at = held.indexOf('\n'); at >= 0; at = held.indexOf('\n')) {
+            const line = held.slice(0, at).trim().toUpperCase();
+            held = held.slice(at + 1);
+            if (!take(line)) return socket.off('data', onData);
+        }
+    };
+    socket.on('data', onData);
+}
+
+function converse(inside, plain, words) {
+    inside.on('error', () => plain.destroy());
+    inside.on('close', () => plain.destroy());
+    readLines(inside, (line) => {
+        if (line.startsWith('EHLO')) inside.write('250-mx.ferry.example\r\n250-PIPELINING\r\n250 8BITMIME\r\n');
+        else if (line === 'QUIT') {
+            inside.write('221 2.0.0 Bye\r\n');
+            if (words.notify === 'no') plain.destroySoon();
+            else inside.end();
+            return false;
+        } else inside.write('250 2.0.0 OK\r\n');
+        return true;
+    });
+}
+
+function serve(words, answer) {
+    // A server of its own, for that is what sees to client certificates; connections are handed to it.
+    const secure = tls.createServer(optionsOf(words), (inside) => converse(inside, inside._parent || inside, words));
+    secure.on('tlsClientError', () => {});
+    net.createServer((plain) => {
+        plain.on('error', () => plain.destroy());
+        plain.write('220 mx.ferry.example ESMTP Haraka ready\r\n');
+        readLines(plain, (line) => {
+            if (line.startsWith('EHLO')) plain.write('250-mx.ferry.example\r\n250-STARTTLS\r\n250 8BITMIME\r\n');
+            else if (line === 'STARTTLS') {
+                plain.write('220 2.0.0 Ready to start TLS\r\n');
+                plain.pause();
+                secure.emit('connection', plain);
+                return false;
+            } else if (line === 'QUIT') plain.end('221 2.0.0 Bye\r\n');
+            else plain.write('250 2.0.0 OK\r\n');
+            return true;
+        });
+    }).listen(0, '127.0.0.1', function () {
+        answer(this.address().port);
+    });
+}
+
+readline
+    .createInterface({ input: process.stdin })
+    .on('line', (line) => {
+        const [name, ...rest] = line.split(' ');
+        const words = Object.fromEntries(rest.map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
+        serve(words, (port) => process.stdout.write(`${name} ${port}\n`));
+    })
+    .on('close', () => process.exit(0));

@@ -114,15 +114,6 @@ def words_of(words, key):
     return next(word[len(key) + 1 :] for word in words if word.startswith(key + "="))
 
 
-class Node(Stack):
-    name = "node"
-
-    def prepare(self, program):
-        if shutil.which("node") is None:
-            raise Absent("no Node.js here")
-        return ["node", os.path.join(os.path.dirname(os.path.abspath(__file__)), "stack_node.js")]
-
-
 class Remote:
     """A server inside another process."""
 
@@ -133,24 +124,13 @@ class Remote:
         pass
 
 
-class Java(Stack):
-    """One machine for all servers, for it is slow to start."""
-
-    name = "java"
-    lock = threading.Lock()
+class Machine(Stack):
+    """One process for all servers, where starting one takes long. It reads a line for each."""
 
     def prepare(self, program):
-        if shutil.which("javac") is None or shutil.which("java") is None:
-            raise Absent("no Java compiler here")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "StackServer.java")
-        ran = subprocess.run(["javac", "-d", self.folder, source], capture_output=True, text=True)
-        if ran.returncode != 0:
-            raise Absent("Java does not compile the server: " + ran.stderr[-300:])
-        self.count = 0
-        self.machine = subprocess.Popen(
-            ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djdk.tls.ephemeralDHKeySize=1024",
-             "-Djdk.tls.namedGroups=x25519,secp256r1,secp384r1", "-cp", self.folder, "StackServer"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.lock, self.count = threading.Lock(), 0
+        self.machine = subprocess.Popen(self.command_line(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
         return []
 
     def server(self, words):
@@ -159,7 +139,7 @@ class Java(Stack):
             print("server%d" % self.count, *words, file=self.machine.stdin, flush=True)
             answer = self.machine.stdout.readline().split()
         if len(answer) != 2:
-            raise RuntimeError("the Java machine died")
+            raise RuntimeError("the process with all servers died")
         return Remote(int(answer[1]))
 
     def stop(self):
@@ -169,6 +149,30 @@ class Java(Stack):
         except subprocess.TimeoutExpired:
             self.machine.kill()
             self.machine.wait()
+
+
+class Node(Machine):
+    name = "node"
+
+    def command_line(self):
+        if shutil.which("node") is None:
+            raise Absent("no Node.js here")
+        return ["node", os.path.join(os.path.dirname(os.path.abspath(__file__)), "stack_node.js")]
+
+
+class Java(Machine):
+    name = "java"
+
+    def command_line(self):
+        if shutil.which("javac") is None or shutil.which("java") is None:
+            raise Absent("no Java compiler here")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "StackServer.java")
+        ran = subprocess.run(["javac", "-d", self.folder, source], capture_output=True, text=True)
+        if ran.returncode != 0:
+            raise Absent("Java does not compile the server: " + ran.stderr[-300:])
+        # A group of its own for DHE, which it takes only where no named one is left.
+        return ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djdk.tls.ephemeralDHKeySize=1024",
+                "-Djdk.tls.namedGroups=x25519,secp256r1,secp384r1", "-cp", self.folder, "StackServer"]
 
 
 class Field(Stack):
