@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "queue/lock.h"
 
-enum { SCHEMA = 1, BUSY_MS = 250, TIDY_PAGES = 500, SPARE_PAGES = 4096 };
+enum { SCHEMA = 1, BUSY_MS = 250, TIDY_PAGES = 1000, SPARE_PAGES = 4096 };
 
 #define ENVELOPE_COLUMNS                                                                           \
     "id, sender, envid, message_id, returns, is_8bit, is_smtputf8, received_at, size, "            \

@@ -57,19 +57,19 @@ enum queue_status sqlite_queue_close_recipient(struct sqlite_queue *queue, int64
                                                struct error *err);
 
 /* store_sqlite_put.c */
-enum queue_status sqlite_queue_append(void *queue, int64_t id, int64_t number, struct span bytes,
+enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
                                       struct error *err);
-enum queue_status sqlite_queue_put(void *queue, const struct queue_put *put, struct error *err);
-enum queue_status sqlite_queue_drop(void *queue, int64_t id, struct error *err);
-enum queue_status sqlite_queue_read(void *queue, struct queue_read *read, struct error *err);
+enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, struct error *err);
+enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err);
+enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struct error *err);
 
 /* store_sqlite_lease.c */
-enum queue_status sqlite_queue_lease(void *queue, struct queue_lease *lease, struct error *err);
-enum queue_status sqlite_queue_settle(void *queue, int64_t lease,
+enum queue_status sqlite_queue_lease(void *object, struct queue_lease *lease, struct error *err);
+enum queue_status sqlite_queue_settle(void *object, int64_t lease,
                                       const struct queue_settlement *settlement, bool *was_settled,
                                       struct error *err);
 
 /* store_sqlite_people.c */
-enum queue_status sqlite_queue_change(void *queue, struct queue_change *change,
+enum queue_status sqlite_queue_change(void *object, struct queue_change *change,
                                       queue_changed *changed, void *owner, struct error *err);
-enum queue_status sqlite_queue_list(void *queue, struct queue_list *list, struct error *err);
+enum queue_status sqlite_queue_list(void *object, struct queue_list *list, struct error *err);

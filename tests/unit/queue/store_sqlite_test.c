@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -420,6 +421,36 @@ static void a_change_goes_through_more_than_one_round(void **state)
     assert_int_equal(asking_stats(&asking).messages, 0);
 }
 
+static int64_t size_of_the_file(void)
+{
+    struct stat facts;
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/queue.db", asking.folder);
+    assert_int_equal(stat(path, &facts), 0);
+    return facts.st_size;
+}
+
+static void room_that_is_free_goes_back_to_the_file_system(void **state)
+{
+    enum { LARGE = 32 * 1024 * 1024, SPARE = 20 * 1024 * 1024 };
+    struct queue_selection all = { 0 };
+
+    (void)state;
+    assert_int_equal(asking_put(&asking, "", "a@example.org", LARGE, QUEUE_PART_BYTES, NULL),
+                     QUEUE_OK);
+    asking_reopen(&asking);
+    assert_true(size_of_the_file() > LARGE);
+    asking_change(&asking, QUEUE_DELETE, all, ASKING_NOW_S);
+    for (int i = 0; i < 100 && size_of_the_file() > SPARE; i++) {
+        asking_stats(&asking); /* after any work it looks for room to give back */
+        usleep(400 * 1000);
+        asking_reopen(&asking); /* what is in the log reaches the file */
+    }
+    assert_true(size_of_the_file() <= SPARE);
+    put("a@example.org");
+}
+
 static void a_list_shows_whole_messages_page_by_page(void **state)
 {
     struct queue_list list = { .most = 2, .arena = &arena };
@@ -584,6 +615,7 @@ int main(void)
         TEST(a_retry_makes_due_what_waits),
         TEST(what_is_deleted_is_gone_and_nothing_else),
         TEST(a_change_goes_through_more_than_one_round),
+        TEST(room_that_is_free_goes_back_to_the_file_system),
         TEST(a_list_shows_whole_messages_page_by_page),
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
