@@ -37,7 +37,7 @@ class Tally:
 
     def __init__(self):
         self.acknowledged, self.settling, self.done = {}, set(), set()
-        self.refused = {}
+        self.refused, self.refused_ids = {}, set()
         self.started = False
 
     def take(self, line):
@@ -48,6 +48,7 @@ class Tally:
             self.acknowledged[first] = second
         elif word == "refused":
             self.refused[first] = self.refused.get(first, 0) + 1
+            self.refused_ids.add(second)
         else:
             {"settling": self.settling, "done": self.done}[word].add(first)
 
@@ -112,11 +113,13 @@ def verify(program, folder, tally):
     must = {name: size for name, size in tally.acknowledged.items() if name not in tally.settling}
     lost = [name for name, size in must.items() if present.get(name) != size]
     risen = [name for name in tally.done if name in present]
+    kept = [name for name in tally.refused_ids if name in present]
     counts = {"acknowledged": len(tally.acknowledged), "delivered": len(tally.done), "present": len(present),
               "whole without an answer": len(set(present) - set(tally.acknowledged)), "lost": len(lost),
-              "half": len(broken), "delivered and back": len(risen)}
-    if lost or broken or risen:
-        raise AssertionError(f"{words_of(counts)}: {(lost + broken + risen)[:5]}")
+              "half": len(broken), "delivered and back": len(risen),
+              "refused and kept": len(kept)}
+    if lost or broken or risen or kept:
+        raise AssertionError(f"{words_of(counts)}: {(lost + broken + risen + kept)[:5]}")
     return counts
 
 

@@ -3,7 +3,7 @@
  * usage: queue-load load FOLDER SEED THREADS PUTS    prints what became of each put, until killed
  *        queue-load verify FOLDER                    prints what is there, whole or broken
  *
- * Lines of load: "ok ID SIZE" after a put was answered so, "refused STATUS", "settling ID" before
+ * Lines of load: "ok ID SIZE" after a put was answered so, "refused STATUS ID", "settling ID" before
  * the delivery of a message is settled, "done ID" after that was answered; of verify: "has ID SIZE
  * whole" or "... broken", "leased COUNT".
  */
@@ -53,10 +53,11 @@ static void say(const char *word, int64_t id, int64_t size)
         _exit(4);
 }
 
-static void say_refused(enum queue_status status)
+static void say_refused(const struct queue_put *put)
 {
     char line[96];
-    int len = snprintf(line, sizeof line, "refused %s 0\n", queue_status_name(status));
+    int len = snprintf(line, sizeof line, "refused %s %" PRId64 "\n",
+                       queue_status_name(put->request.status), put->id);
 
     if (write(STDOUT_FILENO, line, (size_t)len) != len)
         _exit(4);
@@ -100,7 +101,7 @@ static void end(void *owner)
         start(job);
         return;
     }
-    say_refused(job->put.request.status);
+    say_refused(&job->put);
     loop_timer_start(job->pause, PAUSE_MS);
 }
 
@@ -119,7 +120,7 @@ static void take_next(void *owner)
         go_on(job);
         return;
     }
-    say_refused(job->put.request.status);
+    say_refused(&job->put);
     queue_put_abort(job->putter->door, &job->put, pause_after_abort, job);
 }
 
