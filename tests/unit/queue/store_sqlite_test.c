@@ -1,4 +1,5 @@
 /* tests/unit/queue/store_sqlite_test.c - promises of queue/store.h, kept by SQLite */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -529,6 +530,22 @@ static void a_second_instance_is_refused_with_the_holder_named(void **state)
     put("a@example.org"); /* the first works on */
 }
 
+static void a_file_that_another_program_writes_to_is_busy_only_meanwhile(void **state)
+{
+    sqlite3 *other = NULL;
+    char path[128];
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/queue.db", asking.folder);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(asking_put(&asking, "", "a@example.org", 100, 100, NULL), QUEUE_BUSY);
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(asking_put(&asking, "", "a@example.org", 100, 100, NULL), QUEUE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(asking_stats(&asking).messages, 1);
+}
+
 static void a_process_that_was_killed_holds_nothing(void **state)
 {
     int status;
@@ -620,6 +637,7 @@ int main(void)
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
         TEST(a_second_instance_is_refused_with_the_holder_named),
+        TEST(a_file_that_another_program_writes_to_is_busy_only_meanwhile),
         TEST(a_process_that_was_killed_holds_nothing),
         TEST(ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back),
         TEST(a_file_of_a_later_version_is_refused),
