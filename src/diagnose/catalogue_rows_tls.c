@@ -362,7 +362,8 @@ const struct catalogue_variant catalogue_variants[] = {
         .cause = "{host} and we have no key exchange group in common: {theirs}",
         .remedy =
             "Allow X25519 and P-256 on {host} (Postfix: tls_eecdh_auto_curves at its default; "
-            "OpenSSL: Groups unset in openssl.cnf)",
+            "OpenSSL: Groups unset in openssl.cnf), and give it a certificate with a key that is "
+            "RSA 2048 or on P-256",
     },
     {
         .key = "stops-before-signing",
@@ -374,6 +375,13 @@ const struct catalogue_variant catalogue_variants[] = {
             "Read the TLS errors in the log of {host} at that time: its key does not load or "
             "is not that of its certificate, or its list of curves has none of X25519, P-256, "
             "P-384; {probe} shows the same",
+    },
+    {
+        .key = "required-in-silence",
+        .fault = FAULT_CLIENT,
+        .cause = "{host} asks for a client certificate and hangs up without a word when it gets "
+                 "none, or one of an authority that it does not know: it demands one",
+        .remedy = NULL,
     },
     {
         .key = "name-or-none",

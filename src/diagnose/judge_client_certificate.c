@@ -82,6 +82,15 @@ static bool is_the_trouble(const struct judge *judge)
            alert->description == 49 || alert->description == 51;
 }
 
+/* Any certificate will do. */
+static bool is_cured_by_one(const struct judge *judge)
+{
+    const struct observation *with =
+        experiment_find(judge->experiments, DIAL_WITH_CLIENT_CERTIFICATE);
+
+    return with != NULL && experiment_succeeded(with);
+}
+
 static const char *authorities(struct judge *judge)
 {
     const struct tls_facts *tls = &judge->seen->tls;
@@ -192,6 +201,18 @@ static const char *why_by_alert(struct judge *judge, uint8_t description)
     return judge_alert_meaning(description);
 }
 
+static struct finding *add_demand(struct judge *judge)
+{
+    struct finding *finding =
+        JUDGE_ADD(judge, "client-certificate-required", { "authorities", authorities(judge) });
+
+    if (experiment_find(judge->experiments, DIAL_WITH_CLIENT_CERTIFICATE) != NULL &&
+        judge_fatal_alert(&judge->seen->tls, false) == NULL &&
+        !speaks_of_certificate(&judge->seen->ehlo_after_tls) && !is_cured_by_one(judge))
+        judge_reword(judge, finding, "required-in-silence", NULL, 0);
+    return finding;
+}
+
 static struct finding *add_refusal(struct judge *judge)
 {
     const struct observation *without =
@@ -239,8 +260,7 @@ bool judge_client_certificate(struct judge *judge)
     if (judge->seen->tls.client_certificate_sent)
         finding = add_refusal(judge);
     else
-        finding =
-            JUDGE_ADD(judge, "client-certificate-required", { "authorities", authorities(judge) });
+        finding = add_demand(judge);
     if (root != NULL) {
         finding->because_of = root->code;
         prove(judge, root);

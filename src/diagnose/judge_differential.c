@@ -259,11 +259,15 @@ static bool by_raw_answer(struct judge *judge, enum dial dial)
     if (hello_cipher_weakness(raw->raw_answer.cipher) == HELLO_CIPHER_SOUND && !is_common(cipher))
         JUDGE_REWORD(judge, finding, "cipher-rare", { "theirs", cipher });
     else if (hello_cipher_weakness(raw->raw_answer.cipher) == HELLO_CIPHER_SOUND)
-        JUDGE_REWORD(judge, finding, "group",
-                     { "theirs", arena_format(judge->arena,
-                                              "it would take %s, which we offer, so it is a group "
-                                              "or a signature algorithm that it misses",
-                                              cipher) });
+        JUDGE_REWORD(
+            judge, finding, "group",
+            { "theirs", arena_format(judge->arena,
+                                     "it would take %s, which we offer, so it is a group%s or a "
+                                     "signature algorithm that it misses",
+                                     cipher,
+                                     strstr(cipher, "_ECDSA_") == NULL
+                                         ? ""
+                                         : ", the curve of its certificate's key") });
     else
         JUDGE_REWORD(judge, finding, "cipher-obsolete", { "theirs", cipher },
                      { "weakness", weakness_words(raw->raw_answer.cipher) });

@@ -127,6 +127,10 @@ static void blames_us_for_having_none_where_a_strangers_does_not_help(void **sta
     seen.ending = ENDING_RESET;
     (void)sample_experiment(&made, &seen, DIAL_WITH_CLIENT_CERTIFICATE, false);
     expect(&seen, &made, "client-certificate-required");
+    assert_non_null(strstr(sample_judge(&seen, &made)->items[0].cause, "without a word"));
+    made.count = 0; /* with any certificate it works */
+    (void)sample_experiment(&made, &seen, DIAL_WITH_CLIENT_CERTIFICATE, true);
+    assert_null(strstr(sample_judge(&seen, &made)->items[0].cause, "without a word"));
 }
 
 static void only_warns_where_nothing_failed_by_it(void **state)

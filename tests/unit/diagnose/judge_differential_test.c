@@ -164,6 +164,10 @@ static void names_a_group_where_the_cipher_would_do(void **state)
     sample_raw_answer(&made, &first, HELLO_ANSWERED,
                       (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc02f });
     expect("handshake-no-common-cipher", FAULT_SERVER, "key exchange group");
+    begin(ENDING_TLS, 40); /* an ECDSA certificate on a curve such as brainpoolP256r1 */
+    sample_raw_answer(&made, &first, HELLO_ANSWERED,
+                      (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc02b });
+    expect("handshake-no-common-cipher", FAULT_SERVER, "curve of its certificate");
     begin(ENDING_TLS, 40);
     sample_raw_answer(&made, &first, HELLO_ANSWERED,
                       (struct hello_answer){ .version = TLS_VERSION_1_2, .cipher = 0xc060 });
