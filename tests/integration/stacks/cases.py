@@ -1,7 +1,7 @@
 """cases.py - what every stack is asked, and what only some can show."""
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import dh
+from cryptography.hazmat.primitives.asymmetric import dh, ec
 
 from faults import pki
 from faults.case import FAULT, HEALTHY, WORKS, Case
@@ -22,6 +22,11 @@ BOTH = ("server", "network")
 def rsa(world, **more):
     """A leaf with the RSA key that all share."""
     return world.leaf(key=pki.shared_key("rsa2048"), key_bits=RSA_BITS, **more)
+
+
+def with_curve(curve):
+    """A leaf whose key is on a curve that no sender offers."""
+    return lambda world: world.leaf(key=world.once(curve.name, lambda: ec.generate_private_key(curve)))
 
 
 def self_signed(world):
@@ -186,6 +191,11 @@ def gnutls(one):
     one.fault("rsa-for-ecdsa", NO_CIPHER, low="1.2", high="1.2", ciphers="-KX-ALL:+ECDHE-ECDSA")
     one.fault("signs-sha1-only", (NO_CIPHER, "handshake-alert"), low="1.2", high="1.2", ciphers=
               "-SIGN-ALL:+SIGN-RSA-SHA1:-KX-ALL:+ECDHE-RSA", tells="(?i)sign")
+    one.healthy("signs-pss-only", high="1.2", ciphers="-SIGN-ALL:+SIGN-RSA-PSS-RSAE-SHA256:-KX-ALL:+ECDHE-RSA")
+    one.healthy("no-tickets", ciphers="%NO_TICKETS")
+    one.healthy("no-extensions", high="1.2", ciphers="%NO_EXTENSIONS")
+    one.fault("no-safe-renegotiation", "handshake-legacy-renegotiation", high="1.2",
+              ciphers="%DISABLE_SAFE_RENEGOTIATION")
     one.fault("alpn-required", "handshake-alert", alpn="smtp", tells="(?i)application.protocol|ALPN")
     one.fault("dies-at-hello", ("handshake-closed", "handshake-reset"), BOTH, die="hello")
     one.fault("resets-at-hello", "handshake-reset", BOTH, die="hello", hangup="reset")
@@ -216,6 +226,8 @@ def mbedtls(one):
     one.fault("group-brainpool", (NO_CIPHER, "handshake-closed"), BOTH, group="brainpoolP256r1",
               ciphers="TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256", tells="(?i)group|curve")
     one.fault("rsa-for-ecdsa", NO_CIPHER, ciphers="TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256")
+    one.fault("key-on-brainpool", NO_CIPHER, identity=with_curve(ec.BrainpoolP256R1()))
+    one.fault("key-on-secp256k1", NO_CIPHER, identity=with_curve(ec.SECP256K1()))
     one.fault("dh-1024", "handshake-weak-dh", ciphers="TLS-DHE-RSA-WITH-AES-128-GCM-SHA256", dh=small_dh, tells="1024")
     one.healthy("rsa-key-exchange", ciphers="TLS-RSA-WITH-AES-128-GCM-SHA256")
 
@@ -256,6 +268,9 @@ def node(one):
     one.healthy("tls13-only", low="1.3")
     one.healthy("alpn-offered", alpn="smtp")
     one.fault("dh-1024", "handshake-weak-dh", high="1.2", ciphers="DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0", dh=small_dh)
+    one.fault("key-on-brainpool", NO_CIPHER, identity=with_curve(ec.BrainpoolP256R1()))
+    one.fault("key-on-secp256k1", NO_CIPHER, identity=with_curve(ec.SECP256K1()))
+    one.fault("key-on-brainpool-tls12", NO_CIPHER, high="1.2", identity=with_curve(ec.BrainpoolP384R1()))
     one.fault("group-brainpool", NO_CIPHER, high="1.2", group="brainpoolP256r1", ciphers="ECDHE+AESGCM",
               tells="(?i)group|curve")
 
