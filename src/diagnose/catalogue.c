@@ -11,7 +11,8 @@ enum { FILLED_BYTES = 16 * 1024 };
 
 size_t catalogue_count(void)
 {
-    return catalogue_rows_smtp_count + catalogue_rows_tls_count + catalogue_rows_trust_count;
+    return catalogue_rows_smtp_count + catalogue_rows_tls_count + catalogue_rows_trust_count +
+           catalogue_rows_inbound_count;
 }
 
 const struct catalogue_row *catalogue_row(size_t index)
@@ -22,8 +23,11 @@ const struct catalogue_row *catalogue_row(size_t index)
     if (index < catalogue_rows_tls_count)
         return &catalogue_rows_tls[index];
     index -= catalogue_rows_tls_count;
-    assert(index < catalogue_rows_trust_count);
-    return &catalogue_rows_trust[index];
+    if (index < catalogue_rows_trust_count)
+        return &catalogue_rows_trust[index];
+    index -= catalogue_rows_trust_count;
+    assert(index < catalogue_rows_inbound_count);
+    return &catalogue_rows_inbound[index];
 }
 
 const struct catalogue_row *catalogue_find(const char *code)
@@ -36,20 +40,23 @@ const struct catalogue_row *catalogue_find(const char *code)
 
 size_t catalogue_variant_count(void)
 {
-    return catalogue_variants_count;
+    return catalogue_variants_count + catalogue_variants_inbound_count;
 }
 
 const struct catalogue_variant *catalogue_variant(size_t index)
 {
-    assert(index < catalogue_variants_count);
-    return &catalogue_variants[index];
+    if (index < catalogue_variants_count)
+        return &catalogue_variants[index];
+    index -= catalogue_variants_count;
+    assert(index < catalogue_variants_inbound_count);
+    return &catalogue_variants_inbound[index];
 }
 
 const struct catalogue_variant *catalogue_variant_find(const char *key)
 {
-    for (size_t i = 0; i < catalogue_variants_count; i++)
-        if (strcmp(catalogue_variants[i].key, key) == 0)
-            return &catalogue_variants[i];
+    for (size_t i = 0; i < catalogue_variant_count(); i++)
+        if (strcmp(catalogue_variant(i)->key, key) == 0)
+            return catalogue_variant(i);
     return NULL;
 }
 

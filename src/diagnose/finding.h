@@ -13,8 +13,8 @@
 #include "link/observation.h"
 
 enum fault {
-    FAULT_SERVER,  /* the receiving side */
-    FAULT_CLIENT,  /* us */
+    FAULT_SERVER,  /* the receiving side: us where the code begins with "inbound-" */
+    FAULT_CLIENT,  /* the sending side: us, but there whoever sends to us */
     FAULT_NETWORK, /* something between */
     FAULT_DNS,     /* the receiving domain's zone */
     FAULT_POLICY,  /* its published policy */

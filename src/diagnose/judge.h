@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "diagnose/experiment.h"
 #include "diagnose/finding.h"
+#include "link/inbound_observation.h"
 #include "link/observation.h"
 #include "link/route.h"
 #include "trust/chain.h"
@@ -18,6 +19,11 @@ void judge_observation(const struct observation *observation, const struct exper
 /* A certificate chain alone (postern cert). `host`: what it should name; NULL: nothing. */
 void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_t now_s,
                    struct arena *arena, struct findings *findings);
+
+/* A client that failed against us: one finding, or none where nothing failed or our own side ended
+ * it. The receiving side is ours: FAULT_SERVER is us. */
+void judge_inbound(const struct inbound_observation *observation, struct arena *arena,
+                   struct findings *findings);
 
 /* Adds the DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
  * aliases, bogus answers). */

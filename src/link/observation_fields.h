@@ -59,5 +59,5 @@ struct words {
 
 const char *words_find(const struct words *words, unsigned value); /* NULL: none */
 
-extern const struct record observation_record, route_record;
+extern const struct record observation_record, inbound_observation_record, route_record;
 extern const struct record offer_record, tls_record, verdict_record; /* parts of them */
