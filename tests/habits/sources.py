@@ -9,7 +9,7 @@ HEAP = re.compile(r"\b(malloc|calloc|realloc|reallocarray|free|strdup|strndup|as
 CLOCK_OR_CHANCE = re.compile(
     r"\b(time|clock_gettime|gettimeofday|rand|random|getrandom|RAND_bytes|getenv|fopen|open|socket"
     r"|BIO_new_file|printf|fprintf|puts)\s*\(")
-PURE = ("src/base/", "src/smtp/", "src/trust/", "src/diagnose/judge", "src/gateway/relay",
+PURE = ("src/base/", "src/smtp/", "src/trust/", "src/diagnose/judge", "src/gateway/relay", "src/gateway/limits",
         "src/gateway/maildir_path")
 NOT_PURE = {"src/base/clock.c", "src/base/log.c"}
 # Folders of one machine or one person; no file of the project names them.

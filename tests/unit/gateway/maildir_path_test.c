@@ -98,7 +98,7 @@ static const char *const hostile[] = {
     "user@a\xef\xbc\x8f.example",    /* fullwidth slash: normalization would make it one */
     "\xc0\xaf/@example.org",         /* an overlong slash */
     "\xc0\xae\xc0\xae@example.org",
-    LONG64 "a@example.org",
+    (LONG64 "a@example.org"),
 };
 
 static void no_address_leads_out_of_its_folder(void **state)
