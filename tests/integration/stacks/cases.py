@@ -173,6 +173,8 @@ def gnutls(one):
     one.healthy("tls12-secure256", high="1.2", ciphers="+SECURE256")
     one.healthy("ed25519", identity=lambda world: world.leaf(kind="ed25519"))
     one.healthy("renegotiates", high="1.2", renegotiate="yes")
+    one.healthy("updates-its-keys", low="1.3", renegotiate="yes")
+    one.healthy("small-records", records="512")
     for word, cipher in (("rc4", "-CIPHER-ALL:+ARCFOUR-128:+RSA"), ("3des", "-CIPHER-ALL:+3DES-CBC:+RSA"),
                          ("null", "-CIPHER-ALL:+NULL:-MAC-ALL:+SHA1:+RSA")):
         for how, more in (("", {}), ("-quiet", {"quiet": "yes"}), ("-reset", {"quiet": "yes", "hangup": "reset"})):

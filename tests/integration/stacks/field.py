@@ -236,6 +236,17 @@ def slow_hello(world):
     return serve
 
 
+def warns_of_the_name(version):
+    """Older Java, older Apache: a warning about the name in SNI, and on with the handshake."""
+    def change(number, data):
+        return wire.alert("unrecognized_name", 1) + data if number == 1 else data
+
+    return lambda world: native.tls(world, world.good_rsa(), low=TLS12, high=version, change=change)
+
+
+healthy("warns-of-the-name-tls12", "a warning unrecognized_name, then TLS 1.2", warns_of_the_name(TLS12), kind=WORKS)
+healthy("warns-of-the-name-tls13", "a warning unrecognized_name, then TLS 1.3", warns_of_the_name(native.TLS13),
+        kind=WORKS)
 healthy("slow-server-hello", "thinks for a second before its ServerHello", slow_hello, stalls=True)
 healthy("quit-without-221", "FIN in place of 221", lambda world: native.tls(
     world, world.good(), then=lambda peer: until_quit(peer, closes)))

@@ -34,7 +34,10 @@ static int write_tls(void *of, const void *bytes, size_t len)
 
 static void renegotiate(void *of)
 {
-    (void)gnutls_rehandshake(of);
+    if (gnutls_protocol_get_version(of) >= GNUTLS_TLS1_3)
+        (void)gnutls_session_key_update(of, GNUTLS_KU_PEER);
+    else
+        (void)gnutls_rehandshake(of);
 }
 
 static void notify(void *of)
@@ -129,6 +132,8 @@ static gnutls_session_t start(void)
     if (stack_word("client") != NULL)
         gnutls_certificate_server_set_request(
             session, stack_is("client", "require") ? GNUTLS_CERT_REQUIRE : GNUTLS_CERT_REQUEST);
+    if (stack_word("records") != NULL)
+        (void)gnutls_record_set_max_size(session, 512);
     gnutls_handshake_set_post_client_hello_function(session, look_at_hello);
     gnutls_transport_set_int(session, 0);
     return session;
