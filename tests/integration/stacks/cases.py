@@ -198,6 +198,22 @@ def gnutls(one):
     one.healthy("no-extensions", high="1.2", ciphers="%NO_EXTENSIONS")
     one.fault("no-safe-renegotiation", "handshake-legacy-renegotiation", high="1.2",
               ciphers="%DISABLE_SAFE_RENEGOTIATION")
+    # The same without a word, as asyncio (aiosmtpd) and Windows part.
+    quiet = {"quiet": "yes", "high": "1.2"}
+    one.fault("quiet-signs-sha1-only", NO_CIPHER, ciphers="-SIGN-ALL:+SIGN-RSA-SHA1:-KX-ALL:+ECDHE-RSA",
+              tells="(?i)sign", **quiet)
+    one.fault("quiet-group-secp192", NO_CIPHER, ciphers="-GROUP-ALL:+GROUP-SECP192R1:-DHE-RSA:-RSA",
+              tells="(?i)group|curve", **quiet)
+    one.fault("quiet-dh-1024", "handshake-weak-dh", dh=small_dh, tells="1024", ciphers="-KX-ALL:+DHE-RSA:"
+              "-GROUP-FFDHE2048:-GROUP-FFDHE3072:-GROUP-FFDHE4096:-GROUP-FFDHE6144:-GROUP-FFDHE8192", **quiet)
+    one.fault("quiet-anonymous-only", NO_CIPHER, identity=None, anonymous="yes", ciphers="-KX-ALL:+ANON-ECDH:+ANON-DH",
+              **quiet)
+    one.fault("quiet-rsa-for-ecdsa", ("handshake-closed", "handshake-reset", NO_CIPHER), BOTH, tells="(?i)certificate",
+              ciphers="-KX-ALL:+ECDHE-ECDSA", **quiet)
+    one.fault("quiet-no-certificate", ("handshake-closed", "handshake-reset", NO_CIPHER), BOTH, identity=None,
+              tells="(?i)certificate", **quiet)
+    one.fault("quiet-tls10", NO_VERSION, low="1.0", quiet="yes", high="1.0")
+    one.fault("quiet-alpn-required", ("handshake-closed", "handshake-reset"), BOTH, alpn="smtp", quiet="yes")
     one.fault("alpn-required", "handshake-alert", alpn="smtp", tells="(?i)application.protocol|ALPN")
     one.fault("dies-at-hello", ("handshake-closed", "handshake-reset"), BOTH, die="hello")
     one.fault("resets-at-hello", "handshake-reset", BOTH, die="hello", hangup="reset")
