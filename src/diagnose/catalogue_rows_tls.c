@@ -380,7 +380,7 @@ const struct catalogue_variant catalogue_variants[] = {
         .key = "required-in-silence",
         .fault = FAULT_CLIENT,
         .cause = "{host} asks for a client certificate and hangs up without a word when it gets "
-                 "none, or one of an authority that it does not know: it demands one",
+                 "none, or one of an authority that it does not know: most likely it demands one",
         .remedy = NULL,
     },
     {

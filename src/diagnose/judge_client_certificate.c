@@ -42,8 +42,9 @@ static bool ended_on_our_answer(const struct observation *seen)
 
     return was_answered && !(seen->ehlo_after_tls.came && seen->ehlo_after_tls.code / 100 == 2) &&
            judge_fatal_alert(tls, true) == NULL &&
-           (judge_fatal_alert(tls, false) != NULL || seen->ending == ENDING_CLOSED ||
-            seen->ending == ENDING_RESET || speaks_of_certificate(&seen->ehlo_after_tls));
+           (judge_fatal_alert(tls, false) != NULL || speaks_of_certificate(&seen->ehlo_after_tls) ||
+            (!seen->ehlo_after_tls.came &&
+             (seen->ending == ENDING_CLOSED || seen->ending == ENDING_RESET)));
 }
 
 static bool same_end(const struct observation *a, const struct observation *b)
@@ -72,10 +73,10 @@ static bool is_the_trouble(const struct judge *judge)
     if ((alert != NULL && names_certificate(alert->description)) ||
         speaks_of_certificate(&seen->ehlo_after_tls))
         return true;
-    if (other == NULL || experiment_succeeded(other) || !same_end(seen, other))
-        return true;
     if (tls12 != NULL && experiment_succeeded(tls12))
         return false; /* with the same answer of ours: it is TLS 1.3 that does not work */
+    if (other == NULL || experiment_succeeded(other) || !same_end(seen, other))
+        return true;
     /* The same end with and without one. A server that wants one of its own authority hangs up on a
      * stranger's as it does on none; an alert speaks for itself. */
     return seen->tls.client_certificate_sent || alert == NULL || alert->description == 40 ||

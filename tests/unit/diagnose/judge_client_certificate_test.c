@@ -160,6 +160,11 @@ static void leaves_other_endings_to_others(void **state)
     (void)sample_experiment(&made, &seen, DIAL_WITH_CLIENT_CERTIFICATE, false);
     (void)sample_experiment(&made, &seen, DIAL_TLS12_ONLY, true);
     expect_first(sample_judge(&seen, &made), "after-tls-closed", FAULT_SERVER, SEVERITY_FATAL);
+    seen.ending = ENDING_CLOSED; /* a busy server that asks everybody, as Exchange does */
+    seen.ended_after_tls = false;
+    seen.ehlo_after_tls = sample_reply(421, "421 4.3.2 Service not available\r\n");
+    expect_first(sample_judge(&seen, NULL), "after-tls-ehlo-rejected", FAULT_SERVER,
+                 SEVERITY_FATAL);
     sample_no_handshake(&seen, ENDING_TLS); /* never asked for one */
     sample_alert(&seen, 49, false);
     expect_first(sample_judge(&seen, NULL), "handshake-alert", FAULT_SERVER, SEVERITY_FATAL);
