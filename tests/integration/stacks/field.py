@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from faults import native, pki, smtp, wire
 from faults.case import FAULT, HEALTHY, WORKS, Case
 from faults.handmade import only_ciphers
-from faults.handshake import client_ca_file
+from faults.handshake import client_ca_file, ours_good
 from faults.native import TLS12, alerts, unless
 from faults.peer import HOST
 from faults.smtp import closes, holds, offer, reply, resets
@@ -284,3 +284,36 @@ fault("client-cert-by-smtp", "Office 365's connector: 550 5.7.51 inside TLS wher
       native.tls(world, world.good(), client_ca=client_ca_file(world), ask_only=True, then=lambda peer: smtp.after_tls(
           peer, ehlo=reply(550, b"5.7.51 TLS client certificate missing; access denied"))),
       "client-certificate-required", "client", FAILURE)
+
+
+def asks_and_then(act, **settings):
+    """As Exchange and Office 365 do: asks everybody for a certificate, and needs none."""
+    return lambda world: native.tls(world, world.good(), client_ca=client_ca_file(world), ask_only=True, then=act,
+                                    **settings)
+
+
+BUSY = smtp.says_then(b"421 4.3.2 Service not available\r\n", smtp.end_tls)
+for word, high in (("tls12", TLS12), ("tls13", native.TLS13)):
+    for whose, more in (("none", ()), ("ours", (ours_good,))):
+        fault("asks-and-is-busy-%s-%s" % (word, whose), "asks for a certificate; 421 at EHLO inside TLS", asks_and_then(
+            lambda peer: smtp.after_tls(peer, ehlo=BUSY), high=high), "after-tls-ehlo-rejected", arguments=more)
+        fault("asks-and-refuses-%s-%s" % (word, whose), "asks for a certificate; 554 at EHLO inside TLS", asks_and_then(
+            lambda peer: smtp.after_tls(peer, ehlo=reply(554, b"5.7.1 Access denied")), high=high),
+            "after-tls-ehlo-rejected", arguments=more)
+        fault("asks-and-greets-%s-%s" % (word, whose), "asks for a certificate; greets again inside TLS", asks_and_then(
+            lambda peer: smtp.after_tls(peer, greeting=smtp.GREETING), high=high), "after-tls-second-greeting",
+            arguments=more)
+        healthy("asks-%s-%s" % (word, whose), "asks for a certificate, and needs none", asks_and_then(
+            smtp.after_tls, high=high), arguments=more)
+fault("asks-and-tls13-broken", "asks for a certificate, needs none, and its TLS 1.3 dies at EHLO", lambda world:
+      broken_above(world), ("after-tls-closed",), ("server", "network"), tells="TLS 1.3")
+
+
+def broken_above(world):
+    def then(peer):
+        if peer.tls.object.version() == "TLSv1.3":
+            peer.tls = None
+            closes(peer)
+        smtp.after_tls(peer)
+
+    return native.tls(world, world.good(), client_ca=client_ca_file(world), ask_only=True, then=then)
