@@ -1,0 +1,427 @@
+/* settings/check.c - what is wrong with settings that are each right: contradictions, what can have
+ * no effect, and what the files hold that they name. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "link/trust_files.h"
+#include "net/dns_anchor.h"
+#include "net/tls.h"
+#include "settings/load.h"
+#include "settings/value.h"
+#include "trust/anchors.h"
+
+enum { FILE_MOST = 16 << 20, ANCHOR_FILE_MOST = 1 << 20 };
+
+/* Line of a key, or of its section where it is not there. */
+static unsigned line_of(const struct settings_load *load, size_t section, const char *key)
+{
+    unsigned line = settings_outline_line(&load->outline, section, key);
+
+    return line != 0 ? line : load->outline.sections[section].line;
+}
+
+/* Index of a section that is there once; 0: it is not there. */
+static size_t find_section(const struct settings_load *load, enum settings_section kind)
+{
+    for (size_t i = 1; i < load->outline.section_count; i++)
+        if (load->outline.sections[i].kind == kind)
+            return i;
+    return 0;
+}
+
+static unsigned line_in(const struct settings_load *load, enum settings_section kind,
+                        const char *key)
+{
+    size_t section = find_section(load, kind);
+
+    return section == 0 ? 0 : settings_outline_line(&load->outline, section, key);
+}
+
+/* --- certificates --- */
+
+static bool load_credentials(const char *certificate, const char *key, struct error *err)
+{
+    AUTO(tls_credentials_free) struct tls_credentials *credentials = NULL;
+    struct buffer chain_pem, key_pem;
+    bool is_loaded;
+
+    buffer_init(&chain_pem, FILE_MOST);
+    buffer_init(&key_pem, FILE_MOST);
+    is_loaded =
+        trust_files_read(certificate, &chain_pem, err) && trust_files_read(key, &key_pem, err) &&
+        tls_credentials_load(buffer_span(&chain_pem), buffer_span(&key_pem), &credentials, err);
+    buffer_clear(&chain_pem);
+    if (key_pem.data != NULL)
+        memory_wipe(key_pem.data, key_pem.len);
+    buffer_clear(&key_pem);
+    if (is_loaded && tls_credentials_state(credentials, 0) == TLS_CREDENTIALS_KEY_MISMATCH)
+        return error_set(err, ERROR_CRYPTO, "the key in %s is not the key of this certificate",
+                         key);
+    return is_loaded;
+}
+
+static void check_credentials(struct settings_load *load, unsigned line, const char *certificate,
+                              const char *key)
+{
+    struct error err = { ERROR_NONE, "" };
+
+    if (load->source->leaves_files_alone ||
+        !settings_value_look_at_file(certificate, false, NULL) ||
+        !settings_value_look_at_file(key, false, NULL))
+        return; /* said already */
+    if (!load_credentials(certificate, key, &err))
+        settings_fault_add(load->faults, line, "certificate %s: %s", certificate, err.text);
+}
+
+/* --- listeners --- */
+
+static void check_listener_certificates(struct settings_load *load, size_t section,
+                                        struct settings_listener *listener)
+{
+    unsigned line = line_of(load, section, "certificate");
+
+    if (listener->key_count == 0) {
+        listener->keys = listener->certificates;
+        listener->key_count = listener->certificate_count;
+    }
+    if (listener->key_count != listener->certificate_count) {
+        settings_fault_add(load->faults, line,
+                           "%zu certificates and %zu keys: each certificate needs its own key",
+                           listener->certificate_count, listener->key_count);
+        return;
+    }
+    for (size_t i = 0; i < listener->certificate_count; i++)
+        check_credentials(load, line, listener->certificates[i], listener->keys[i]);
+}
+
+static void check_listener_tls(struct settings_load *load, size_t section,
+                               const struct settings_listener *listener)
+{
+    static const char *const words[] = { "none", "may", "required", "implicit" };
+
+    if (listener->tls != SETTINGS_TLS_NONE && listener->certificate_count == 0)
+        settings_fault_add(load->faults, line_of(load, section, "tls"),
+                           "tls = %s needs a certificate; to do without TLS say tls = none",
+                           words[listener->tls]);
+    if (listener->tls == SETTINGS_TLS_NONE && listener->certificate_count > 0)
+        settings_fault_warn(load->faults, line_of(load, section, "certificate"),
+                            "the certificate is never shown, because tls = none");
+    if (listener->tls == SETTINGS_TLS_NONE &&
+        listener->client_certificate != TLS_CLIENT_CERTIFICATE_NONE)
+        settings_fault_add(load->faults, line_of(load, section, "client_certificate"),
+                           "a certificate of clients cannot be had with tls = none");
+}
+
+static bool is_same_address(const struct net_address *a, const struct net_address *b)
+{
+    return a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
+           memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
+}
+
+static void check_listener(struct settings_load *load, size_t section, size_t ordinal)
+{
+    struct settings_listener *listener = &load->settings->listeners[ordinal];
+
+    for (size_t i = 0; i < ordinal && listener->address.port != 0; i++)
+        if (is_same_address(&load->settings->listeners[i].address, &listener->address)) {
+            settings_fault_add(load->faults, listener->line,
+                               "the listener of line %u has this address already; one listener may "
+                               "have several certificates",
+                               load->settings->listeners[i].line);
+            break;
+        }
+    if (load->outline.sections[section].is_damaged)
+        return; /* what is missing may be what was left out */
+    check_listener_certificates(load, section, listener);
+    check_listener_tls(load, section, listener);
+}
+
+/* --- policies and domains --- */
+
+static void check_policy_level(struct settings_load *load, size_t section,
+                               const struct settings_policy *policy)
+{
+    if (policy->level == POLICY_FINGERPRINT && policy->fingerprint == NULL)
+        settings_fault_add(load->faults, line_of(load, section, "level"),
+                           "level = fingerprint needs a fingerprint");
+    if (policy->level != POLICY_FINGERPRINT && policy->fingerprint != NULL)
+        settings_fault_add(load->faults, line_of(load, section, "fingerprint"),
+                           "the fingerprint is looked at only with level = fingerprint, not %s",
+                           policy_level_name(policy->level));
+    if (policy->level == POLICY_DANE_ONLY && policy->next_hop != NULL &&
+        policy->next_hop->host == NULL)
+        settings_fault_add(load->faults, line_of(load, section, "next_hop"),
+                           "level = dane-only needs a host: an address has no TLSA record");
+    if (policy->level == POLICY_NONE &&
+        settings_outline_line(&load->outline, section, "minimum_tls") != 0)
+        settings_fault_warn(load->faults, line_of(load, section, "minimum_tls"),
+                            "minimum_tls has no effect, because level = none");
+}
+
+/* A policy without a list is for what its name says. */
+static void match_name(struct settings_load *load, struct settings_policy *policy)
+{
+    const struct settings_option *match;
+    struct settings_value_context context = { &load->settings->arena, true };
+    struct span name = span_of(policy->name);
+    struct error err;
+    size_t wrong;
+
+    match = settings_option_find(SETTINGS_POLICY, span_of("match"));
+    assert(match != NULL);
+    if (!settings_value_store(match, &name, 1, policy, &context, &wrong, &err))
+        settings_fault_add(load->faults, policy->line,
+                           "policy: \"%s\" %s; where the name is not that of a domain, say match",
+                           settings_fault_quote(load->faults, name), err.text);
+}
+
+static void check_policy(struct settings_load *load, size_t section, size_t ordinal)
+{
+    struct settings_policy *policy = &load->settings->policies[ordinal];
+    unsigned match = settings_outline_line(&load->outline, section, "match");
+
+    if (!load->outline.sections[section].is_damaged)
+        check_policy_level(load, section, policy);
+    if (policy == load->settings->default_policy && match != 0)
+        settings_fault_add(load->faults, match,
+                           "the policy \"default\" is for all that no other is for");
+    else if (match != 0 && policy->match_count == 0)
+        settings_fault_warn(load->faults, match, "this policy is for no domain");
+    else if (policy != load->settings->default_policy && match == 0 &&
+             !load->outline.sections[section].is_damaged)
+        match_name(load, policy);
+}
+
+static void check_domain(struct settings_load *load, size_t section)
+{
+    if (settings_outline_line(&load->outline, section, "deliver") == 0 &&
+        !load->outline.sections[section].is_damaged)
+        settings_fault_add(load->faults, load->outline.sections[section].line,
+                           "this domain does not say where its mail goes: deliver = \"...\"");
+}
+
+static int compare_domains(const void *a, const void *b)
+{
+    const struct settings_domain *left = a, *right = b;
+    int order = strcmp(left->name, right->name);
+
+    return order != 0 ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+static void make_relay_rules(struct settings *settings)
+{
+    struct gateway_relay_domain *domains =
+        arena_new(&settings->arena, settings->domain_count + 1, sizeof *domains);
+
+    if (domains == NULL)
+        return;
+    for (size_t i = 0; i < settings->domain_count; i++)
+        domains[i] =
+            (struct gateway_relay_domain){ settings->domains[i].name,
+                                           settings->domains[i].deliver.how != SETTINGS_MAILDIR };
+    settings->relay.domains = domains;
+    settings->relay.domain_count = settings->domain_count;
+}
+
+/* After check_sections, because sections know their domain by its place. */
+static void sort_domains(struct settings_load *load)
+{
+    struct settings *settings = load->settings;
+
+    if (settings->domain_count > 0)
+        settings->relay.postmaster_domain = settings->domains[0].name;
+    qsort(settings->domains, settings->domain_count, sizeof *settings->domains, compare_domains);
+    for (size_t i = 1; i < settings->domain_count; i++)
+        if (settings->domains[i].name[0] != '\0' &&
+            strcmp(settings->domains[i].name, settings->domains[i - 1].name) == 0)
+            settings_fault_add(load->faults, settings->domains[i].line,
+                               "domain %s is there already, on line %u", settings->domains[i].name,
+                               settings->domains[i - 1].line);
+    make_relay_rules(settings);
+}
+
+static int compare_patterns(const void *a, const void *b)
+{
+    const struct settings_pattern *left = a, *right = b;
+    int order = strcmp(left->text, right->text);
+
+    if (order != 0)
+        return order;
+    return (left->policy->line > right->policy->line) - (left->policy->line < right->policy->line);
+}
+
+static void sort_patterns(struct settings_load *load)
+{
+    struct settings *settings = load->settings;
+    size_t most = 0;
+
+    for (size_t i = 0; i < settings->policy_count; i++)
+        most += settings->policies[i].match_count;
+    settings->patterns = arena_new(&settings->arena, most + 1, sizeof *settings->patterns);
+    if (settings->patterns == NULL)
+        return;
+    for (size_t i = 0; i < settings->policy_count; i++)
+        for (size_t j = 0; j < settings->policies[i].match_count; j++)
+            settings->patterns[settings->pattern_count++] =
+                (struct settings_pattern){ settings->policies[i].match[j], &settings->policies[i] };
+    qsort(settings->patterns, settings->pattern_count, sizeof *settings->patterns,
+          compare_patterns);
+    for (size_t i = 1; i < settings->pattern_count; i++)
+        if (strcmp(settings->patterns[i].text, settings->patterns[i - 1].text) == 0)
+            settings_fault_add(load->faults, settings->patterns[i].policy->line,
+                               "%s has a policy already, on line %u", settings->patterns[i].text,
+                               settings->patterns[i - 1].policy->line);
+}
+
+/* --- sections that are there once --- */
+
+static void check_relay(struct settings_load *load)
+{
+    const struct settings *settings = load->settings;
+
+    for (size_t i = 0; i < settings->relay.network_count; i++) {
+        const struct gateway_relay_network *network = &settings->relay.networks[i];
+        char text[NET_ADDRESS_TEXT];
+
+        if (network->bits < (network->base.is_ipv6 ? 16U : 8U))
+            settings_fault_warn(load->faults, line_of(load, 0, "relay_from"),
+                                "relay_from %s/%u makes an open relay: anybody may send anywhere",
+                                net_address_text(&network->base, text), network->bits);
+    }
+}
+
+static void check_client(struct settings_load *load)
+{
+    struct settings_client *client = &load->settings->client;
+    size_t section = find_section(load, SETTINGS_CLIENT);
+
+    if (section == 0 || load->outline.sections[section].is_damaged)
+        return;
+    if (client->certificate == NULL) {
+        if (client->key != NULL)
+            settings_fault_add(load->faults, line_of(load, section, "key"),
+                               "a key without its certificate");
+        return;
+    }
+    if (client->key == NULL)
+        client->key = client->certificate;
+    check_credentials(load, line_of(load, section, "certificate"), client->certificate,
+                      client->key);
+}
+
+static void check_queue(struct settings_load *load)
+{
+    const struct queue_schedule_settings *queue = &load->settings->queue;
+    size_t section = find_section(load, SETTINGS_QUEUE);
+
+    if (section == 0)
+        return;
+    if (queue->lifetime_s <= queue->retry_s[0])
+        settings_fault_add(
+            load->faults, line_of(load, section, "lifetime"),
+            "a message is given up before it is tried a second time: lifetime is not "
+            "longer than the first retry");
+    if (queue->warn_after_s >= queue->lifetime_s)
+        settings_fault_warn(load->faults, line_of(load, section, "warn_after"),
+                            "no sender is ever warned: warn_after is not shorter than lifetime");
+    if (queue->in_the_clear_after_s >= queue->lifetime_s)
+        settings_fault_warn(load->faults, line_of(load, section, "in_the_clear_after"),
+                            "in_the_clear_after is not shorter than lifetime: it never comes");
+}
+
+static void check_limits(struct settings_load *load)
+{
+    const struct settings_limits *limits = &load->settings->limits;
+    unsigned line = line_in(load, SETTINGS_LIMITS, "per_address");
+
+    if (line != 0 && limits->per_address > limits->connections)
+        settings_fault_warn(load->faults, line,
+                            "per_address is more than connections, which comes first");
+}
+
+/* A default that is not there is not the operator's slip, and need not matter. */
+static void complain_of_file(struct settings_load *load, unsigned line, const char *key,
+                             const char *text)
+{
+    if (line != 0)
+        settings_fault_add(load->faults, line, "%s: %s", key, text);
+    else
+        settings_fault_warn(load->faults, 0, "the default of %s: %s", key, text);
+}
+
+static void check_roots(struct settings_load *load)
+{
+    AUTO(anchors_free) struct anchors *anchors = anchors_new();
+    unsigned line = line_in(load, SETTINGS_TRUST, "ca_file");
+    const char *path = load->settings->ca_file;
+    struct error err = { ERROR_NONE, "" };
+
+    if (line != 0 && !settings_value_look_at_file(path, true, NULL))
+        return; /* said already */
+    if (anchors != NULL && !trust_files_add(path, anchors, &err))
+        complain_of_file(load, line, "ca_file", err.text);
+}
+
+static bool take_record(void *owner, const char *record)
+{
+    size_t *count = owner;
+
+    (void)record;
+    (*count)++;
+    return true;
+}
+
+static void check_trust_anchor(struct settings_load *load)
+{
+    unsigned line = line_in(load, SETTINGS_DNS, "trust_anchor");
+    const char *path = load->settings->dns.trust_anchor;
+    struct error err = { ERROR_NONE, "" };
+    struct buffer text;
+    size_t count = 0;
+    bool is_missing;
+
+    if (line != 0 && !settings_value_look_at_file(path, false, NULL))
+        return; /* said already */
+    buffer_init(&text, ANCHOR_FILE_MOST);
+    if (!dns_anchor_read(path, &text, &is_missing, &err) ||
+        !dns_anchor_parse(buffer_span(&text), take_record, &count, &err))
+        complain_of_file(load, line, "trust_anchor", err.text);
+    else if (count == 0)
+        complain_of_file(load, line, "trust_anchor", "there is no DS or DNSKEY record in it");
+    buffer_clear(&text);
+}
+
+static void check_sections(struct settings_load *load)
+{
+    for (size_t i = 1; i < load->outline.section_count; i++) {
+        enum settings_section kind = load->outline.sections[i].kind;
+
+        if (kind == SETTINGS_LISTENER)
+            check_listener(load, i, load->outline.sections[i].ordinal);
+        else if (kind == SETTINGS_DOMAIN)
+            check_domain(load, i);
+        else if (kind == SETTINGS_POLICY)
+            check_policy(load, i, load->outline.sections[i].ordinal);
+    }
+}
+
+void settings_check(struct settings_load *load)
+{
+    check_sections(load);
+    sort_domains(load);
+    sort_patterns(load);
+    check_relay(load);
+    check_client(load);
+    check_queue(load);
+    check_limits(load);
+    if (load->settings->listener_count == 0 && load->faults->fault_count == 0)
+        settings_fault_warn(load->faults, 0, "there is no listener: no mail can come in");
+    if (load->source->leaves_files_alone)
+        return;
+    check_roots(load);
+    check_trust_anchor(load);
+}

@@ -1,0 +1,257 @@
+#include "settings/options.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "settings/settings.h"
+
+enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR, LISTED_MOST = 10000, NEAREST_MOST = 32 };
+
+#define KILO ((uint64_t)1024)
+#define MEGA (KILO * 1024)
+#define GIGA (MEGA * 1024)
+
+const struct settings_section_row settings_sections[SETTINGS_SECTION_COUNT] = {
+    [SETTINGS_TOP] = { "", NULL, "the gateway as a whole" },
+    [SETTINGS_LISTENER] = { "listener", "ADDR:PORT", "an address on which mail is accepted" },
+    [SETTINGS_DOMAIN] = { "domain", "DOMAIN", "a domain whose mail ends here" },
+    [SETTINGS_TRUST] = { "trust", NULL, "whom we believe" },
+    [SETTINGS_CLIENT] = { "client", NULL, "who we are to the servers that we deliver to" },
+    [SETTINGS_POLICY] = { "policy", "NAME", "how mail to some domains is protected" },
+    [SETTINGS_QUEUE] = { "queue", NULL, "when to try again and when to give up" },
+    [SETTINGS_LIMITS] = { "limits", NULL, "how much is too much" },
+    [SETTINGS_DNS] = { "dns", NULL, "how names are looked up" },
+    [SETTINGS_WEB] = { "web", NULL, "the status page" },
+};
+
+/* In the order of the enums that they stand for. */
+static const char *const log_words[] = { "text", "json", NULL };
+static const char *const log_to_words[] = { "stderr", "syslog", NULL };
+static const char *const tls_words[] = { "none", "may", "required", "implicit", NULL };
+static const char *const client_certificate_words[] = { "none", "request", "require", NULL };
+
+#define AT(field) .offset = offsetof(struct settings, field)
+#define LISTENER_AT(field)                                                                         \
+    .section = SETTINGS_LISTENER, .offset = offsetof(struct settings_listener, field)
+#define POLICY_AT(field)                                                                           \
+    .section = SETTINGS_POLICY, .offset = offsetof(struct settings_policy, field)
+
+const struct settings_option settings_options[] = {
+    { AT(hostname), .key = "hostname", .type = SETTINGS_HOST,
+      .help = "Our name in greetings, in EHLO and in Received. The default is the machine's own",
+      .since = "0.1" },
+    { AT(state_dir), .key = "state_dir", .type = SETTINGS_DIRECTORY, .fallback = "/var/lib/postern",
+      .help = "The queue, tracking and caches are kept here; it is made if it is missing",
+      .since = "0.1" },
+    { AT(store), .key = "store", .type = SETTINGS_URL,
+      .help = "A PostgreSQL database as the queue that several gateways share, in place of the "
+              "embedded one",
+      .since = "0.1" },
+    { AT(log), .key = "log", .type = SETTINGS_WORD, .words = log_words, .fallback = "text",
+      .help = "Lines for people, or one JSON object a line", .since = "0.1" },
+    { AT(log_to), .key = "log_to", .type = SETTINGS_WORD, .words = log_to_words,
+      .fallback = "stderr", .help = "Where the log goes", .since = "0.1" },
+    { AT(relay.networks), .count_offset = offsetof(struct settings, relay.network_count),
+      .key = "relay_from", .type = SETTINGS_NETWORK, .list_most = LISTED_MOST,
+      .help = "Who may send to any domain; everybody else may send to our own domains only",
+      .since = "0.1" },
+    { .section = SETTINGS_TOP,
+      .key = "include",
+      .gone = "one file holds all settings; there is no include" },
+
+    { LISTENER_AT(certificates),
+      .count_offset = offsetof(struct settings_listener, certificate_count), .key = "certificate",
+      .type = SETTINGS_FILE, .list_most = 64,
+      .help =
+          "Our certificate and the intermediates above it, in PEM, leaf first. Of several, the one "
+          "that names what the client asks for is shown, else the first",
+      .since = "0.1" },
+    { LISTENER_AT(keys), .count_offset = offsetof(struct settings_listener, key_count),
+      .key = "key", .type = SETTINGS_FILE, .list_most = 64,
+      .help =
+          "The key of the certificate, in PEM; as many as there are certificates, in their order",
+      .since = "0.1" },
+    { LISTENER_AT(tls), .key = "tls", .type = SETTINGS_WORD, .words = tls_words, .fallback = "may",
+      .help =
+          "Whether STARTTLS is not offered, is offered, or must come before any mail; or TLS from "
+          "the first byte (port 465)",
+      .since = "0.1" },
+    { LISTENER_AT(client_certificate), .key = "client_certificate", .type = SETTINGS_WORD,
+      .words = client_certificate_words, .fallback = "none",
+      .help = "Whether clients are asked for a certificate, and refused without one",
+      .since = "0.1" },
+
+    { .section = SETTINGS_DOMAIN,
+      .offset = offsetof(struct settings_domain, deliver),
+      .key = "deliver",
+      .type = SETTINGS_DELIVERY,
+      .help = "Where the mail of the domain goes",
+      .since = "0.1" },
+
+    { AT(ca_file), .section = SETTINGS_TRUST, .key = "ca_file", .type = SETTINGS_ROOTS,
+      .fallback = "/etc/ssl/certs/ca-certificates.crt",
+      .help = "The roots that we trust, in PEM: a file, or a directory of such files",
+      .since = "0.1" },
+
+    { AT(client.certificate), .section = SETTINGS_CLIENT, .key = "certificate",
+      .type = SETTINGS_FILE,
+      .help = "Our certificate for servers that ask for one, in PEM, leaf first", .since = "0.1" },
+    { AT(client.key), .section = SETTINGS_CLIENT, .key = "key", .type = SETTINGS_FILE,
+      .help = "The key of that certificate, in PEM", .since = "0.1" },
+
+    { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "may",
+      .help = "What a server must show before it gets mail", .since = "0.1" },
+    { POLICY_AT(match), .count_offset = offsetof(struct settings_policy, match_count),
+      .key = "match", .type = SETTINGS_PATTERN, .list_most = LISTED_MOST,
+      .help = "The domains that it is for. The default is its name", .since = "0.1" },
+    { POLICY_AT(minimum_version), .key = "minimum_tls", .type = SETTINGS_VERSION, .fallback = "1.2",
+      .help = "The oldest version of TLS that is spoken", .since = "0.1" },
+    { POLICY_AT(next_hop), .key = "next_hop", .type = SETTINGS_HOP,
+      .help = "Where the mail goes instead of to the MX hosts", .since = "0.1" },
+    { POLICY_AT(fingerprint), .key = "fingerprint", .type = SETTINGS_FINGERPRINT,
+      .help = "The SHA-256 of the certificate or of the public key that is expected, at level "
+              "fingerprint",
+      .since = "0.1" },
+
+    { AT(queue.retry_s), .section = SETTINGS_QUEUE,
+      .count_offset = offsetof(struct settings, queue.retry_count), .key = "retry",
+      .type = SETTINGS_DURATION, .list_most = QUEUE_SCHEDULE_RETRIES,
+      .fallback = "5m 15m 30m 1h 2h 4h", .least = 1, .most = 7 * DAY,
+      .help = "How long to wait after the first failure, the second and so on; the last goes on",
+      .since = "0.1" },
+    { AT(queue.lifetime_s), .section = SETTINGS_QUEUE, .key = "lifetime", .type = SETTINGS_DURATION,
+      .fallback = "5d", .least = MINUTE, .most = 30 * DAY,
+      .help = "How long a message is tried before it goes back to its sender", .since = "0.1" },
+    { AT(queue.warn_after_s), .section = SETTINGS_QUEUE, .key = "warn_after",
+      .type = SETTINGS_DURATION, .fallback = "4h", .most = 30 * DAY,
+      .help = "When the sender is told that a message is late; 0 is never", .since = "0.1" },
+    { AT(queue.in_the_clear_after_s), .section = SETTINGS_QUEUE, .key = "in_the_clear_after",
+      .type = SETTINGS_DURATION, .fallback = "5m", .most = 30 * DAY,
+      .help = "At level may: how old a message is before a broken STARTTLS is gone without",
+      .since = "0.1" },
+
+    { AT(limits.message_bytes), .section = SETTINGS_LIMITS, .key = "message_size",
+      .type = SETTINGS_SIZE, .fallback = "50M", .least = 64 * KILO, /* RFC 5321 section 4.5.3.1.7 */
+      .most = 2 * GIGA - 1, .help = "The largest message that is accepted", .since = "0.1" },
+    { AT(limits.recipients), .section = SETTINGS_LIMITS, .key = "recipients",
+      .type = SETTINGS_NUMBER, .fallback = "1000", .least = 100, /* RFC 5321 section 4.5.3.1.8 */
+      .most = 100000, .help = "The most recipients of one message", .since = "0.1" },
+    { AT(limits.connections), .section = SETTINGS_LIMITS, .key = "connections",
+      .type = SETTINGS_NUMBER, .fallback = "10000", .least = 1, .most = 1000000,
+      .help = "The most clients at once", .since = "0.1" },
+    { AT(limits.per_address), .section = SETTINGS_LIMITS, .key = "per_address",
+      .type = SETTINGS_NUMBER, .fallback = "50", .least = 1, .most = 1000000,
+      .help = "The most clients at once from one address", .since = "0.1" },
+    { AT(limits.command_timeout_s), .section = SETTINGS_LIMITS, .key = "command_timeout",
+      .type = SETTINGS_DURATION, .fallback = "5m", /* RFC 5321 section 4.5.3.2.7 */
+      .least = 1, .most = HOUR, .help = "How long a client may be silent before it is cut off",
+      .since = "0.1" },
+
+    { AT(dns.resolver), .section = SETTINGS_DNS, .key = "resolver", .type = SETTINGS_RESOLVER,
+      .help = "Ask this resolver; answers are validated here all the same. The default is those of "
+              "/etc/resolv.conf",
+      .since = "0.1" },
+    { AT(dns.trust_anchor), .section = SETTINGS_DNS, .key = "trust_anchor", .type = SETTINGS_FILE,
+      .fallback = "/usr/share/dns/root.key",
+      .help = "The keys of the root of the DNS, as DS or DNSKEY records", .since = "0.1" },
+
+    { AT(web.listen), .section = SETTINGS_WEB, .key = "listen", .type = SETTINGS_LISTEN,
+      .help = "The address of the status page. The default is none, and no page", .since = "0.1" },
+};
+
+const size_t settings_option_count = ARRAY_SIZE(settings_options);
+
+const struct settings_option *settings_option_find(enum settings_section section, struct span key)
+{
+    for (size_t i = 0; i < settings_option_count; i++)
+        if (settings_options[i].section == section &&
+            span_equal(key, span_of(settings_options[i].key)))
+            return &settings_options[i];
+    return NULL;
+}
+
+bool settings_section_find(struct span word, enum settings_section *section)
+{
+    for (size_t i = SETTINGS_TOP + 1; i < SETTINGS_SECTION_COUNT; i++)
+        if (span_equal(word, span_of(settings_sections[i].word))) {
+            *section = (enum settings_section)i;
+            return true;
+        }
+    return false;
+}
+
+static size_t least_of(size_t a, size_t b, size_t c)
+{
+    size_t least = a < b ? a : b;
+
+    return least < c ? least : c;
+}
+
+/* How many letters have to change, come or go (Levenshtein); both at most NEAREST_MOST long. */
+static size_t distance(struct span a, struct span b)
+{
+    size_t row[NEAREST_MOST + 1];
+
+    assert(b.len <= NEAREST_MOST);
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t above = row[j];
+            bool is_same = (a.data[i - 1] | 0x20) == (b.data[j - 1] | 0x20);
+
+            row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + !is_same);
+            diagonal = above;
+        }
+    }
+    return row[b.len];
+}
+
+/* Keeps `candidate` in *best where it is near to the word, and nearer than what was found before. */
+static void take_nearer(struct span word, const char *candidate, const char **best, size_t *best_is)
+{
+    size_t here;
+
+    if (word.len > NEAREST_MOST || strlen(candidate) > NEAREST_MOST)
+        return;
+    here = distance(word, span_of(candidate));
+    if (here < *best_is && here <= 3 && here * 2 < strlen(candidate)) {
+        *best = candidate;
+        *best_is = here;
+    }
+}
+
+const char *settings_nearest(struct span word, const char *const *words)
+{
+    const char *best = NULL;
+    size_t best_is = SIZE_MAX;
+
+    for (; *words != NULL; words++)
+        take_nearer(word, *words, &best, &best_is);
+    return best;
+}
+
+const char *settings_option_guess(enum settings_section section, struct span word,
+                                  enum settings_section *where)
+{
+    const char *best = NULL;
+    size_t best_is = SIZE_MAX;
+
+    for (size_t i = 0; i < settings_option_count; i++) {
+        const struct settings_option *option = &settings_options[i];
+
+        if (option->gone != NULL)
+            continue;
+        if (option->section == section)
+            take_nearer(word, option->key, &best, &best_is);
+        else if (*where == section && span_equal(word, span_of(option->key)))
+            *where = option->section;
+    }
+    for (size_t i = SETTINGS_TOP + 1; section == SETTINGS_TOP && i < SETTINGS_SECTION_COUNT; i++)
+        take_nearer(word, settings_sections[i].word, &best, &best_is);
+    return best;
+}

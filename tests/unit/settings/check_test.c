@@ -1,0 +1,129 @@
+/* tests/unit/settings/check_test.c - tests that contradictions are named, each with its line. */
+#include "settings/load.h"
+
+#include <string.h>
+
+#include "unit/settings/loads.h"
+#include "unit/test.h"
+
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEARS  "listener \"[::1]:25\" { tls = none }\n"
+
+static const struct {
+    const char *text, *said;
+} cases[] = {
+    { "", "t.conf: warning: there is no listener: no mail can come in\n" },
+    { "listener \"[::1]:25\" {\n tls = required }",
+      "t.conf:2: tls = required needs a certificate; to do without TLS say tls = none\n" },
+    { "\nlistener \"[::1]:25\" { }",
+      "t.conf:2: tls = may needs a certificate; to do without TLS say tls = none\n" },
+    { "listener \"[::1]:25\" { tls = none\ncertificate = /a }",
+      "t.conf:2: warning: the certificate is never shown, because tls = none\n" },
+    { "listener \"[::1]:25\" { tls = none\nclient_certificate = request }",
+      "t.conf:2: a certificate of clients cannot be had with tls = none\n" },
+    { "listener \"[::1]:25\" {\ncertificate = { /a, /b } key = /k }",
+      "t.conf:2: 2 certificates and 1 keys: each certificate needs its own key\n" },
+    { HEARS "listener \"[0:0::1]:25\" { tls = none }",
+      "t.conf:2: the listener of line 1 has this address already; one listener may have several "
+      "certificates\n" },
+    { HEARS "listener \"localhost:25\" { tls = none }",
+      "t.conf:2: listener: \"localhost:25\" is not an address with its port, such as 192.0.2.1:25 "
+      "or [::]:25\n" },
+    { "listener \"[::1]:25\" { tls = non }",
+      "t.conf:1: tls: \"non\" is not known; did you mean none?\n"
+      "t.conf:1: tls = may needs a certificate; to do without TLS say tls = none\n" },
+
+    { HEARS "domain a.example { }",
+      "t.conf:2: this domain does not say where its mail goes: deliver = \"...\"\n" },
+    { HEARS "domain a.example { delivr = x }",
+      "t.conf:2: unknown word \"delivr\" in domain; did you mean \"deliver\"?\n" },
+    { HEARS "domain .a.example { deliver = maildir:/m }",
+      "t.conf:2: domain: \".a.example\" is not a domain name; each domain is named by itself\n" },
+    { HEARS "domain \"a b\" { deliver = maildir:/m }",
+      "t.conf:2: domain: \"a b\" is not a domain name\n" },
+    { HEARS "domain a.example { deliver = maildir:/m }\ndomain b.example { deliver = maildir:/m }\n"
+            "domain A.example. { deliver = maildir:/n }",
+      "t.conf:4: domain a.example is there already, on line 2\n" },
+
+    { HEARS "relay_from = 0.0.0.0/0",
+      "t.conf:2: warning: relay_from 0.0.0.0/0 makes an open relay: anybody may send anywhere\n" },
+    { HEARS "relay_from = { \"::/0\", 128.0.0.0/1, 10.0.0.0/8 }",
+      "t.conf:2: warning: relay_from ::/0 makes an open relay: anybody may send anywhere\n"
+      "t.conf:2: warning: relay_from 128.0.0.0/1 makes an open relay: anybody may send anywhere\n" },
+
+    { HEARS "client { key = /k }", "t.conf:2: a key without its certificate\n" },
+
+    { HEARS "policy a.example { level = fingerprint }",
+      "t.conf:2: level = fingerprint needs a fingerprint\n" },
+    { HEARS "policy a.example { level = verify\nfingerprint = " DIGEST " }",
+      "t.conf:3: the fingerprint is looked at only with level = fingerprint, not verify\n" },
+    { HEARS "policy a.example { level = dane-only\nnext_hop = [192.0.2.1] }",
+      "t.conf:3: level = dane-only needs a host: an address has no TLSA record\n" },
+    { HEARS "policy a.example { level = none\nminimum_tls = 1.3 }",
+      "t.conf:3: warning: minimum_tls has no effect, because level = none\n" },
+    { HEARS "policy default { match = { a.example } }",
+      "t.conf:2: the policy \"default\" is for all that no other is for\n" },
+    { HEARS "policy \"the bank\" { }",
+      "t.conf:2: policy: \"the bank\" is neither a domain nor, with a leading dot, all names below "
+      "one; where the name is not that of a domain, say match\n" },
+    { HEARS "policy *.a.example { }",
+      "t.conf:2: unexpected *; other values than plain words stand in "
+      "quotes\n" },
+    { HEARS "policy \"*.a.example\" { }",
+      "t.conf:2: policy: \"*.a.example\" has a *; every name below a domain is written "
+      "\".example.org\"; where the name is not that of a domain, say match\n" },
+    { HEARS "policy nobody { match = { } }", "t.conf:2: warning: this policy is for no domain\n" },
+    { HEARS "policy one { match = { a.example, .a.example } }\npolicy A.example { level = verify }",
+      "t.conf:3: a.example has a policy already, on line 2\n" },
+
+    { HEARS "queue { lifetime = 1h\nretry = { 1h, 2h } warn_after = 1m }",
+      "t.conf:2: a message is given up before it is tried a second time: lifetime is not longer than "
+      "the first retry\n" },
+    { HEARS "queue { lifetime = 4h }",
+      "t.conf:2: warning: no sender is ever warned: warn_after is not shorter than lifetime\n" },
+    { HEARS "queue { in_the_clear_after = 5d }",
+      "t.conf:2: warning: in_the_clear_after is not shorter than lifetime: it never comes\n" },
+    { HEARS "limits { connections = 10\nper_address = 11 }",
+      "t.conf:3: warning: per_address is more than connections, which comes first\n" },
+    { HEARS "limits { connections = 10 }", "" },
+};
+
+static void names_each_contradiction_with_its_line(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        expect_faults(cases[i].text, cases[i].said);
+}
+
+static void warnings_keep_no_file_from_being_used(void **state)
+{
+    struct loaded loaded = load_text("relay_from = 0.0.0.0/0");
+
+    (void)state;
+    assert_non_null(loaded.settings);
+    assert_int_equal(loaded.faults.count, 2);
+    assert_int_equal(loaded.faults.fault_count, 0);
+    loaded_clear(&loaded);
+}
+
+static void one_file_may_hold_certificate_and_key(void **state)
+{
+    struct loaded loaded = load_sound("listener \"[::1]:25\" { certificate = { /a, /b } }");
+    const struct settings_listener *listener = &loaded.settings->listeners[0];
+
+    (void)state;
+    assert_int_equal(listener->key_count, 2);
+    assert_string_equal(listener->keys[1], "/b");
+    loaded_clear(&loaded);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_each_contradiction_with_its_line),
+        cmocka_unit_test(warnings_keep_no_file_from_being_used),
+        cmocka_unit_test(one_file_may_hold_certificate_and_key),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
