@@ -19,6 +19,25 @@ static void answer(const struct client_hello *hello)
     assert(server_hello_answer(hello, 0x0302, ciphers, 3, random, out, len - 1) == 0);
 }
 
+/* Every list fits the bound of an observation, and every name is one. */
+static void name(const struct client_hello *hello)
+{
+    struct arena arena;
+    struct tls_offer offer;
+
+    arena_init(&arena, 1 << 20);
+    offer = client_hello_offer(hello, &arena);
+    assert(!arena.exhausted && offer.version_count > 0);
+    assert(offer.cipher_count <= TLS_OFFER_MOST && offer.group_count <= TLS_OFFER_MOST);
+    assert(offer.signature_count <= TLS_OFFER_MOST && offer.protocol_count <= TLS_OFFER_MOST);
+    for (size_t i = 0; i < offer.cipher_count; i++)
+        assert(offer.ciphers[i][0] != '\0');
+    for (size_t i = 0; i < offer.protocol_count; i++)
+        for (const char *c = offer.protocols[i]; *c != '\0'; c++)
+            assert(*c >= ' ' && *c < 0x7f);
+    arena_clear(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span bytes = { (const char *)data, size };
@@ -34,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(hello.bytes <= size);
         assert(hello.cipher_count <= CLIENT_HELLO_CIPHERS_MOST);
         answer(&hello);
+        name(&hello);
     }
     return 0;
 }

@@ -144,6 +144,12 @@ def old_hello(version):
     return b"\x16\3\0" + struct.pack(">H", len(message)) + message
 
 
+def ssl2_hello(version):
+    """The hello of SSL 2.0, which older clients of TLS used too: RFC 5246 appendix E.2."""
+    body = b"\1" + struct.pack(">HHHH", version, 6, 0, 16) + b"\1\0\x80\0\0\x2f" + bytes(16)
+    return struct.pack(">H", 0x8000 | len(body)) + body
+
+
 def python_client(change=lambda context: None, name=HOST, quits=True):
     """smtplib's way: TLS by Python's ssl with its own checks."""
     def client(port):
@@ -197,6 +203,9 @@ def cases(world):
     yield ("TLS 1.1 by GnuTLS", gnutls("--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.1", "--insecure"), {}, *old,
            "nothing newer than TLSv1.1")
     yield ("TLS 1.0 by Python", python_client(old_versions(ssl.TLSVersion.TLSv1)), {}, *old, "TLSv1.0")
+    yield ("SSL 2.0 by hand", by_hand(ssl2_hello(2), reads=7), {}, *old, "nothing newer than an old version of TLS",
+           "alert protocol_version (70)")
+    yield ("TLS 1.0 in the hello of SSL 2.0", by_hand(ssl2_hello(0x0301), reads=7), {}, *old)
     yield "SSL 3.0 by hand", by_hand(old_hello(0x0300), reads=7), {}, *old, "nothing newer than SSLv3"
     yield ("TLS 1.2 where we take 1.3 alone", openssl("-tls1_2"), {"options": (f"minimum={TLS13}",)},
            "inbound-no-common-version", "server", "which is sound", "Allow TLS 1.2")
