@@ -36,7 +36,7 @@ struct reader {
         (reader)->is_broken = true;                                                                \
     } while (0)
 
-/* --- tokens --- */
+/* --- tokens; a text with a NUL byte does not come here --- */
 
 static bool is_blank(char c)
 {
@@ -155,7 +155,7 @@ static void skip_strange(struct reader *reader)
     }
     while (len < reader->rest.len && !is_blank(reader->rest.data[len]) &&
            !is_in_word(reader->rest.data[len]) &&
-           memchr("{}=,\"'#", reader->rest.data[len], 7) == NULL)
+           strchr("{}=,\"'#", reader->rest.data[len]) == NULL)
         len++;
     settings_fault_add(reader->faults, reader->line,
                        "unexpected %s; other values than plain words stand in quotes",
@@ -178,7 +178,7 @@ static void advance(struct reader *reader)
         } else if (c == '"' || c == '\'') {
             reader->token.kind = TOKEN_STRING;
             reader->token.text = take_string(reader);
-        } else if (memchr("{}=,", c, 4) != NULL) {
+        } else if (strchr("{}=,", c) != NULL) {
             reader->token.kind = TOKEN_MARK;
             reader->token.text = span_take_front(&reader->rest, 1);
         } else {
@@ -411,11 +411,14 @@ static bool take_key(struct reader *reader, struct token *key)
         advance(reader);
         return true;
     }
-    COMPLAIN(reader, key->line, "a word is expected here, not %s", quoted(reader, key));
-    if (at_mark(reader, '{'))
+    if (at_mark(reader, '{')) {
+        COMPLAIN(reader, key->line,
+                 "a word is expected here, not {; a value with braces in it stands in quotes");
         skip_block(reader);
-    else
+    } else {
+        COMPLAIN(reader, key->line, "a word is expected here, not %s", quoted(reader, key));
         advance(reader);
+    }
     return false;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "gateway/maildir_path.h"
 #include "settings/network.h"
 #include "settings/settings.h"
 #include "trust/names.h"
@@ -358,21 +359,15 @@ static bool parse_url(const struct settings_option *option, struct span text, vo
     return true;
 }
 
-/* In the path of a Maildir only {domain} and {user} stand for something. */
-static bool check_places(struct span path, struct error *err)
+/* By the check of the code that delivers, which takes no path with a flaw. */
+static bool read_maildir(struct span text, const char **path,
+                         const struct settings_value_context *context, struct error *err)
 {
-    while (path.len > 0) {
-        struct span word;
+    const char *flaw;
 
-        span_take_front(&path, span_find(path, '{'));
-        if (path.len == 0)
-            break;
-        word = span_part(path, 0, span_find(path, '}') + 1);
-        if (!span_equal(word, span_of("{domain}")) && !span_equal(word, span_of("{user}")))
-            return error_set(err, ERROR_FORMAT, "has a { that is neither {domain} nor {user}");
-        span_take_front(&path, word.len);
-    }
-    return true;
+    *path = arena_copy(context->arena, text);
+    flaw = gateway_maildir_path_flaw(*path);
+    return flaw == NULL || error_set(err, ERROR_FORMAT, "is no path of a Maildir: %s", flaw);
 }
 
 static bool parse_delivery(const struct settings_option *option, struct span text, void *place,
@@ -383,7 +378,7 @@ static bool parse_delivery(const struct settings_option *option, struct span tex
 
     *delivery = (struct settings_delivery){ 0 };
     if (span_equal(how, span_of("maildir")))
-        return parse_path(option, text, &delivery->path, context, err) && check_places(text, err);
+        return read_maildir(text, &delivery->path, context, err);
     if (span_equal(how, span_of("smtp"))) {
         delivery->how = SETTINGS_SMTP;
         return read_hop(text, &delivery->hop, SMTP_PORT, context, err);

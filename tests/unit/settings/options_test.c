@@ -67,16 +67,17 @@ static const char *cut(struct room *room, const char *text, const char *begin, c
 /* The part of the page about one section. */
 static const char *section_of(struct room *room, enum settings_section section)
 {
-    char begin[64] = "\n# SETTINGS OUTSIDE OF SECTIONS\n";
     const struct settings_section_row *row = &settings_sections[section];
+    char begin[64];
 
-    if (section != SETTINGS_TOP) {
-        snprintf(begin, sizeof begin, "\n# %s%s%s%s { }\n", row->word,
-                 row->title == NULL ? "" : " \"", row->title == NULL ? "" : row->title,
-                 row->title == NULL ? "" : "\"");
-        for (char *c = begin; *c != '\0'; c++)
-            *c = (char)toupper((unsigned char)*c);
-    }
+    if (section == SETTINGS_TOP)
+        return cut(room, room->page.data, "\n# SETTINGS OUTSIDE OF SECTIONS\n", "\n# ");
+    if (row->title == NULL)
+        snprintf(begin, sizeof begin, "\n# %s { }\n", row->word);
+    else
+        snprintf(begin, sizeof begin, "\n# %s \"%s\" { }\n", row->word, row->title);
+    for (char *c = begin; *c != '\0'; c++)
+        *c = (char)toupper((unsigned char)*c);
     return cut(room, room->page.data, begin, "\n# ");
 }
 

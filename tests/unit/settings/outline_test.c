@@ -3,7 +3,6 @@
 #include "settings/outline.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "unit/settings/loads.h"
@@ -78,8 +77,9 @@ static const struct {
       "t.conf:1: unexpected ;; other values than plain words stand in quotes\n"
       "t.conf:2: log_to: \"x\" is not one of stderr or syslog\n" },
     { "relay_from += \"::1\"", "t.conf:1: there is no +=: give the whole list with =\n" },
-    { "{ a { b } c }\nlog = x", "t.conf:1: a word is expected here, not {\n"
-                                "t.conf:2: log: \"x\" is not one of text or json\n" },
+    { "{ a { b } c }\nlog = x",
+      "t.conf:1: a word is expected here, not {; a value with braces in it stands in quotes\n"
+      "t.conf:2: log: \"x\" is not one of text or json\n" },
     { "zzz { a { b\nlog = x", "t.conf:1: unknown word \"zzz\"\n"
                               "t.conf:1: the \"}\" of this \"{\" is missing\n" },
     { "domain a.example { deliver = x deliver = y }",
@@ -131,28 +131,21 @@ static void reads_every_way_of_writing(void **state)
     loaded_clear(&loaded);
 }
 
-static struct span repeat(const char *piece, size_t count)
-{
-    size_t len = strlen(piece);
-    char *text = malloc(len * count + 1);
-
-    assert_non_null(text);
-    for (size_t i = 0; i < count; i++)
-        memcpy(text + i * len, piece, len);
-    return (struct span){ text, len * count };
-}
-
 static void expect_bounded(const char *piece, size_t count, const char *said)
 {
-    struct span text = repeat(piece, count);
-    struct loaded loaded = load_span(text);
+    struct loaded loaded;
+    struct buffer text;
 
+    buffer_init(&text, 1 << 23);
+    while (count-- > 0)
+        assert_true(buffer_append_text(&text, piece));
+    loaded = load_span(buffer_span(&text));
     assert_null(loaded.settings);
     if (strstr(loaded.said.data, said) == NULL)
-        fail_msg("%.40s... drew %.300s", piece, loaded.said.data);
+        fail_msg("%.40s... drew %.300s", text.data, loaded.said.data);
     assert_true(loaded.faults.count <= SETTINGS_FAULTS_MOST);
     loaded_clear(&loaded);
-    free((void *)(uintptr_t)text.data);
+    buffer_clear(&text);
 }
 
 static void hostile_files_are_bounded_and_named(void **state)

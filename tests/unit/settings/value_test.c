@@ -9,7 +9,7 @@
 #include "unit/settings/loads.h"
 #include "unit/test.h"
 
-enum { VALUES = 10 };
+enum { VALUES = 12 };
 
 #define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
@@ -70,9 +70,11 @@ static const struct {
       "deliver",
       { "\"maildir:/var/mail/{domain}/{user}\"", "\"lmtp:unix:/run/lmtp\"", "\"lmtp:[::1]:24\"",
         "lmtp:host.example", "\"smtp:[10.0.0.5]:25\"", "smtp:relay.example:587" },
-      { { "maildir:mail", "begins with /" },
-        { "\"maildir:/m/{usr}\"", "neither {domain} nor {user}" },
-        { "\"maildir:/m/{user\"", "neither {domain} nor {user}" },
+      { { "maildir:mail", "does not begin with a slash" },
+        { "\"lmtp:unix:run\"", "begins with /" },
+        { "\"maildir:/m/../{user}\"", "have no place in it" },
+        { "\"maildir:/m/{usr}\"", "nothing else" },
+        { "\"maildir:/m/{user\"", "nothing else" },
         { "mbox:/var/mail", "maildir:/path" },
         { "smtp:10.0.0.5", "in brackets" },
         { "\"smtp:[10.0.0.5\"", "is not a host" },
