@@ -64,7 +64,7 @@ static const struct {
     { SETTINGS_LISTENER,
       "client_certificate",
       { "none", "request", "require" },
-      { { "may", "none, request or require" } } },
+      { { "may", "none, request or require" }, { "reques", "did you mean request?" } } },
 
     { SETTINGS_DOMAIN,
       "deliver",
