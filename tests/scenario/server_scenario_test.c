@@ -4,16 +4,15 @@
  * size, and cut in two at each place; with answers that come at once or late, with output that is
  * sent at once or late, and with the storage taken away at rest. The same must follow. TAP output.
  */
-#include <glob.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/text.h"
 #include "escape.h"
+#include "folder.h"
 #include "smtp/server.h"
 
 enum {
@@ -654,25 +653,5 @@ static bool test_file(const char *path)
 
 int main(int argc, char **argv)
 {
-    char pattern[4096];
-    glob_t found;
-    bool all_good = true;
-
-    if (argc != 2)
-        return 2;
-    snprintf(pattern, sizeof pattern, "%s/*.smtp", argv[1]);
-    if (glob(pattern, 0, NULL, &found) != 0) {
-        printf("Bail out! no scenario in %s\n", argv[1]);
-        return EXIT_FAILURE;
-    }
-    printf("1..%zu\n", found.gl_pathc);
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        bool is_good = test_file(found.gl_pathv[i]);
-
-        all_good &= is_good;
-        printf("%s %zu - %s\n", is_good ? "ok" : "not ok", i + 1,
-               strrchr(found.gl_pathv[i], '/') + 1);
-    }
-    globfree(&found);
-    return all_good ? EXIT_SUCCESS : EXIT_FAILURE;
+    return folder_test(argc, argv, test_file);
 }
