@@ -462,6 +462,13 @@ const struct catalogue_variant catalogue_variants[] = {
                   "that lasts",
     },
     {
+        .key = "stray-null-mx",
+        .fault = FAULT_DNS,
+        .cause = "{domain} says with a null MX record that it takes no mail, and names mail hosts "
+                 "beside it; some senders heed the one, some the other",
+        .remedy = "The owner of {domain} takes out the record \"MX 0 .\", or all the others",
+    },
+    {
         .key = "trusted-without",
         .fault = FAULT_SERVER,
         .cause = "The chain lacks {missing}; we know that certificate from elsewhere, but most "

@@ -182,6 +182,17 @@ static void judge_host(struct judge *judge, const struct route *route,
         finding->severity = SEVERITY_WARNING; /* mail still finds a way */
 }
 
+/* Some senders take it for the whole answer and bounce. */
+static void judge_stray_null(struct judge *judge, const struct route *route)
+{
+    struct finding *finding = judge_add(judge, "dns-null-mx", NULL, 0);
+
+    judge_reword(judge, finding, "stray-null-mx", NULL, 0);
+    finding->severity = SEVERITY_WARNING;
+    judge_prove(judge, finding, "\".\" stands among the MX records, beside %s",
+                text_printable(judge->arena, span_of(route->hosts[0].name), false));
+}
+
 void judge_route(const struct route *route, struct arena *arena, struct findings *findings)
 {
     const char *domain = text_printable(arena, span_of(route->domain), false);
@@ -195,6 +206,8 @@ void judge_route(const struct route *route, struct arena *arena, struct findings
     judge_outcome_of_route(&judge, route);
     for (size_t i = 0; i < route->host_count && route->outcome == ROUTE_FOUND; i++)
         judge_host(&judge, route, &route->hosts[i]);
+    if (route->has_stray_null_mx)
+        judge_stray_null(&judge, route);
     if (route->was_cut) {
         struct finding *finding =
             JUDGE_ADD(&judge, "dns-hosts-left-out",

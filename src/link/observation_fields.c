@@ -590,6 +590,7 @@ static const struct field route_fields[] = {
       .count_offset = offsetof(struct route, host_count),
       .most = ROUTE_HOSTS_MOST,
       .item = &host_item },
+    { .name = "has_stray_null_mx", .kind = FIELD_BOOL, AT(struct route, has_stray_null_mx) },
     { .name = "was_cut", .kind = FIELD_BOOL, AT(struct route, was_cut) },
     { .name = "lookups",
       .kind = FIELD_LIST,

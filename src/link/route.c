@@ -247,6 +247,7 @@ static void read_mx(struct route_query *query, const struct dns_answer *answer)
             add_host(route, name, exchanges[i].preference);
     }
     memory_free(exchanges);
+    route->has_stray_null_mx = has_root && route->host_count > 0;
     if (route->host_count == 0)
         route->outcome = has_root ? ROUTE_NULL_MX : ROUTE_SERVFAIL;
 }

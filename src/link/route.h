@@ -51,6 +51,7 @@ struct route {
     enum route_outcome outcome;
     enum dns_security mx_security; /* secure too where no MX was asked for */
     bool has_mx;                   /* MX records were found */
+    bool has_stray_null_mx;        /* "." beside other MX hosts: RFC 7505 section 3 */
     const char *why_bogus;         /* NULL */
     struct route_host *hosts;      /* best preference first */
     size_t host_count;

@@ -125,6 +125,16 @@ static void only_warns_where_another_host_takes_mail(void **state)
     assert_non_null(strstr(findings.items[0].cause, "real.example.net"));
 }
 
+static void warns_of_a_null_mx_beside_others(void **state)
+{
+    (void)state;
+    begin(ROUTE_FOUND);
+    route.has_stray_null_mx = true;
+    judge();
+    expect_first(&findings, "dns-null-mx", FAULT_DNS, SEVERITY_WARNING);
+    assert_non_null(strstr(findings.items[0].cause, "names mail hosts beside it"));
+}
+
 static void adds_to_what_was_found_before(void **state)
 {
     (void)state;
@@ -141,4 +151,5 @@ SAMPLES_RUN(cmocka_unit_test(finds_nothing_in_a_healthy_route),
             cmocka_unit_test(passes_on_the_reason_of_the_validator),
             cmocka_unit_test(says_where_our_own_resolver_or_anchor_may_be_broken),
             cmocka_unit_test(only_warns_where_another_host_takes_mail),
+            cmocka_unit_test(warns_of_a_null_mx_beside_others),
             cmocka_unit_test(adds_to_what_was_found_before))

@@ -323,6 +323,7 @@ static void passes_over_a_root_among_other_hosts(void **state)
     (void)state;
     assert_int_equal(route->outcome, ROUTE_FOUND);
     assert_int_equal(route->host_count, 1);
+    assert_true(route->has_stray_null_mx);
 }
 
 static void falls_back_to_the_domain_without_mx(void **state)
