@@ -26,6 +26,7 @@ enum check_option {
     OPTION_TRUST_ANCHOR,
     OPTION_TIMEOUT,
     OPTION_NO_EXPERIMENTS,
+    OPTION_AS_OTHERS,
     OPTION_SAVE,
     OPTION_OBSERVATION,
     OPTION_FROM_OBSERVATION,
@@ -50,6 +51,7 @@ static const struct option_row rows[] = {
       OPTION_TRUST_ANCHOR },
     { "timeout", "SECONDS", "for all of one target (30)", OPTION_TIMEOUT },
     { "no-experiments", NULL, "do not dial again to single out a cause", OPTION_NO_EXPERIMENTS },
+    { "as-others", NULL, "dial as other senders do, too: no SNI, TLS 1.2", OPTION_AS_OTHERS },
     { "save", "DIR", "write each certificate there as PEM", OPTION_SAVE },
     { "observation", "FILE", "save what was seen", OPTION_OBSERVATION },
     { "from-observation", "FILE", "judge what was saved, without any network",
@@ -123,6 +125,7 @@ static bool take_option(int option, const char *value, struct arena *arena,
     case OPTION_RESOLVER: options->resolver = value; break;
     case OPTION_TRUST_ANCHOR: options->trust_anchor = value; break;
     case OPTION_NO_EXPERIMENTS: options->without_experiments = true; break;
+    case OPTION_AS_OTHERS: options->as_others = true; break;
     case OPTION_SAVE: options->save_directory = value; break;
     case OPTION_OBSERVATION: options->observation_file = value; break;
     case OPTION_FROM_OBSERVATION: options->from_observation = value; break;
@@ -148,6 +151,8 @@ static bool fits_together(const struct check_options *options)
                     CHECK_TARGETS_MOST);
     else if (options->connect != NULL && options->target_count > 1)
         usage_error("check", "--connect goes to one place: give one TARGET");
+    else if (options->as_others && options->without_experiments)
+        usage_error("check", "--as-others and --no-experiments rule each other out");
     else if (options->level == POLICY_FINGERPRINT && options->fingerprint == NULL)
         usage_error("check", "--level fingerprint needs --fingerprint HEX");
     else

@@ -145,6 +145,7 @@ static bool prepare(struct check *check, struct error *err)
         .fingerprint = options->fingerprint,
         .timeout_ms = options->timeout_ms,
         .with_experiments = !options->without_experiments,
+        .as_others = options->as_others,
         .with_transcript = options->is_verbose,
         .self = &check->files.self,
         .clock = &check->clock,

@@ -198,6 +198,23 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .lab = "wrong-client-key",
     },
     {
+        .code = "server-tls13-only",
+        .step = STEP_HANDSHAKE,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_WARNING,
+        .tls_report = FAILURE,
+        .enhanced_status = "4.7.5",
+        .title = "Senders without TLS 1.3 fail",
+        .cause = "{host} works for us because we speak TLS 1.3; senders that know TLS 1.2 at most, "
+                 "such as those with OpenSSL before 1.1.1 or Windows before Server 2022, get no "
+                 "session",
+        .remedy = "Allow TLS 1.2 beside TLS 1.3 on {host} (Postfix: smtpd_tls_protocols = "
+                  ">=TLSv1.2); it is still sound with modern ciphers",
+        .source = "RFC 9325 section 3.1.1",
+        .lab_reason =
+            "healthy-tls13-only shows it to --as-others; without that it is a sound server",
+    },
+    {
         .code = "version-below-minimum",
         .step = STEP_POLICY,
         .fault = FAULT_SERVER,

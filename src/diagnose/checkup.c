@@ -179,19 +179,28 @@ static bool has_time_for_experiment(const struct call *call)
     return patience_ms(call->run, INT64_MAX) >= spoken_ms + spoken_ms / 2 + EXPERIMENT_LEAST_MS;
 }
 
+static bool next_experiment(const struct call *call, enum dial *next)
+{
+    const struct checkup_settings *settings = &call->run->settings;
+    const struct checkup_host *host = call->host;
+
+    if (!settings->with_experiments || host->experiments.count >= EXPERIMENTS_MOST ||
+        !has_time_for_experiment(call))
+        return false;
+    return experiment_next(&host->observation, &host->experiments, next) ||
+           (settings->as_others &&
+            experiment_next_as_others(&host->observation, &host->experiments, next));
+}
+
 static void take_observation(void *owner, struct observation *observation)
 {
     struct call *call = owner;
-    struct checkup_run *run = call->run;
     struct checkup_host *host = call->host;
     enum dial next;
 
     if (observation != &host->observation)
         host->experiments.items[host->experiments.count++] = observation;
-    if (run->settings.with_experiments && host->experiments.count < EXPERIMENTS_MOST &&
-        has_time_for_experiment(call) &&
-        experiment_next(&host->observation, &host->experiments, &next) &&
-        start_experiment(call, next))
+    if (next_experiment(call, &next) && start_experiment(call, next))
         return;
     finish_call(call);
 }

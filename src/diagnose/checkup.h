@@ -36,6 +36,7 @@ struct checkup_settings {
     const char *fingerprint; /* NULL */
     int64_t timeout_ms;      /* for all of it */
     bool with_experiments;
+    bool as_others; /* where all is well, dial as other senders do, too */
     bool with_transcript;
     const struct observed_self *self;
     const struct clock *clock;

@@ -302,3 +302,17 @@ bool experiment_next(const struct observation *first, const struct experiments *
         return false;
     return next_or_repeat(trouble, first, made, dial);
 }
+
+bool experiment_next_as_others(const struct observation *first, const struct experiments *made,
+                               enum dial *dial)
+{
+    bool may_need_name = first->tls.sni != NULL;
+    bool may_need_tls13 = first->tls.version >= TLS_VERSION_1_3;
+
+    if (!experiment_succeeded(first) || made->count >= EXPERIMENTS_MOST)
+        return false;
+    *dial = may_need_name && experiment_find(made, DIAL_WITHOUT_SNI) == NULL ? DIAL_WITHOUT_SNI
+                                                                             : DIAL_TLS12_ONLY;
+    return *dial == DIAL_WITHOUT_SNI ||
+           (may_need_tls13 && experiment_find(made, DIAL_TLS12_ONLY) == NULL);
+}

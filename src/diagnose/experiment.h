@@ -22,6 +22,11 @@ struct experiments {
 MUST_CHECK bool experiment_next(const struct observation *first, const struct experiments *made,
                                 enum dial *dial);
 
+/* A session that went well for us: how else do other senders dial? Without SNI, with TLS 1.2 at
+ * most. False: all of that was tried, or the session did not go well. */
+MUST_CHECK bool experiment_next_as_others(const struct observation *first,
+                                          const struct experiments *made, enum dial *dial);
+
 /* The one made with that dial; NULL. */
 const struct observation *experiment_find(const struct experiments *made, enum dial dial);
 

@@ -382,6 +382,23 @@ static void judge_without_sni(struct judge *judge)
     judge_prove(judge, finding, "without SNI it gives %s", gets);
 }
 
+/* Senders whose TLS library is older than 2018 know no TLS 1.3. */
+static void judge_tls13_only(struct judge *judge)
+{
+    const struct observation *tls12 = experiment_find(judge->experiments, DIAL_TLS12_ONLY);
+    struct finding *finding;
+
+    if (judge->seen == NULL || !experiment_succeeded(judge->seen) ||
+        judge->seen->tls.version < TLS_VERSION_1_3 || tls12 == NULL || !tls12->tls.was_started ||
+        experiment_succeeded(tls12))
+        return;
+    finding = judge_add(judge, "server-tls13-only", NULL, 0);
+    judge_prove(judge, finding, "as configured: succeeds with %s, %s",
+                tls_version_name(judge->seen->tls.version),
+                judge->seen->tls.cipher == NULL ? "no cipher" : judge->seen->tls.cipher);
+    judge_prove(judge, finding, "with TLS 1.2 only: %s", judge_outcome(judge, tls12));
+}
+
 void judge_certificate(struct judge *judge, const struct chain_verdict *verdict)
 {
     bool told[CHAIN_KIND_COUNT] = { false };
@@ -405,4 +422,5 @@ void judge_certificate(struct judge *judge, const struct chain_verdict *verdict)
         judge_name(judge, verdict);
     judge_size(judge, verdict);
     judge_without_sni(judge);
+    judge_tls13_only(judge);
 }

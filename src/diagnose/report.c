@@ -149,14 +149,16 @@ static void write_decisions(struct page *page, struct arena *arena, const struct
 }
 
 static void write_experiments(struct page *page, struct arena *arena,
-                              const struct experiments *experiments)
+                              const struct checkup_host *host)
 {
-    for (size_t i = 0; i < experiments->count; i++) {
-        const struct observation *seen = experiments->items[i];
+    const char *failure = experiment_succeeded(&host->observation) ? "fails" : "fails too";
+
+    for (size_t i = 0; i < host->experiments.count; i++) {
+        const struct observation *seen = host->experiments.items[i];
 
         page_item(page, INDENT, i == 0 ? "Tried" : "", HANG, PAGE_PLAIN,
                   arena_format(arena, "%s: %s", dial_name(seen->dial),
-                               experiment_succeeded(seen) ? "works" : "fails too"));
+                               experiment_succeeded(seen) ? "works" : failure));
     }
 }
 
@@ -235,7 +237,7 @@ static void write_host(struct page *page, struct arena *arena, const struct chec
         write_finding(page, arena, &host->findings.items[i]);
     write_tls(page, arena, seen);
     write_chain(page, arena, &seen->verdict, seen->wall_s);
-    write_experiments(page, arena, &host->experiments);
+    write_experiments(page, arena, host);
     write_decisions(page, arena, host);
 }
 

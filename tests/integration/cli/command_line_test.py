@@ -82,6 +82,7 @@ class Usage(unittest.TestCase):
                           ["check", "--client-key", "k.pem", "a.example"], ["check", "--nonsense", "a.example"],
                           ["check", "--connect", "nowhere", "a.example"], ["check", "--name"],
                           ["check", "--connect", "127.0.0.1", "a.example", "b.example"],
+                          ["check", "--as-others", "--no-experiments", "a.example"],
                           ["check", "[127.0.0.1:25"], ["check", "a..example"], ["check", "a.example:x"],
                           ["check", "--resolver", "not-an-address", "a.example"],
                           ["check", "--from-observation", "/nonexistent"],
@@ -178,6 +179,26 @@ class Output(unittest.TestCase):
                     run = postern("check", "--from-observation", path)
                     self.assertEqual(run.returncode, 2, run.stdout)
                     self.assertIn(path, run.stderr)
+
+
+class AsOthers(unittest.TestCase):
+    def codes(self, *arguments):
+        answer = json.loads(postern("check", "--json", *arguments).stdout)
+        return [finding["code"] for finding in answer["hosts"][0]["findings"]]
+
+    def test_tells_who_cannot_reach_a_server_that_is_sound_for_us(self):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [POSTERN, "lab", "--json", "--fault", "healthy", "--fault", "healthy-tls13-only",
+                       "--directory", folder]
+            lab = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            try:
+                healthy, tls13_only = json.loads(lab.stdout.readline())["servers"]
+                self.assertEqual(self.codes("--as-others", *healthy["arguments"]), [])
+                self.assertEqual(self.codes(*tls13_only["arguments"]), [])
+                self.assertEqual(self.codes("--as-others", *tls13_only["arguments"]), ["server-tls13-only"])
+            finally:
+                lab.terminate()
+                lab.communicate()
 
 
 if __name__ == "__main__":

@@ -241,7 +241,27 @@ static void leaves_a_server_alone_that_has_had_enough(void **state)
     assert_false(experiment_next(&seen, &made, &dial));
 }
 
-SAMPLES_RUN(cmocka_unit_test(costs_a_healthy_server_one_connection),
+static void dials_as_others_only_what_went_well(void **state)
+{
+    struct observation seen;
+    struct experiments made = { .count = 0 };
+    enum dial dial;
+
+    (void)state;
+    sample_no_handshake(&seen, ENDING_CLOSED);
+    assert_false(experiment_next_as_others(&seen, &made, &dial));
+    sample_healthy(&seen);
+    assert_true(experiment_next_as_others(&seen, &made, &dial));
+    assert_int_equal(dial, DIAL_WITHOUT_SNI);
+    (void)sample_experiment(&made, &seen, dial, true);
+    assert_true(experiment_next_as_others(&seen, &made, &dial));
+    assert_int_equal(dial, DIAL_TLS12_ONLY);
+    (void)sample_experiment(&made, &seen, dial, false);
+    assert_false(experiment_next_as_others(&seen, &made, &dial));
+}
+
+SAMPLES_RUN(cmocka_unit_test(dials_as_others_only_what_went_well),
+            cmocka_unit_test(costs_a_healthy_server_one_connection),
             cmocka_unit_test(asks_without_a_name_where_the_name_was_used),
             cmocka_unit_test(dials_at_most_five_times_more),
             cmocka_unit_test(stops_when_one_cause_is_left),

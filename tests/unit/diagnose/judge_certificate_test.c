@@ -196,6 +196,24 @@ static void warns_for_senders_that_give_no_name(void **state)
     expect_first(sample_judge(&seen, &made), "server-needs-sni", FAULT_SERVER, SEVERITY_WARNING);
 }
 
+static void warns_for_senders_without_tls13(void **state)
+{
+    struct observation seen, tls12;
+    struct experiments made = { .count = 1 };
+
+    (void)state;
+    sample_healthy(&seen);
+    sample_no_handshake(&tls12, ENDING_TLS);
+    sample_alert(&tls12, 70, false);
+    tls12.dial = DIAL_TLS12_ONLY;
+    made.items[0] = &tls12;
+    expect_first(sample_judge(&seen, &made), "server-tls13-only", FAULT_SERVER, SEVERITY_WARNING);
+    sample_healthy(&tls12);
+    tls12.dial = DIAL_TLS12_ONLY;
+    tls12.tls.version = TLS_VERSION_1_2;
+    assert_int_equal(sample_judge(&seen, &made)->count, 0);
+}
+
 static void warns_of_chains_that_others_do_not_take(void **state)
 {
     struct observation seen;
@@ -238,5 +256,6 @@ SAMPLES_RUN(cmocka_unit_test(gives_each_flaw_its_code),
             cmocka_unit_test(judges_the_name_that_the_level_asks_for),
             cmocka_unit_test(says_where_sni_leads_to_the_wrong_certificate),
             cmocka_unit_test(warns_for_senders_that_give_no_name),
+            cmocka_unit_test(warns_for_senders_without_tls13),
             cmocka_unit_test(warns_of_chains_that_others_do_not_take),
             cmocka_unit_test(only_warns_where_dane_vouches))
