@@ -1,10 +1,6 @@
 #include "diagnose/page.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-enum { FORMATTED_MOST = 1024 };
 
 static const char *const escapes[] = {
     [PAGE_PLAIN] = "",         [PAGE_BOLD] = "\033[1m",      [PAGE_DIM] = "\033[2m",
@@ -36,17 +32,6 @@ static void append_coloured(struct page *page, enum page_colour colour, struct s
 void page_put(struct page *page, enum page_colour colour, const char *text)
 {
     append_coloured(page, colour, span_of(text));
-}
-
-void page_format(struct page *page, enum page_colour colour, const char *format, ...)
-{
-    char text[FORMATTED_MOST];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    page_put(page, colour, text);
 }
 
 void page_end_line(struct page *page)

@@ -9,7 +9,6 @@
 #include <stddef.h>
 
 #include "base/buffer.h"
-#include "base/compiler.h"
 
 enum page_colour { PAGE_PLAIN, PAGE_BOLD, PAGE_DIM, PAGE_RED, PAGE_YELLOW, PAGE_GREEN };
 
@@ -23,8 +22,6 @@ void page_init(struct page *page, struct buffer *out, int columns, bool with_col
 
 /* Text as it is, without a line end. */
 void page_put(struct page *page, enum page_colour colour, const char *text);
-void page_format(struct page *page, enum page_colour colour, const char *format, ...)
-    PRINTF_LIKE(3, 4);
 void page_end_line(struct page *page);
 
 /* `label` at `indent`, then `text` from column `hang` on, wrapped there; line ends in the text are

@@ -59,5 +59,3 @@ enum hello_cipher_weakness {
     HELLO_CIPHER_OTHER
 };
 enum hello_cipher_weakness hello_cipher_weakness(uint16_t cipher);
-/* A clause for people: "RC4, which no TLS library of today offers". */
-const char *hello_weakness_text(enum hello_cipher_weakness weakness);

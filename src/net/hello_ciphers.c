@@ -414,19 +414,3 @@ enum hello_cipher_weakness hello_cipher_weakness(uint16_t cipher)
             return weaknesses[i].weakness;
     return HELLO_CIPHER_OTHER;
 }
-
-const char *hello_weakness_text(enum hello_cipher_weakness weakness)
-{
-    switch (weakness) {
-    case HELLO_CIPHER_NULL: return "no encryption at all, which no mail program of today offers";
-    case HELLO_CIPHER_ANONYMOUS: return "anonymous key exchange, which proves nobody's identity";
-    case HELLO_CIPHER_EXPORT:
-        return "export-grade encryption, which was removed from every TLS library";
-    case HELLO_CIPHER_RC4: return "RC4, which no TLS library of today offers (RFC 7465)";
-    case HELLO_CIPHER_DES: return "single DES, which no TLS library of today offers";
-    case HELLO_CIPHER_3DES: return "3DES, which TLS libraries of today leave out";
-    case HELLO_CIPHER_OTHER: return "a cipher that mail programs do not offer";
-    case HELLO_CIPHER_SOUND: return "a cipher that is sound";
-    }
-    return "";
-}
