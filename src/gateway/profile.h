@@ -1,0 +1,65 @@
+/* gateway/profile.h - what one load of the settings means to all threads: never changed, and counted.
+ *
+ * A reload, or a certificate that was renewed, makes another profile; a session holds the one that it
+ * began with, and goes on by it. Whoever makes a profile fills it, with `references` 1, before any
+ * other thread sees it.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "gateway/limits.h"
+#include "gateway/relay.h"
+#include "link/inbound_observation.h"
+#include "net/address.h"
+#include "net/tls_server.h"
+#include "queue/schedule.h"
+#include "smtp/server.h"
+
+struct gateway_profile_listener {
+    struct net_address address; /* as in the settings; port 0: a free one */
+    struct smtp_server_settings smtp;
+    struct tls_server_context *tls; /* NULL: without TLS */
+    struct inbound_self self;
+};
+
+enum gateway_delivery_kind {
+    GATEWAY_DELIVER_MAILDIR,
+    GATEWAY_DELIVER_LMTP_SOCKET,
+    GATEWAY_DELIVER_LMTP,
+    GATEWAY_DELIVER_SMTP,
+};
+
+struct gateway_profile_domain {
+    const char *name;
+    enum gateway_delivery_kind kind;
+    const char *path;           /* pattern of the Maildir (gateway/maildir_path.h); LMTP socket */
+    const char *host;           /* of LMTP and SMTP; NULL: `address` */
+    struct net_address address; /* with its port, which is set for a host too */
+};
+
+struct gateway_profile {
+    atomic_uint references;
+    const char *hostname;
+    struct gateway_relay_rules relay;
+    const struct gateway_relay_network
+        *bare_lf_from; /* their bare LF in content is mended to CRLF */
+    size_t bare_lf_from_count;
+    struct gateway_limits_settings limits;
+    struct queue_schedule_settings schedule;
+    struct gateway_profile_listener *listeners;
+    size_t listener_count;
+    struct gateway_profile_domain *domains; /* the n-th is relay.domains[n] */
+    size_t domain_count;
+    /* Frees the profile and all that it was made from, with the last reference, on whichever thread
+     * drops it. */
+    void (*release)(void *owner);
+    void *owner;
+};
+
+/* One more reference, from any thread that has one. */
+struct gateway_profile *gateway_profile_hold(struct gateway_profile *profile);
+
+/* NULL is nothing. */
+void gateway_profile_release(struct gateway_profile **profile);
