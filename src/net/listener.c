@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,7 +23,8 @@ struct listener {
     int socket;
     int filler; /* takes the only place of a deaf listener's queue; -1: none */
     bool is_closed;
-    void (*accepted)(void *owner, int socket, const struct net_address *peer);
+    bool is_local; /* AF_UNIX: peers have no address */
+    listener_accepted *accepted;
     void *owner;
 };
 
@@ -63,7 +65,9 @@ static void accept_waiting(uv_poll_t *poll, int status, int events)
             stop_accepting(listener, errno);
             return;
         }
-        if (!net_address_from_socket(&storage, &peer))
+        if (listener->is_local)
+            listener->accepted(listener->owner, socket, NULL);
+        else if (!net_address_from_socket(&storage, &peer))
             close(socket);
         else
             listener->accepted(listener->owner, socket, &peer);
@@ -82,7 +86,8 @@ static bool fail(int socket, struct error *err, const char *doing,
                      address->port, strerror(number));
 }
 
-static bool bind_socket(struct net_address *address, int backlog, int *bound, struct error *err)
+static bool bind_socket(struct net_address *address, int backlog, bool is_shared, int *bound,
+                        struct error *err)
 {
     struct sockaddr_storage storage;
     socklen_t len = net_address_to_socket(address, &storage);
@@ -92,6 +97,8 @@ static bool bind_socket(struct net_address *address, int backlog, int *bound, st
     if (made < 0)
         return fail(made, err, "opening a socket for", address);
     setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (is_shared && setsockopt(made, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+        return fail(made, err, "sharing", address);
     if (address->is_ipv6) /* "::" means IPv6 alone; IPv4 has a listener of its own */
         setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(made, (const struct sockaddr *)&storage, len) != 0)
@@ -111,37 +118,95 @@ static void free_listener(uv_handle_t *handle)
     memory_free(handle->data);
 }
 
-bool listener_open(struct loop *loop, struct net_address *address,
-                   void (*accepted)(void *owner, int socket, const struct net_address *peer),
-                   void *owner, struct listener **listener, struct error *err)
+/* Takes `socket`, which listens, in any case. */
+static bool start_accepting(struct loop *loop, int socket, listener_accepted *accepted, void *owner,
+                            struct listener **listener, struct error *err)
 {
     struct listener *made = memory_new(1, sizeof *made);
 
-    *listener = NULL;
-    if (made == NULL)
+    if (made == NULL) {
+        close(socket);
         return error_set(err, ERROR_MEMORY, "no memory for a listener");
-    if (!bind_socket(address, BACKLOG, &made->socket, err)) {
-        memory_free(made);
-        return false;
     }
+    made->socket = socket;
     made->filler = -1;
     made->accepted = accepted;
     made->owner = owner;
     if (!loop_timer_open(loop, resume, made, &made->pause, err)) {
-        close(made->socket);
+        close(socket);
         memory_free(made);
         return false;
     }
-    if (uv_poll_init(&loop->uv, &made->poll, made->socket) != 0) {
-        fail(made->socket, err, "watching", address);
+    if (uv_poll_init(&loop->uv, &made->poll, socket) != 0) {
+        close(socket);
         loop_timer_close(&made->pause);
         memory_free(made);
-        return false;
+        return error_set(err, ERROR_SYSTEM, "watching a listening socket failed");
     }
     made->poll.data = made;
     uv_poll_start(&made->poll, UV_READABLE, accept_waiting);
     *listener = made;
     return true;
+}
+
+bool listener_open(struct loop *loop, struct net_address *address, listener_accepted *accepted,
+                   void *owner, struct listener **listener, struct error *err)
+{
+    int bound;
+
+    *listener = NULL;
+    return bind_socket(address, BACKLOG, false, &bound, err) &&
+           start_accepting(loop, bound, accepted, owner, listener, err);
+}
+
+bool listener_open_shared(struct loop *loop, struct net_address *address,
+                          listener_accepted *accepted, void *owner, struct listener **listener,
+                          struct error *err)
+{
+    int bound;
+
+    *listener = NULL;
+    return bind_socket(address, BACKLOG, true, &bound, err) &&
+           start_accepting(loop, bound, accepted, owner, listener, err);
+}
+
+static bool is_listening(int socket, int *family)
+{
+    int listens = 0;
+    socklen_t len = sizeof listens, family_len = sizeof *family;
+
+    return getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0 &&
+           getsockopt(socket, SOL_SOCKET, SO_DOMAIN, family, &family_len) == 0;
+}
+
+bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted, void *owner,
+                    struct listener **listener, struct error *err)
+{
+    int family, flags = fcntl(socket, F_GETFL);
+
+    *listener = NULL;
+    if (flags < 0 || !is_listening(socket, &family)) {
+        close(socket);
+        return error_set(err, ERROR_USAGE, "descriptor %d is no listening socket", socket);
+    }
+    if (fcntl(socket, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(socket, F_SETFD, FD_CLOEXEC) != 0) {
+        close(socket);
+        return error_set(err, ERROR_SYSTEM, "preparing a listening socket: %s", strerror(errno));
+    }
+    if (!start_accepting(loop, socket, accepted, owner, listener, err))
+        return false;
+    (*listener)->is_local = family == AF_UNIX;
+    return true;
+}
+
+bool listener_address(const struct listener *listener, struct net_address *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = sizeof storage;
+
+    return getsockname(listener->socket, (struct sockaddr *)&storage, &len) == 0 &&
+           net_address_from_socket(&storage, address);
 }
 
 /* A queue of no length still holds one connection, so one of our own goes in and stays: Linux
@@ -167,7 +232,7 @@ bool listener_open_deaf(struct loop *loop, struct net_address *address, struct l
     *listener = NULL;
     if (made == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for a listener");
-    if (!bind_socket(address, 0, &made->socket, err)) {
+    if (!bind_socket(address, 0, false, &made->socket, err)) {
         memory_free(made);
         return false;
     }

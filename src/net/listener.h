@@ -1,4 +1,4 @@
-/* net/listener.h - a listening TCP socket on the loop. */
+/* net/listener.h - a listening socket on the loop. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,12 +10,27 @@
 
 struct listener;
 
-/* Port 0 takes a free one: *address is updated. `accepted` gets a connected socket that it owns. */
+/* Gets a connected socket that it owns. `peer` is NULL where the listener's socket is a local one
+ * (AF_UNIX). May close the listener. */
+typedef void listener_accepted(void *owner, int socket, const struct net_address *peer);
+
+/* Port 0 takes a free one: *address is updated. */
 MUST_CHECK bool listener_open(struct loop *loop, struct net_address *address,
-                              void (*accepted)(void *owner, int socket,
-                                               const struct net_address *peer),
-                              void *owner, struct listener **listener, struct error *err);
-/* The same, but no connection is ever completed: a client's SYN gets no answer (for the lab). */
+                              listener_accepted *accepted, void *owner, struct listener **listener,
+                              struct error *err);
+/* The same where several listeners, of as many threads, share one port: the kernel spreads the
+ * connections over them. All are opened so; the first may ask for port 0. What waits unaccepted at
+ * one that closes is reset. */
+MUST_CHECK bool listener_open_shared(struct loop *loop, struct net_address *address,
+                                     listener_accepted *accepted, void *owner,
+                                     struct listener **listener, struct error *err);
+/* On a listening socket that somebody handed over: the listener's from here on, even where this
+ * fails. Threads that share one adopt a dup each. */
+MUST_CHECK bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted,
+                               void *owner, struct listener **listener, struct error *err);
+/* Where it listens; false: on a local socket. */
+MUST_CHECK bool listener_address(const struct listener *listener, struct net_address *address);
+/* Port 0 likewise, but no connection is ever completed: a client's SYN gets no answer (for the lab). */
 MUST_CHECK bool listener_open_deaf(struct loop *loop, struct net_address *address,
                                    struct listener **listener, struct error *err);
 void listener_close(struct listener **listener);

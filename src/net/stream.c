@@ -131,7 +131,7 @@ static void run_turn(uv_poll_t *poll, int status, int events);
 
 void stream_watch(struct stream *stream)
 {
-    int events = UV_READABLE;
+    int events = stream->is_deaf ? 0 : UV_READABLE;
 
     if (stream->is_closed || stream->state == STREAM_ENDED || stream->socket < 0)
         return;
@@ -142,7 +142,10 @@ void stream_watch(struct stream *stream)
     if (events == stream->events)
         return;
     stream->events = events;
-    uv_poll_start(&stream->poll, events, run_turn);
+    if (events == 0)
+        uv_poll_stop(&stream->poll);
+    else
+        uv_poll_start(&stream->poll, events, run_turn);
 }
 
 static void take_bytes(struct stream *stream, struct span bytes)
@@ -181,7 +184,16 @@ static void read_turn(struct stream *stream, bool until_end)
             finish_reading(stream, count, errno);
         else
             take_bytes(stream, (struct span){ stream->loop->received, (size_t)count });
-    } while (until_end && !stream->is_closed && stream->state == STREAM_OPEN);
+    } while (until_end && !stream->is_closed && !stream->is_paused && stream->state == STREAM_OPEN);
+}
+
+/* A pause costs nothing until something comes: most end before that. */
+static void wake_reader(struct stream *stream, bool until_end)
+{
+    if (stream->is_paused)
+        stream->is_deaf = true;
+    else
+        read_turn(stream, until_end);
 }
 
 static void finish_connecting(struct stream *stream)
@@ -222,7 +234,7 @@ static void run_turn(uv_poll_t *poll, int status, int events)
     if (stream->state == STREAM_CONNECTING)
         finish_connecting(stream);
     else if (status < 0 || (events & UV_READABLE) != 0)
-        read_turn(stream, status < 0);
+        wake_reader(stream, status < 0);
     if (!stream->is_closed)
         stream_flush(stream);
     tell_drained(stream);
@@ -376,6 +388,25 @@ bool stream_send(struct stream *stream, struct span bytes)
         stream_watch(stream);
     }
     return true;
+}
+
+void stream_pause(struct stream *stream)
+{
+    stream->is_paused = true;
+}
+
+void stream_resume(struct stream *stream)
+{
+    stream->is_paused = false;
+    stream->is_deaf = false;
+    if (!stream->in_turn)
+        stream_watch(stream);
+}
+
+void stream_forget_facts(struct stream *stream)
+{
+    if (stream->tls != NULL)
+        stream_tls_forget(stream);
 }
 
 /* Closing a socket with unread bytes would send RST, and a reset can eat our last words. */

@@ -56,7 +56,7 @@ MUST_CHECK bool stream_send(struct stream *stream, struct span bytes);
 size_t stream_unsent(const struct stream *stream);
 
 /* From now on TLS as a client. *facts is started over, filled as things happen, and must outlive
- * the stream; its texts live in `arena`. May be called inside `received`: bytes that came in clear
+ * the stream or be forgotten; its texts live in `arena`. May be called inside `received`: bytes that came in clear
  * behind those that were taken never reach TLS, and are lost like any that the reader leaves. */
 MUST_CHECK bool stream_secure_client(struct stream *stream,
                                      const struct tls_client_settings *settings,
@@ -75,6 +75,16 @@ MUST_CHECK bool stream_secure_server_after(struct stream *stream,
                                            struct tls_server_context *context, struct span early,
                                            struct tls_facts *facts, struct arena *arena,
                                            struct error *err);
+
+/* Nothing more is read from the kernel, and no end is noticed; what this turn has read still comes.
+ * Idempotent. */
+void stream_pause(struct stream *stream);
+/* Undoes it: reading goes on with the loop's next turn, never inside the call. */
+void stream_resume(struct stream *stream);
+
+/* After `secured`: facts and arena are let go and no longer written; TLS goes on. What an idle
+ * connection need not hold. Before it, or without TLS: nothing. */
+void stream_forget_facts(struct stream *stream);
 
 /* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. Unsent bytes
  * are offered to the kernel once, and a peer that goes on sending (TLS 1.3 tickets) is answered by

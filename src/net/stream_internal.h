@@ -18,8 +18,8 @@ enum stream_state { STREAM_CONNECTING, STREAM_OPEN, STREAM_ENDED };
 
 struct stream_tls {
     SSL *ssl;
-    struct tls_watch watch;
-    struct span window; /* what lies unread in the loop's buffer; empty outside a turn */
+    struct tls_watch watch; /* its facts are NULL once they are forgotten */
+    struct span window;     /* what lies unread in the loop's buffer; empty outside a turn */
     bool is_server, is_secured;
     bool is_foreign; /* the peer's first bytes were not TLS; only collecting what it says */
 };
@@ -33,6 +33,8 @@ struct stream {
     int events;       /* that are polled for now */
     enum stream_state state;
     bool is_closed; /* by its owner: no callback any more */
+    bool is_paused; /* by its owner: nothing is read */
+    bool is_deaf;   /* paused, and there is something to read: not polled for it any more */
     bool in_turn;   /* output waits for the end of the turn, to go out in one write */
     bool owes_drained;
     enum stream_end end;
@@ -62,4 +64,5 @@ void stream_tls_receive(struct stream *stream, struct span bytes);
 MUST_CHECK bool stream_tls_send(struct stream *stream, struct span bytes);
 void stream_tls_shutdown(struct stream *stream); /* queues close_notify */
 void stream_tls_note_end(struct stream *stream); /* fills what the facts still lack */
+void stream_tls_forget(struct stream *stream);
 void stream_tls_free(struct stream *stream);

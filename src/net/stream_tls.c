@@ -42,7 +42,8 @@ static int take_output(BIO *bio, const char *bytes, size_t len, size_t *taken)
     *taken = 0;
     if (stream->write_error == 0 && !stream_queue(stream, (struct span){ bytes, len }))
         return 0; /* out of memory, or the peer makes us say more than it ever reads */
-    stream->tls->watch.facts->bytes_sent += len;
+    if (stream->tls->watch.facts != NULL)
+        stream->tls->watch.facts->bytes_sent += len;
     *taken = len;
     return 1;
 }
@@ -90,16 +91,33 @@ void stream_tls_free(struct stream *stream)
 
 void stream_tls_note_end(struct stream *stream)
 {
-    tls_watch_ended(&stream->tls->watch, stream->tls->ssl);
+    if (stream->tls->watch.facts != NULL)
+        tls_watch_ended(&stream->tls->watch, stream->tls->ssl);
+}
+
+void stream_tls_forget(struct stream *stream)
+{
+    struct stream_tls *tls = stream->tls;
+
+    if (!tls->is_secured)
+        return;
+    SSL_set_msg_callback(tls->ssl, NULL);
+    SSL_set_msg_callback_arg(tls->ssl, NULL);
+    tls->watch.facts = NULL;
+    tls->watch.arena = NULL;
 }
 
 /* The library gave up, or our own memory did. */
 static void fail_tls(struct stream *stream)
 {
     struct tls_watch *watch = &stream->tls->watch;
+    bool has_reason = ERR_peek_error() != 0; /* the peer's alert is one, too */
 
-    tls_watch_failed(watch);
-    if (watch->facts->library_code == 0 && watch->facts->alert_count == 0)
+    if (watch->facts != NULL) {
+        tls_watch_failed(watch);
+        has_reason = watch->facts->library_code != 0 || watch->facts->alert_count > 0;
+    }
+    if (!has_reason)
         stream_finish(stream, STREAM_FAILED, ENOMEM);
     else
         stream_finish(stream, STREAM_TLS_FAILED, 0);
@@ -202,16 +220,25 @@ static void collect_foreign(struct stream *stream)
                             wait_ms > FOREIGN_WAIT_MOST_MS ? FOREIGN_WAIT_MOST_MS : wait_ms);
 }
 
-void stream_tls_receive(struct stream *stream, struct span bytes)
+/* False: the peer does not speak TLS. */
+static bool note_received(struct stream_tls *tls, struct span bytes)
 {
-    struct stream_tls *tls = stream->tls;
     struct tls_facts *facts = tls->watch.facts;
 
+    if (facts == NULL)
+        return true;
     facts->bytes_received += bytes.len;
     tls_watch_first_bytes(&tls->watch, bytes);
     if (!tls->is_foreign && !facts->is_not_tls && !tls->is_secured)
         facts->is_not_tls = !begins_like_tls(tls);
-    if (facts->is_not_tls) {
+    return !facts->is_not_tls;
+}
+
+void stream_tls_receive(struct stream *stream, struct span bytes)
+{
+    struct stream_tls *tls = stream->tls;
+
+    if (!note_received(tls, bytes)) {
         collect_foreign(stream);
         return;
     }

@@ -17,7 +17,7 @@ struct fixture {
     struct loop_timer *limit;
     struct net_address address;
     int clients[CONNECTIONS];
-    int accepted, wanted;
+    int accepted, at_second, wanted;
     bool ran_out;
 };
 
@@ -36,8 +36,8 @@ static void note(void *owner, int socket, const struct net_address *peer)
     assert_int_equal(peer->is_ipv6, fixture->address.is_ipv6);
     assert_memory_equal(peer->bytes, fixture->address.bytes, sizeof peer->bytes);
     close(socket);
-    if (++fixture->accepted == fixture->wanted) {
-        listener_close(&fixture->listener);
+    if (++fixture->accepted + fixture->at_second == fixture->wanted) {
+        listener_close(&fixture->listener); /* may be inside the call */
         loop_stop(fixture->loop);
     }
 }
@@ -118,6 +118,90 @@ static void refuses_a_port_that_is_taken_and_names_it(void **state)
     stop(&fixture);
 }
 
+static void note_at_second(void *owner, int socket, const struct net_address *peer)
+{
+    struct fixture *fixture = owner;
+
+    assert_non_null(peer);
+    close(socket);
+    if (fixture->accepted + ++fixture->at_second == fixture->wanted)
+        loop_stop(fixture->loop);
+}
+
+static void shares_a_port_with_another_that_shares_it(void **state)
+{
+    struct fixture fixture;
+    struct listener *second = NULL;
+    struct net_address where;
+    struct error err;
+
+    (void)state;
+    assert_true(start(&fixture, "127.0.0.1"));
+    assert_false(listener_open_shared(fixture.loop, &fixture.address, note_at_second, &fixture,
+                                      &second, &err)); /* the first does not share */
+    listener_close(&fixture.listener);
+    fixture.address.port = 0;
+    assert_true(listener_open_shared(fixture.loop, &fixture.address, note, &fixture,
+                                     &fixture.listener, &err));
+    assert_true(listener_open_shared(fixture.loop, &fixture.address, note_at_second, &fixture,
+                                     &second, &err));
+    assert_true(listener_address(second, &where));
+    assert_int_equal(where.port, fixture.address.port);
+    dial(&fixture, CONNECTIONS);
+    loop_run(fixture.loop);
+    assert_false(fixture.ran_out);
+    assert_true(fixture.accepted > 0 && fixture.at_second > 0);
+    listener_close(&second);
+    stop(&fixture);
+}
+
+static int listening_socket(const struct net_address *address, struct sockaddr_storage *storage)
+{
+    socklen_t len = net_address_to_socket(address, storage);
+    int made = socket(storage->ss_family, SOCK_STREAM, 0);
+
+    assert_int_equal(bind(made, (const struct sockaddr *)storage, len), 0);
+    assert_int_equal(listen(made, 16), 0);
+    return made;
+}
+
+static void takes_a_listening_socket_that_was_handed_over(void **state)
+{
+    struct fixture fixture;
+    struct sockaddr_storage storage;
+    struct error err;
+    int socket;
+
+    (void)state;
+    assert_true(start(&fixture, "127.0.0.1"));
+    listener_close(&fixture.listener);
+    fixture.address.port = 0;
+    socket = listening_socket(&fixture.address, &storage);
+    assert_true(listener_adopt(fixture.loop, socket, note, &fixture, &fixture.listener, &err));
+    assert_true(listener_address(fixture.listener, &fixture.address));
+    assert_true(fixture.address.port > 0);
+    dial(&fixture, 3);
+    loop_run(fixture.loop);
+    assert_int_equal(fixture.accepted, 3);
+    stop(&fixture);
+}
+
+static void refuses_a_descriptor_that_does_not_listen(void **state)
+{
+    struct fixture fixture;
+    struct listener *second = NULL;
+    struct error err;
+
+    (void)state;
+    assert_true(start(&fixture, "127.0.0.1"));
+    assert_false(listener_adopt(fixture.loop, socket(AF_INET, SOCK_STREAM, 0), note, &fixture,
+                                &second, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_null(second);
+    assert_false(listener_adopt(fixture.loop, 1 << 20, note, &fixture, &second, &err));
+    stop(&fixture);
+}
+
 static void give_descriptors_back(void *owner)
 {
     const struct rlimit *before = owner;
@@ -155,6 +239,9 @@ int main(void)
         cmocka_unit_test(takes_a_free_port_and_all_who_wait),
         cmocka_unit_test(listens_on_ipv6_too),
         cmocka_unit_test(refuses_a_port_that_is_taken_and_names_it),
+        cmocka_unit_test(shares_a_port_with_another_that_shares_it),
+        cmocka_unit_test(takes_a_listening_socket_that_was_handed_over),
+        cmocka_unit_test(refuses_a_descriptor_that_does_not_listen),
         cmocka_unit_test(goes_on_once_there_are_descriptors_again),
     };
 

@@ -215,6 +215,112 @@ static void refuses_to_send_after_the_end(void **state)
     peers_stop(&peers);
 }
 
+static void pause_it(struct end *end)
+{
+    stream_pause(end->stream);
+    stream_pause(end->stream);
+}
+
+static void resume_server(void *owner)
+{
+    struct peers *peers = owner;
+
+    assert_int_equal(peers->server.received.len, 0);
+    assert_false(peers->server.has_ended);
+    stream_resume(peers->server.stream);
+    assert_int_equal(peers->server.received.len, 0); /* never inside the call */
+}
+
+static void run_with_a_pause(struct peers *peers)
+{
+    struct loop_timer *timer = NULL;
+
+    peers->server.on_connected = pause_it;
+    assert_true(loop_timer_open(peers->loop, resume_server, peers, &timer, NULL));
+    loop_timer_start(timer, 50);
+    peers_run(peers);
+}
+
+static void reads_nothing_while_it_is_paused(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.server.on_received = answer_and_close;
+    run_with_a_pause(&peers);
+    assert_true(end_heard(&peers.server, "hello"));
+    assert_true(end_heard(&peers.client, "echo"));
+    peers_stop(&peers);
+}
+
+static void greet_and_close(struct end *end)
+{
+    end_say(end, "hello");
+    end_close(end);
+}
+
+static void greet_and_reset(struct end *end)
+{
+    end_say(end, "hello");
+    end_reset(end);
+}
+
+static void hears_after_a_pause_what_came_before_the_end(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = greet_and_close;
+    run_with_a_pause(&peers);
+    assert_true(end_heard(&peers.server, "hello"));
+    assert_int_equal(peers.server.end, STREAM_CLOSED);
+    peers_stop(&peers);
+    peers_start(&peers);
+    peers.client.on_connected = greet_and_reset;
+    run_with_a_pause(&peers);
+    assert_int_equal(peers.server.end, STREAM_RESET);
+    peers_stop(&peers);
+}
+
+static void say_huge(struct end *end)
+{
+    static char bytes[HUGE];
+
+    pause_it(end);
+    assert_true(stream_send(end->stream, (struct span){ bytes, HUGE }));
+}
+
+static void resume_when_all_went(struct end *end)
+{
+    assert_int_equal(stream_unsent(end->stream), 0);
+    stream_resume(end->stream);
+}
+
+static void close_at_huge(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    if (end->received.len == HUGE)
+        end_close(end);
+}
+
+static void goes_on_sending_while_it_is_paused(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.server.on_connected = say_huge;
+    peers.server.on_drained = resume_when_all_went;
+    peers.client.on_received = close_at_huge;
+    peers_run(&peers);
+    assert_int_equal(peers.client.received.len, HUGE);
+    assert_true(peers.server.end == STREAM_CLOSED || peers.server.end == STREAM_RESET);
+    peers_stop(&peers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +334,9 @@ int main(void)
         cmocka_unit_test(may_be_closed_in_every_callback),
         cmocka_unit_test(sees_nothing_unread_where_all_was_read),
         cmocka_unit_test(refuses_to_send_after_the_end),
+        cmocka_unit_test(reads_nothing_while_it_is_paused),
+        cmocka_unit_test(hears_after_a_pause_what_came_before_the_end),
+        cmocka_unit_test(goes_on_sending_while_it_is_paused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -651,6 +651,79 @@ static void may_be_closed_in_every_callback(void **state)
     }
 }
 
+static void forget_and_scratch(struct end *end)
+{
+    stream_forget_facts(end->stream);
+    memset(&end->facts, 0xa5, sizeof end->facts);
+}
+
+static void say_bye(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_say(end, "250 you\r\n");
+}
+
+static void expect_untouched(const struct tls_facts *facts)
+{
+    const uint8_t *bytes = (const uint8_t *)facts;
+
+    for (size_t i = 0; i < sizeof *facts; i++)
+        assert_int_equal(bytes[i], 0xa5);
+}
+
+static void goes_on_without_facts_that_were_forgotten(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .security_level = 1 });
+    peers.client.on_secured = say_ehlo;
+    peers.client.on_received = close_on_bytes;
+    peers.server.on_secured = forget_and_scratch;
+    peers.server.on_received = say_bye;
+    peers_run(&peers);
+    assert_true(end_heard(&peers.server, "EHLO me\r\n"));
+    assert_true(end_heard(&peers.client, "250 you\r\n"));
+    assert_int_equal(peers.server.end, STREAM_CLOSED);
+    expect_untouched(&peers.server.facts);
+    peers_stop(&peers);
+}
+
+static void refuse_then_forget(struct end *end)
+{
+    stream_forget_facts(end->stream); /* too early: nothing is secured yet */
+    end_secure_server(end);
+    stream_forget_facts(end->stream);
+}
+
+static void forgets_no_facts_before_the_handshake_is_done(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .security_level = 1 });
+    peers.server.on_connected = refuse_then_forget;
+    run_exchange(&peers);
+    assert_true(peers.server.facts.was_completed);
+    assert_string_equal(peers.server.facts.sni, "mx.test");
+    peers_stop(&peers);
+}
+
+/* In TLS 1.3 the client is done before the server judges its certificate. */
+static void tells_an_alert_without_facts_too(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    start(&peers,
+          &(struct tls_server_settings){ .client_certificate = TLS_CLIENT_CERTIFICATE_REQUIRE });
+    peers.client.on_secured = forget_and_scratch;
+    peers_run(&peers);
+    assert_int_equal(peers.client.end, STREAM_TLS_FAILED);
+    expect_untouched(&peers.client.facts);
+    peers_stop(&peers);
+}
+
 static void keeps_a_small_hello_small(void **state)
 {
     struct peers peers;
@@ -738,6 +811,9 @@ int main(void)
         cmocka_unit_test(carries_a_mebibyte),
         cmocka_unit_test(notes_that_close_notify_is_missing),
         cmocka_unit_test(may_be_closed_in_every_callback),
+        cmocka_unit_test(goes_on_without_facts_that_were_forgotten),
+        cmocka_unit_test(forgets_no_facts_before_the_handshake_is_done),
+        cmocka_unit_test(tells_an_alert_without_facts_too),
         cmocka_unit_test(keeps_a_small_hello_small),
         cmocka_unit_test(refuses_settings_that_make_no_sense),
     };
