@@ -35,7 +35,6 @@ extern const struct settings_section_row settings_sections[SETTINGS_SECTION_COUN
 
 enum settings_type {
     SETTINGS_HOST,        /* a domain name */
-    SETTINGS_URL,         /* of a PostgreSQL database */
     SETTINGS_DIRECTORY,   /* an absolute path; need not be there */
     SETTINGS_FILE,        /* an absolute path of a readable file */
     SETTINGS_ROOTS,       /* likewise, or a directory */

@@ -84,6 +84,11 @@ struct settings_limits {
     uint64_t connections; /* in all */
     uint64_t per_address; /* connections of one peer */
     int64_t command_timeout_s;
+    /* Of the rest 0 is no limit. */
+    uint64_t messages_per_minute; /* of one peer */
+    uint64_t session_commands, session_errors;
+    int64_t ban_s; /* after session_errors */
+    uint64_t clients_known;
 };
 
 struct settings_dns {
@@ -106,7 +111,6 @@ struct settings {
     const char *file;
     const char *hostname; /* NULL: the machine's own */
     const char *state_dir;
-    const char *store; /* a URL; NULL: the embedded queue in state_dir */
     enum log_form log;
     enum settings_log_to log_to;
     struct settings_listener *listeners;
@@ -116,6 +120,9 @@ struct settings {
     /* What of it gateway/relay reads: the n-th domain is domains[n]; mail for "Postmaster" alone goes
      * to the domain that is first in the file. */
     struct gateway_relay_rules relay;
+    struct gateway_relay_network *bare_lf_from;
+    size_t bare_lf_from_count;
+    uint64_t workers; /* 0: one for each core */
     struct settings_policy *policies; /* as in the file, and one more where none is "default" */
     size_t policy_count;
     const struct settings_policy *default_policy; /* one of them */

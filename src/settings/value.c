@@ -349,16 +349,6 @@ static bool parse_file(const struct settings_option *option, struct span text, v
            settings_value_look_at_file(*(const char **)place, option->type == SETTINGS_ROOTS, err);
 }
 
-static bool parse_url(const struct settings_option *option, struct span text, void *place,
-                      const struct settings_value_context *context, struct error *err)
-{
-    (void)option;
-    *(const char **)place = arena_copy(context->arena, text);
-    if (!span_starts_with(text, "postgresql://") || text.len == strlen("postgresql://"))
-        return error_set(err, ERROR_FORMAT, "is not a \"postgresql://...\"");
-    return true;
-}
-
 /* By the check of the code that delivers, which takes no path with a flaw. */
 static bool read_maildir(struct span text, const char **path,
                          const struct settings_value_context *context, struct error *err)
@@ -401,7 +391,6 @@ static const struct type {
     parser *parse;
 } types[] = {
     [SETTINGS_HOST] = { sizeof(const char *), parse_host },
-    [SETTINGS_URL] = { sizeof(const char *), parse_url },
     [SETTINGS_DIRECTORY] = { sizeof(const char *), parse_path },
     [SETTINGS_FILE] = { sizeof(const char *), parse_file },
     [SETTINGS_ROOTS] = { sizeof(const char *), parse_file },

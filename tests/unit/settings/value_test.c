@@ -33,10 +33,6 @@ static const struct {
       { "/var/lib/postern", "\"/srv/with space\"" },
       { { "var/lib", "begins with /" }, { "\"\"", "begins with /" } } },
     { SETTINGS_TOP,
-      "store",
-      { "\"postgresql://db.example.org/postern\"" },
-      { { "\"mysql://db\"", "postgresql" }, { "\"postgresql://\"", "postgresql" } } },
-    { SETTINGS_TOP,
       "log",
       { "text", "json", "\"json\"" },
       { { "jsonn", "did you mean json?" }, { "xml", "not one of text or json" } } },
@@ -53,6 +49,12 @@ static const struct {
         { "{ 10.0.0.0/ }", "a length" },
         { "{ example.org }", "is no network" },
         { "{ 127.0.0.1, 10.0.0 }", "\"10.0.0\" is no network" } } },
+
+    { SETTINGS_TOP,
+      "bare_lf_from",
+      { "{ }", "{ 10.0.0.0/8, \"::1\" }", "192.0.2.1" },
+      { { "{ 10.0.0.5/8 }", "is it the network 10.0.0.0/8" } } },
+    { SETTINGS_TOP, "workers", { "1", "256" }, { { "0", "between 1 and 256" }, { "many", "" } } },
 
     { SETTINGS_LISTENER, "certificate", { "/a.pem" }, { { "a.pem", "begins with /" } } },
     { SETTINGS_LISTENER, "key", { "/a.key" }, { { "a.key", "begins with /" } } },
@@ -163,6 +165,23 @@ static const struct {
       "command_timeout",
       { "1s", "1h" },
       { { "0", "between 1s and 1h" }, { "2h", "between 1s and 1h" } } },
+    { SETTINGS_LIMITS,
+      "messages_per_minute",
+      { "0", "600", "1000000" },
+      { { "1000001", "between 0 and 1000000" }, { "10/m", "a whole number" } } },
+    { SETTINGS_LIMITS,
+      "session_commands",
+      { "0", "1000000000" },
+      { { "1000000001", "between 0 and 1000000000" } } },
+    { SETTINGS_LIMITS,
+      "session_errors",
+      { "0", "1000000" },
+      { { "1000001", "between 0 and 1000000" } } },
+    { SETTINGS_LIMITS, "ban", { "0", "1d" }, { { "2d", "between 0s and 1d" }, { "5", "a time" } } },
+    { SETTINGS_LIMITS,
+      "clients_known",
+      { "64", "16777216" },
+      { { "63", "between 64 and 16777216" } } },
 
     { SETTINGS_DNS,
       "resolver",
@@ -270,8 +289,8 @@ static void every_option_is_in_these_tables(void **state)
 static void keeps_what_was_written(void **state)
 {
     struct loaded loaded = load_sound(
-        "hostname = \"MX.Example.ORG.\" state_dir = /srv/p store = 'postgresql://db/p'\n"
-        "log = json log_to = syslog relay_from = { \"10.0.0.0/8\", \"::1\" }\n"
+        "hostname = \"MX.Example.ORG.\" state_dir = /srv/p workers = 3\n"
+        "bare_lf_from = 192.0.2.0/24 log = json log_to = syslog relay_from = { \"10.0.0.0/8\", \"::1\" }\n"
         "listener \"[::]:465\" { certificate = { /a.pem, /b.pem } key = { /a.key, /b.key }\n"
         "    tls = implicit client_certificate = require }\n"
         "domain \"b\xc3\xbc"
@@ -282,7 +301,8 @@ static void keeps_what_was_written(void **state)
         "    next_hop = \"[192.0.2.7]:2525\" }\n"
         "queue { retry = { 1m, 1h } lifetime = 2d warn_after = 0 in_the_clear_after = 90s }\n"
         "limits { message_size = 64K recipients = 200 connections = 20 per_address = 3\n"
-        "    command_timeout = 10s }\n"
+        "    command_timeout = 10s messages_per_minute = 0 session_commands = 9\n"
+        "    session_errors = 2 ban = 1h clients_known = 64 }\n"
         "dns { resolver = 127.0.0.1:5353 trust_anchor = /root.key } web { listen = 127.0.0.1:8025 }\n");
     const struct settings *settings = loaded.settings;
     const struct settings_listener *listener = &settings->listeners[0];
@@ -293,7 +313,9 @@ static void keeps_what_was_written(void **state)
     assert_string_equal(settings->file, "t.conf");
     assert_string_equal(settings->hostname, "mx.example.org");
     assert_string_equal(settings->state_dir, "/srv/p");
-    assert_string_equal(settings->store, "postgresql://db/p");
+    assert_int_equal(settings->workers, 3);
+    assert_int_equal(settings->bare_lf_from_count, 1);
+    assert_int_equal(settings->bare_lf_from[0].bits, 24);
     assert_int_equal(settings->log, LOG_JSON);
     assert_int_equal(settings->log_to, SETTINGS_LOG_TO_SYSLOG);
     assert_int_equal(settings->relay.network_count, 2);
@@ -333,6 +355,11 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(settings->limits.connections, 20);
     assert_int_equal(settings->limits.per_address, 3);
     assert_int_equal(settings->limits.command_timeout_s, 10);
+    assert_int_equal(settings->limits.messages_per_minute, 0);
+    assert_int_equal(settings->limits.session_commands, 9);
+    assert_int_equal(settings->limits.session_errors, 2);
+    assert_int_equal(settings->limits.ban_s, 3600);
+    assert_int_equal(settings->limits.clients_known, 64);
     assert_string_equal(settings->dns.resolver, "127.0.0.1:5353");
     assert_string_equal(settings->dns.trust_anchor, "/root.key");
     assert_int_equal(settings->web.listen->port, 8025);
@@ -348,7 +375,8 @@ static void an_empty_file_means_the_defaults(void **state)
     (void)state;
     assert_non_null(settings);
     assert_null(settings->hostname);
-    assert_null(settings->store);
+    assert_int_equal(settings->workers, 0);
+    assert_int_equal(settings->bare_lf_from_count, 0);
     assert_string_equal(settings->state_dir, "/var/lib/postern");
     assert_int_equal(settings->relay.network_count, 0);
     assert_int_equal(settings->listener_count, 0);
