@@ -53,6 +53,18 @@ socklen_t net_address_to_socket(const struct net_address *address, struct sockad
     return sizeof four;
 }
 
+bool net_address_local(const char *path, struct sockaddr_un *local, struct error *err)
+{
+    size_t len = strlen(path);
+
+    *local = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (len == 0 || len >= sizeof local->sun_path)
+        return error_set(err, ERROR_USAGE, "%s: a local socket's path has 1 to %zu octets", path,
+                         sizeof local->sun_path - 1);
+    memcpy(local->sun_path, path, len);
+    return true;
+}
+
 static void take_ipv6(const struct sockaddr_in6 *six, struct net_address *address)
 {
     address->port = ntohs(six->sin6_port);

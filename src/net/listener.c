@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -12,6 +14,7 @@
 #include "net/loop_internal.h"
 
 enum {
+    LOCAL_PATH = sizeof((struct sockaddr_un *)NULL)->sun_path,
     BACKLOG = 511,
     ACCEPTS_PER_TURN = 64, /* so that a flood of connections does not starve those that are open */
     PAUSE_MS = 100,        /* where the kernel has no descriptor or memory for one more */
@@ -23,7 +26,9 @@ struct listener {
     int socket;
     int filler; /* takes the only place of a deaf listener's queue; -1: none */
     bool is_closed;
-    bool is_local; /* AF_UNIX: peers have no address */
+    bool is_local;         /* AF_UNIX: peers have no address */
+    struct stat file;      /* of a local socket that this one made */
+    char path[LOCAL_PATH]; /* "": none */
     listener_accepted *accepted;
     void *owner;
 };
@@ -200,6 +205,94 @@ bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted, 
     return true;
 }
 
+static bool fail_local(int socket, struct error *err, const char *doing, const char *path)
+{
+    int number = errno;
+
+    close(socket);
+    return error_set(err, ERROR_SYSTEM, "%s %s: %s", doing, path, strerror(number));
+}
+
+/* A file that a listener of the past left behind. */
+static bool is_stale(const struct sockaddr_un *local)
+{
+    struct stat file;
+    int probe;
+    bool is_refused;
+
+    if (lstat(local->sun_path, &file) != 0 || !S_ISSOCK(file.st_mode))
+        return false;
+    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    is_refused = probe >= 0 && connect(probe, (const struct sockaddr *)local, sizeof *local) != 0 &&
+                 errno == ECONNREFUSED;
+    if (probe >= 0)
+        close(probe);
+    return is_refused;
+}
+
+static bool bind_local_socket(const struct sockaddr_un *local, mode_t mode, int *bound,
+                              struct error *err)
+{
+    const struct sockaddr *address = (const struct sockaddr *)local;
+    int made = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), status;
+
+    if (made < 0)
+        return error_set(err, ERROR_SYSTEM, "opening a local socket: %s", strerror(errno));
+    /* The file is made with what the socket permits less the umask: never more than wanted, and
+     * what the umask took comes back behind it. */
+    if (fchmod(made, mode) != 0)
+        return fail_local(made, err, "permitting", local->sun_path);
+    status = bind(made, address, sizeof *local);
+    if (status != 0 && errno == EADDRINUSE) {
+        if (is_stale(local) && unlink(local->sun_path) == 0)
+            status = bind(made, address, sizeof *local);
+        else
+            errno = EADDRINUSE;
+    }
+    if (status != 0)
+        return fail_local(made, err, "binding to", local->sun_path);
+    if (chmod(local->sun_path, mode) != 0 || listen(made, BACKLOG) != 0) {
+        fail_local(made, err, "listening on", local->sun_path);
+        unlink(local->sun_path);
+        return false;
+    }
+    *bound = made;
+    return true;
+}
+
+bool listener_open_local(struct loop *loop, const char *path, mode_t mode,
+                         listener_accepted *accepted, void *owner, struct listener **listener,
+                         struct error *err)
+{
+    struct sockaddr_un local;
+    struct listener *made = NULL;
+    int bound = -1;
+
+    *listener = NULL;
+    if (!net_address_local(path, &local, err) || !bind_local_socket(&local, mode, &bound, err))
+        return false;
+    if (!start_accepting(loop, bound, accepted, owner, &made, err)) {
+        unlink(path);
+        return false;
+    }
+    made->is_local = true;
+    memcpy(made->path, local.sun_path, sizeof made->path);
+    if (lstat(path, &made->file) != 0)
+        made->path[0] = '\0'; /* somebody took it away already */
+    *listener = made;
+    return true;
+}
+
+/* Unless somebody has put another in its place. */
+static void remove_file(const struct listener *listener)
+{
+    struct stat file;
+
+    if (listener->path[0] != '\0' && lstat(listener->path, &file) == 0 &&
+        file.st_dev == listener->file.st_dev && file.st_ino == listener->file.st_ino)
+        unlink(listener->path);
+}
+
 bool listener_address(const struct listener *listener, struct net_address *address)
 {
     struct sockaddr_storage storage;
@@ -259,6 +352,7 @@ void listener_close(struct listener **listener)
     if (closing == NULL)
         return;
     closing->is_closed = true;
+    remove_file(closing);
     loop_timer_close(&closing->pause);
     uv_close((uv_handle_t *)&closing->poll, free_listener);
     close(closing->socket);

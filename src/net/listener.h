@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/compiler.h"
 #include "base/error.h"
@@ -28,6 +29,12 @@ MUST_CHECK bool listener_open_shared(struct loop *loop, struct net_address *addr
  * fails. Threads that share one adopt a dup each. */
 MUST_CHECK bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted,
                                void *owner, struct listener **listener, struct error *err);
+/* On a local socket (AF_UNIX) whose file may be used by whom `mode` says, whatever the umask. A
+ * file that nobody serves any more is replaced; one that is served, or is no socket, is an error.
+ * The file goes with the listener. */
+MUST_CHECK bool listener_open_local(struct loop *loop, const char *path, mode_t mode,
+                                    listener_accepted *accepted, void *owner,
+                                    struct listener **listener, struct error *err);
 /* Where it listens; false: on a local socket. */
 MUST_CHECK bool listener_address(const struct listener *listener, struct net_address *address);
 /* Port 0 likewise, but no connection is ever completed: a client's SYN gets no answer (for the lab). */

@@ -8,15 +8,15 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "net/address_internal.h"
 #include "net/loop_internal.h"
 #include "net/stream_internal.h"
 
 enum { DISCARDS_MOST = 64 }; /* reads of unread bytes before a close */
 
-static enum stream_end end_of_errno(int number)
+enum stream_end stream_end_of_errno(int number)
 {
     switch (number) {
+    case EAGAIN: /* a local socket's queue is full */
     case ECONNREFUSED: return STREAM_REFUSED;
     case ECONNRESET:
     case EPIPE: return STREAM_RESET;
@@ -24,6 +24,8 @@ static enum stream_end end_of_errno(int number)
     case EHOSTUNREACH:
     case ENETDOWN:
     case EHOSTDOWN:
+    case ENOENT: /* of a local socket: no such file, or none can be there */
+    case ENOTDIR:
     case ENOPROTOOPT: /* ICMP: protocol unreachable */
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT: return STREAM_UNREACHABLE;
@@ -35,7 +37,7 @@ static enum stream_end end_of_errno(int number)
 /* The kernel's report of a broken connection that had been up. */
 static enum stream_end end_of_open(int number)
 {
-    enum stream_end end = end_of_errno(number);
+    enum stream_end end = stream_end_of_errno(number);
 
     if (end == STREAM_REFUSED)
         return STREAM_RESET;
@@ -204,7 +206,7 @@ static void finish_connecting(struct stream *stream)
     if (getsockopt(stream->socket, SOL_SOCKET, SO_ERROR, &number, &len) != 0)
         number = errno;
     if (number != 0) {
-        stream_finish(stream, end_of_errno(number), number);
+        stream_finish(stream, stream_end_of_errno(number), number);
         return;
     }
     stream->state = STREAM_OPEN;
@@ -242,40 +244,6 @@ static void run_turn(uv_poll_t *poll, int status, int events)
     stream_watch(stream);
 }
 
-static bool start_polling(struct stream *stream, int socket, struct error *err)
-{
-    const int on = 1;
-
-    stream->socket = socket;
-    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (uv_poll_init(&stream->loop->uv, &stream->poll, socket) != 0)
-        return error_set(err, ERROR_SYSTEM, "watching a socket failed");
-    stream->poll.data = stream;
-    stream->open_handles++;
-    return true;
-}
-
-static struct stream *make_stream(struct loop *loop, const struct stream_handlers *handlers,
-                                  void *owner, struct error *err)
-{
-    struct stream *made = memory_new(1, sizeof *made);
-
-    if (made == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory for a connection");
-        return NULL;
-    }
-    made->loop = loop;
-    made->handlers = *handlers;
-    made->owner = owner;
-    made->socket = -1;
-    made->began_ms = loop_now_ms(loop);
-    buffer_init(&made->output, STREAM_OUTPUT_MOST);
-    uv_timer_init(&loop->uv, &made->timer);
-    made->timer.data = made;
-    made->open_handles = 1;
-    return made;
-}
-
 static void free_stream(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;
@@ -284,7 +252,7 @@ static void free_stream(uv_handle_t *handle)
         memory_free(stream);
 }
 
-static void let_go(struct stream *stream)
+void stream_let_go(struct stream *stream)
 {
     stream->is_closed = true;
     if (stream->tls != NULL && stream->state == STREAM_OPEN)
@@ -297,72 +265,6 @@ static void let_go(struct stream *stream)
     stream->socket = -1;
     stream_tls_free(stream);
     buffer_clear(&stream->output);
-}
-
-static void start_connecting(struct stream *stream, const struct net_address *address)
-{
-    struct sockaddr_storage storage;
-    socklen_t len = net_address_to_socket(address, &storage);
-
-    while (connect(stream->socket, (const struct sockaddr *)&storage, len) != 0) {
-        if (errno == EINTR)
-            continue;
-        if (errno != EINPROGRESS) {
-            stream_finish_later(stream, end_of_errno(errno), errno, 0);
-            return;
-        }
-        break;
-    }
-    stream_watch(stream);
-}
-
-bool stream_connect(struct loop *loop, const struct net_address *address,
-                    const struct stream_handlers *handlers, void *owner, struct stream **stream,
-                    struct error *err)
-{
-    struct stream *made = make_stream(loop, handlers, owner, err);
-    int made_socket;
-
-    *stream = NULL;
-    if (made == NULL)
-        return false;
-    made->state = STREAM_CONNECTING;
-    made_socket = socket(address->is_ipv6 ? AF_INET6 : AF_INET,
-                         SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made_socket < 0 && errno == EAFNOSUPPORT) {
-        stream_finish_later(made, STREAM_UNREACHABLE, EAFNOSUPPORT, 0);
-    } else if (made_socket < 0) {
-        error_set(err, ERROR_SYSTEM, "opening a socket: %s", strerror(errno));
-        let_go(made);
-        return false;
-    } else if (!start_polling(made, made_socket, err)) {
-        let_go(made);
-        return false;
-    } else {
-        start_connecting(made, address);
-    }
-    *stream = made;
-    return true;
-}
-
-bool stream_adopt(struct loop *loop, int socket, const struct stream_handlers *handlers,
-                  void *owner, struct stream **stream, struct error *err)
-{
-    struct stream *made = make_stream(loop, handlers, owner, err);
-
-    *stream = NULL;
-    if (made == NULL) {
-        close(socket);
-        return false;
-    }
-    made->state = STREAM_OPEN;
-    if (!start_polling(made, socket, err)) {
-        let_go(made);
-        return false;
-    }
-    stream_watch(made);
-    *stream = made;
-    return true;
 }
 
 static bool has_room(const struct stream *stream, size_t len)
@@ -433,7 +335,7 @@ static void close_stream(struct stream *closing, bool with_notify)
         stream_flush(closing);
         discard_unread(closing->socket);
     }
-    let_go(closing);
+    stream_let_go(closing);
 }
 
 void stream_close(struct stream **stream)
@@ -466,7 +368,7 @@ void stream_reset(struct stream **stream)
         stream_flush(closing);
     if (closing->socket >= 0)
         setsockopt(closing->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    let_go(closing);
+    stream_let_go(closing);
 }
 
 int stream_error_number(const struct stream *stream)

@@ -1,6 +1,6 @@
-/* net/stream.h - one TCP connection that can turn to TLS: bytes in, bytes out, how it ended.
+/* net/stream.h - one connection that can turn to TLS: bytes in, bytes out, how it ended.
  *
- * Plain and encrypted bytes go through the same calls. TLS runs over a custom BIO on one read
+ * Over TCP, or over a local socket. Plain and encrypted bytes go through the same calls. TLS runs over a custom BIO on one read
  * buffer shared by all streams of a loop, drained before a callback returns. TCP_NODELAY is on.
  * Every callback may close the stream.
  */
@@ -45,6 +45,12 @@ struct stream_handlers {
 MUST_CHECK bool stream_connect(struct loop *loop, const struct net_address *address,
                                const struct stream_handlers *handlers, void *owner,
                                struct stream **stream, struct error *err);
+
+/* The same to a local socket (AF_UNIX). Nothing there: STREAM_UNREACHABLE; nobody serves it, or more
+ * wait for it than it takes: STREAM_REFUSED. A path that no socket can have is an error. */
+MUST_CHECK bool stream_connect_local(struct loop *loop, const char *path,
+                                     const struct stream_handlers *handlers, void *owner,
+                                     struct stream **stream, struct error *err);
 
 /* Takes over a connected socket (a listener's). */
 MUST_CHECK bool stream_adopt(struct loop *loop, int socket, const struct stream_handlers *handlers,
@@ -96,6 +102,9 @@ void stream_cut(struct stream **stream);
 void stream_reset(struct stream **stream);
 
 int stream_error_number(const struct stream *stream); /* errno of the end, 0: none */
+/* The user at the other end of a local socket, when it connected or began to listen; false: it is not
+ * a local one, or has been closed. */
+MUST_CHECK bool stream_peer_user(const struct stream *stream, uint32_t *user_id);
 /* Looks at what lies unread in the kernel without taking it; for bytes behind a 220. */
 size_t stream_peek(const struct stream *stream, char *bytes, size_t size);
 /* Has the peer's FIN or RST come already, with nothing unread in front of it? */

@@ -48,6 +48,9 @@ struct stream {
     struct stream_tls *tls;
 };
 
+enum stream_end stream_end_of_errno(int number);
+/* Frees all of it once libuv is done with its handles; without last words. */
+void stream_let_go(struct stream *stream);
 /* Ends the stream once and tells its owner. */
 void stream_finish(struct stream *stream, enum stream_end end, int error_number);
 /* Calls stream_finish with `end` after `delay_ms`, unless something else ended it. */

@@ -1,9 +1,14 @@
 /* tests/unit/net/listener_test.c - promises of net/listener.h */
 #include "../test.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/address_internal.h"
@@ -202,6 +207,111 @@ static void refuses_a_descriptor_that_does_not_listen(void **state)
     stop(&fixture);
 }
 
+static void note_local(void *owner, int socket, const struct net_address *peer)
+{
+    struct fixture *fixture = owner;
+
+    assert_null(peer);
+    close(socket);
+    fixture->accepted++;
+    loop_stop(fixture->loop);
+}
+
+static void dial_local(struct fixture *fixture, const char *path)
+{
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+
+    memcpy(local.sun_path, path, strlen(path));
+    fixture->wanted = 1;
+    fixture->clients[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fixture->clients[0], (const struct sockaddr *)&local, sizeof local),
+                     0);
+}
+
+static void start_local(struct fixture *fixture, char *folder, char path[64])
+{
+    assert_true(start(fixture, "127.0.0.1"));
+    listener_close(&fixture->listener);
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, 64, "%s/socket", folder);
+}
+
+static bool open_local(struct fixture *fixture, const char *path, struct listener **listener)
+{
+    struct error err;
+
+    return listener_open_local(fixture->loop, path, 0666, note_local, fixture, listener, &err);
+}
+
+static void listens_on_a_local_socket_for_whom_the_mode_says(void **state)
+{
+    struct fixture fixture;
+    struct net_address address;
+    struct stat file;
+    char folder[] = "/tmp/postern-listener-XXXXXX", path[64];
+    mode_t before = umask(077);
+
+    (void)state;
+    start_local(&fixture, folder, path);
+    assert_true(open_local(&fixture, path, &fixture.listener));
+    umask(before);
+    assert_false(listener_address(fixture.listener, &address));
+    assert_int_equal(stat(path, &file), 0);
+    assert_int_equal(file.st_mode & 07777, 0666);
+    dial_local(&fixture, path);
+    loop_run(fixture.loop);
+    assert_int_equal(fixture.accepted, 1);
+    stop(&fixture);
+    assert_int_equal(rmdir(folder), 0); /* the file went with it */
+}
+
+static void replaces_a_local_socket_only_where_nobody_serves_it(void **state)
+{
+    struct fixture fixture;
+    struct listener *second = NULL;
+    char folder[] = "/tmp/postern-listener-XXXXXX", path[64], other[72];
+
+    (void)state;
+    start_local(&fixture, folder, path);
+    assert_true(open_local(&fixture, path, &fixture.listener));
+    assert_false(open_local(&fixture, path, &second)); /* it is served */
+    assert_null(second);
+    dial_local(&fixture, path); /* still by the first */
+    loop_run(fixture.loop);
+    assert_int_equal(fixture.accepted, 2); /* with the look that the second took at it */
+    snprintf(other, sizeof other, "%s.left", path);
+    assert_int_equal(rename(path, other), 0);
+    listener_close(&fixture.listener); /* the file is not where it was, so it stays */
+    assert_int_equal(rename(other, path), 0);
+    assert_true(open_local(&fixture, path, &fixture.listener)); /* nobody serves it any more */
+    stop(&fixture);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void leaves_files_alone_that_are_not_its_own(void **state)
+{
+    struct fixture fixture;
+    struct listener *listener = NULL;
+    char folder[] = "/tmp/postern-listener-XXXXXX", path[64];
+    int file;
+
+    (void)state;
+    start_local(&fixture, folder, path);
+    file = open(path, O_CREAT | O_WRONLY, 0600);
+    close(file);
+    assert_false(open_local(&fixture, path, &listener)); /* no socket */
+    assert_int_equal(unlink(path), 0);                   /* and it is still there */
+    assert_true(open_local(&fixture, path, &listener));
+    assert_int_equal(unlink(path), 0);
+    assert_true(open_local(&fixture, path, &fixture.listener));
+    listener_close(&listener); /* by now it is another's */
+    dial_local(&fixture, path);
+    loop_run(fixture.loop);
+    assert_int_equal(fixture.accepted, 1);
+    stop(&fixture);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void give_descriptors_back(void *owner)
 {
     const struct rlimit *before = owner;
@@ -242,6 +352,9 @@ int main(void)
         cmocka_unit_test(shares_a_port_with_another_that_shares_it),
         cmocka_unit_test(takes_a_listening_socket_that_was_handed_over),
         cmocka_unit_test(refuses_a_descriptor_that_does_not_listen),
+        cmocka_unit_test(listens_on_a_local_socket_for_whom_the_mode_says),
+        cmocka_unit_test(replaces_a_local_socket_only_where_nobody_serves_it),
+        cmocka_unit_test(leaves_files_alone_that_are_not_its_own),
         cmocka_unit_test(goes_on_once_there_are_descriptors_again),
     };
 

@@ -124,6 +124,27 @@ void peers_run(struct peers *peers)
     assert_false(peers->ran_out);
 }
 
+void peers_dial_local(struct peers *peers, const char *path)
+{
+    struct error err;
+
+    assert_true(stream_connect_local(peers->loop, path, &handlers, &peers->client,
+                                     &peers->client.stream, &err));
+    loop_timer_start(peers->limit, LIMIT_MS);
+    loop_run(peers->loop);
+    assert_false(peers->ran_out);
+}
+
+void peers_run_local(struct peers *peers, const char *path)
+{
+    struct error err = { .text = "" };
+
+    listener_close(&peers->listener);
+    if (!listener_open_local(peers->loop, path, 0600, accept_one, peers, &peers->listener, &err))
+        fail_msg("%s", err.text);
+    peers_dial_local(peers, path);
+}
+
 struct relay {
     int sides[2];
     pthread_t thread;

@@ -42,6 +42,10 @@ struct peers {
 void peers_start(struct peers *peers);
 /* Connects, runs until both ends have ended or are closed, or the limit is reached. */
 void peers_run(struct peers *peers);
+/* The same over a local socket at `path`, which a listener serves. */
+void peers_run_local(struct peers *peers, const char *path);
+/* As the client alone, to whatever is at `path`. */
+void peers_dial_local(struct peers *peers, const char *path);
 /* The same over a relay that hands on one byte at a time. */
 void peers_run_dribbling(struct peers *peers);
 void peers_stop(struct peers *peers);

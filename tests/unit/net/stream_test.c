@@ -4,7 +4,12 @@
 #include "peers.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static void answer_and_close(struct end *end, struct span *bytes)
 {
@@ -321,6 +326,102 @@ static void goes_on_sending_while_it_is_paused(void **state)
     peers_stop(&peers);
 }
 
+static uint32_t user_of_client, user_of_server;
+
+static void answer_with_user(struct end *end, struct span *bytes)
+{
+    assert_true(stream_peer_user(end->stream, &user_of_client));
+    answer_and_close(end, bytes);
+}
+
+static void note_user(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    assert_true(stream_peer_user(end->stream, &user_of_server));
+}
+
+static void talks_over_a_local_socket_and_knows_who_is_there(void **state)
+{
+    struct peers peers;
+    char folder[] = "/tmp/postern-stream-XXXXXX", path[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    peers_start(&peers);
+    peers.client.on_connected = greet;
+    peers.client.on_received = note_user;
+    peers.server.on_received = answer_with_user;
+    peers_run_local(&peers, path);
+    assert_true(end_heard(&peers.server, "hello"));
+    assert_true(end_heard(&peers.client, "echo"));
+    assert_int_equal(peers.client.end, STREAM_CLOSED);
+    assert_int_equal(user_of_client, geteuid());
+    assert_int_equal(user_of_server, geteuid());
+    peers_stop(&peers);
+    assert_int_equal(rmdir(folder), 0); /* the socket's file is gone */
+}
+
+static void expect_no_user(struct end *end)
+{
+    uint32_t user = 4711;
+
+    assert_false(stream_peer_user(end->stream, &user));
+    assert_int_equal(user, 4711);
+    end_close(end);
+}
+
+static void knows_no_user_behind_an_address(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.client.on_connected = expect_no_user;
+    peers.server.on_connected = expect_no_user;
+    peers_run(&peers);
+    peers_stop(&peers);
+}
+
+static void leave_socket_behind(const char *path)
+{
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+    int dead = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memcpy(local.sun_path, path, strlen(path));
+    assert_int_equal(bind(dead, (const struct sockaddr *)&local, sizeof local), 0);
+    close(dead);
+}
+
+static void tells_why_a_local_socket_does_not_answer(void **state)
+{
+    struct peers peers;
+    struct stream *stream = NULL;
+    struct error err;
+    char folder[] = "/tmp/postern-stream-XXXXXX", path[64], long_path[256] = "";
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/socket", folder);
+    peers_start(&peers);
+    peers_dial_local(&peers, path);
+    assert_int_equal(peers.client.end, STREAM_UNREACHABLE);
+    assert_int_equal(stream_error_number(peers.client.stream), ENOENT);
+    peers_stop(&peers);
+    leave_socket_behind(path);
+    peers_start(&peers);
+    peers_dial_local(&peers, path);
+    assert_int_equal(peers.client.end, STREAM_REFUSED);
+    memset(long_path, 'x', sizeof long_path - 1);
+    assert_false(stream_connect_local(peers.loop, long_path, &(struct stream_handlers){ 0 }, NULL,
+                                      &stream, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_null(stream);
+    peers_stop(&peers);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +438,9 @@ int main(void)
         cmocka_unit_test(reads_nothing_while_it_is_paused),
         cmocka_unit_test(hears_after_a_pause_what_came_before_the_end),
         cmocka_unit_test(goes_on_sending_while_it_is_paused),
+        cmocka_unit_test(talks_over_a_local_socket_and_knows_who_is_there),
+        cmocka_unit_test(knows_no_user_behind_an_address),
+        cmocka_unit_test(tells_why_a_local_socket_does_not_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
