@@ -164,15 +164,23 @@ bool listener_open(struct loop *loop, struct net_address *address, listener_acce
            start_accepting(loop, bound, accepted, owner, listener, err);
 }
 
-bool listener_open_shared(struct loop *loop, struct net_address *address,
-                          listener_accepted *accepted, void *owner, struct listener **listener,
+bool listener_bind_shared(struct net_address *address, size_t count, int *sockets,
                           struct error *err)
 {
-    int bound;
+    int alone;
 
-    *listener = NULL;
-    return bind_socket(address, BACKLOG, true, &bound, err) &&
-           start_accepting(loop, bound, accepted, owner, listener, err);
+    /* Who shares a port shares it with every process of our user, and would take half of the mail of
+     * an instance that was forgotten. One that does not share it meets whoever is there. */
+    if (!bind_socket(address, 0, false, &alone, err))
+        return false;
+    close(alone);
+    for (size_t i = 0; i < count; i++)
+        if (!bind_socket(address, BACKLOG, true, &sockets[i], err)) {
+            while (i > 0)
+                close(sockets[--i]);
+            return false;
+        }
+    return true;
 }
 
 static bool is_listening(int socket, int *family)

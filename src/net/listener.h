@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/compiler.h"
@@ -19,13 +20,12 @@ typedef void listener_accepted(void *owner, int socket, const struct net_address
 MUST_CHECK bool listener_open(struct loop *loop, struct net_address *address,
                               listener_accepted *accepted, void *owner, struct listener **listener,
                               struct error *err);
-/* The same where several listeners, of as many threads, share one port: the kernel spreads the
- * connections over them. All are opened so; the first may ask for port 0. What waits unaccepted at
- * one that closes is reset. */
-MUST_CHECK bool listener_open_shared(struct loop *loop, struct net_address *address,
-                                     listener_accepted *accepted, void *owner,
-                                     struct listener **listener, struct error *err);
-/* On a listening socket that somebody handed over: the listener's from here on, even where this
+/* `count` listening sockets that share one port, each for the listener_adopt of another thread: the
+ * kernel spreads the connections over them. All or none; and none where anybody else listens there
+ * already. Port 0 likewise. What waits unaccepted at one that closes is reset. */
+MUST_CHECK bool listener_bind_shared(struct net_address *address, size_t count, int *sockets,
+                                     struct error *err);
+/* On such a socket, or one that somebody handed over: the listener's from here on, even where this
  * fails. Threads that share one adopt a dup each. */
 MUST_CHECK bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted,
                                void *owner, struct listener **listener, struct error *err);

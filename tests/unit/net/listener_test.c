@@ -133,23 +133,21 @@ static void note_at_second(void *owner, int socket, const struct net_address *pe
         loop_stop(fixture->loop);
 }
 
-static void shares_a_port_with_another_that_shares_it(void **state)
+static void spreads_over_those_that_share_a_port(void **state)
 {
     struct fixture fixture;
     struct listener *second = NULL;
     struct net_address where;
     struct error err;
+    int sockets[2];
 
     (void)state;
     assert_true(start(&fixture, "127.0.0.1"));
-    assert_false(listener_open_shared(fixture.loop, &fixture.address, note_at_second, &fixture,
-                                      &second, &err)); /* the first does not share */
     listener_close(&fixture.listener);
     fixture.address.port = 0;
-    assert_true(listener_open_shared(fixture.loop, &fixture.address, note, &fixture,
-                                     &fixture.listener, &err));
-    assert_true(listener_open_shared(fixture.loop, &fixture.address, note_at_second, &fixture,
-                                     &second, &err));
+    assert_true(listener_bind_shared(&fixture.address, 2, sockets, &err));
+    assert_true(listener_adopt(fixture.loop, sockets[0], note, &fixture, &fixture.listener, &err));
+    assert_true(listener_adopt(fixture.loop, sockets[1], note_at_second, &fixture, &second, &err));
     assert_true(listener_address(second, &where));
     assert_int_equal(where.port, fixture.address.port);
     dial(&fixture, CONNECTIONS);
@@ -157,6 +155,24 @@ static void shares_a_port_with_another_that_shares_it(void **state)
     assert_false(fixture.ran_out);
     assert_true(fixture.accepted > 0 && fixture.at_second > 0);
     listener_close(&second);
+    stop(&fixture);
+}
+
+static void shares_a_port_with_nobody_who_was_there_before(void **state)
+{
+    struct fixture fixture;
+    int sockets[2], more[1];
+    struct error err;
+
+    (void)state;
+    assert_true(start(&fixture, "127.0.0.1"));
+    assert_false(listener_bind_shared(&fixture.address, 2, sockets, &err));
+    listener_close(&fixture.listener);
+    assert_true(listener_bind_shared(&fixture.address, 2, sockets, &err));
+    assert_false(listener_bind_shared(&fixture.address, 1, more, &err)); /* though those share it */
+    assert_non_null(strstr(err.text, "Address already in use"));
+    close(sockets[0]);
+    close(sockets[1]);
     stop(&fixture);
 }
 
@@ -349,7 +365,8 @@ int main(void)
         cmocka_unit_test(takes_a_free_port_and_all_who_wait),
         cmocka_unit_test(listens_on_ipv6_too),
         cmocka_unit_test(refuses_a_port_that_is_taken_and_names_it),
-        cmocka_unit_test(shares_a_port_with_another_that_shares_it),
+        cmocka_unit_test(spreads_over_those_that_share_a_port),
+        cmocka_unit_test(shares_a_port_with_nobody_who_was_there_before),
         cmocka_unit_test(takes_a_listening_socket_that_was_handed_over),
         cmocka_unit_test(refuses_a_descriptor_that_does_not_listen),
         cmocka_unit_test(listens_on_a_local_socket_for_whom_the_mode_says),
