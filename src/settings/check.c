@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/memory.h"
 #include "base/text.h"
+#include "link/credential_files.h"
 #include "link/trust_files.h"
 #include "net/dns_anchor.h"
 #include "net/tls.h"
@@ -14,7 +14,7 @@
 #include "settings/value.h"
 #include "trust/anchors.h"
 
-enum { FILE_MOST = 16 << 20, ANCHOR_FILE_MOST = 1 << 20 };
+enum { ANCHOR_FILE_MOST = 1 << 20 };
 
 /* Line of a key, or of its section where it is not there. */
 static unsigned line_of(const struct settings_load *load, size_t section, const char *key)
@@ -43,37 +43,17 @@ static unsigned line_in(const struct settings_load *load, enum settings_section 
 
 /* --- certificates --- */
 
-static bool load_credentials(const char *certificate, const char *key, struct error *err)
-{
-    AUTO(tls_credentials_free) struct tls_credentials *credentials = NULL;
-    struct buffer chain_pem, key_pem;
-    bool is_loaded;
-
-    buffer_init(&chain_pem, FILE_MOST);
-    buffer_init(&key_pem, FILE_MOST);
-    is_loaded =
-        trust_files_read(certificate, &chain_pem, err) && trust_files_read(key, &key_pem, err) &&
-        tls_credentials_load(buffer_span(&chain_pem), buffer_span(&key_pem), &credentials, err);
-    buffer_clear(&chain_pem);
-    if (key_pem.data != NULL)
-        memory_wipe(key_pem.data, key_pem.len);
-    buffer_clear(&key_pem);
-    if (is_loaded && tls_credentials_state(credentials, 0) == TLS_CREDENTIALS_KEY_MISMATCH)
-        return error_set(err, ERROR_CRYPTO, "the key in %s is not the key of this certificate",
-                         key);
-    return is_loaded;
-}
-
 static void check_credentials(struct settings_load *load, unsigned line, const char *certificate,
                               const char *key)
 {
+    AUTO(tls_credentials_free) struct tls_credentials *credentials = NULL;
     struct error err = { ERROR_NONE, "" };
 
     if (load->source->leaves_files_alone ||
         !settings_value_look_at_file(certificate, false, NULL) ||
         !settings_value_look_at_file(key, false, NULL))
         return; /* said already */
-    if (!load_credentials(certificate, key, &err))
+    if (!credential_files_load(certificate, key, &credentials, &err))
         settings_fault_add(load->faults, line, "certificate %s: %s", certificate, err.text);
 }
 
