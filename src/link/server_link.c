@@ -1,0 +1,667 @@
+#include "link/server_link.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+enum {
+    HANDSHAKE_TIMEOUT_MS = 60 * 1000,
+    COMMAND_TIMEOUT_MS = 5 * 60 * 1000, /* the engine's own preset */
+    WATCH_ARENA_BYTES = 256 * 1024, /* a client's whole chain fits, and what a judge makes of it */
+    UNREAD_MOST = 256 * 1024,       /* more than one turn of the stream can bring */
+    SPARES_MOST = 64,
+};
+
+/* Storage that no link holds now. */
+struct spare {
+    struct smtp_server_storage storage;
+    struct spare *next;
+};
+
+struct server_link_pool {
+    struct loop *loop;
+    struct spare *spares;
+    size_t spare_count;
+    size_t links;
+};
+
+/* What is kept of a handshake until it has proved itself. */
+struct watch {
+    struct arena arena;
+    struct inbound_observation observation;
+};
+
+enum phase {
+    PHASE_NEW,      /* nothing was done yet: the timer brings the first turn */
+    PHASE_SECURING, /* the handshake; the engine waits */
+    PHASE_TALKING,
+    PHASE_FAREWELL, /* our last word is said; what the peer still sends is dropped */
+    PHASE_OVER,
+};
+
+struct server_link {
+    struct server_link_pool *pool;
+    const struct server_link_settings *settings;
+    const struct server_link_handlers *handlers;
+    void *owner;
+    struct stream *stream;
+    struct loop_timer *timer;
+    struct spare *spare; /* the engine's storage; NULL at rest */
+    struct watch *watch; /* NULL: no handshake, or one that is proved */
+    char *hello;
+    struct net_address peer;
+    struct buffer unread; /* came while the engine could not take it */
+    int64_t armed_ms, phase_deadline_ms;
+    uint8_t phase, depth;
+    bool is_engine_running; /* not before an implicit handshake is done */
+    bool has_ended, has_told_end;
+    bool is_clogged; /* the peer does not read: nothing more is taken */
+    bool is_closed;  /* by its owner, inside a callback */
+    struct smtp_server engine;
+};
+
+static int64_t now_of(const struct server_link *link)
+{
+    return loop_now_ms(link->pool->loop);
+}
+
+/* ---- storage ---- */
+
+bool server_link_pool_new(struct loop *loop, struct server_link_pool **pool, struct error *err)
+{
+    *pool = memory_new(1, sizeof **pool);
+    if (*pool == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for the sessions of a loop");
+    (*pool)->loop = loop;
+    return true;
+}
+
+void server_link_pool_free(struct server_link_pool **pool)
+{
+    struct server_link_pool *freed = *pool;
+
+    *pool = NULL;
+    if (freed == NULL)
+        return;
+    assert(freed->links == 0);
+    while (freed->spares != NULL) {
+        struct spare *next = freed->spares->next;
+
+        memory_free(freed->spares);
+        freed->spares = next;
+    }
+    memory_free(freed);
+}
+
+static struct spare *take_spare(struct server_link_pool *pool)
+{
+    struct spare *spare = pool->spares;
+
+    if (spare == NULL)
+        return memory_new(1, sizeof *spare);
+    pool->spares = spare->next;
+    pool->spare_count--;
+    return spare;
+}
+
+static void give_spare(struct server_link_pool *pool, struct spare **spare)
+{
+    struct spare *given = *spare;
+
+    *spare = NULL;
+    if (given == NULL)
+        return;
+    if (pool->spare_count == SPARES_MOST) {
+        memory_free(given);
+        return;
+    }
+    given->storage.command.verb = SMTP_COMMAND_UNKNOWN;
+    given->next = pool->spares;
+    pool->spares = given;
+    pool->spare_count++;
+}
+
+/* Before anything is asked of the engine. */
+static bool wake_engine(struct server_link *link)
+{
+    if (link->spare != NULL)
+        return true;
+    link->spare = take_spare(link->pool);
+    if (link->spare == NULL)
+        return false;
+    smtp_server_lend(&link->engine, &link->spare->storage);
+    return true;
+}
+
+static void rest_engine(struct server_link *link)
+{
+    if (link->spare != NULL && link->is_engine_running && link->unread.len == 0 &&
+        smtp_server_is_at_rest(&link->engine))
+        give_spare(link->pool, &link->spare);
+}
+
+/* ---- life ---- */
+
+static void forget_watch(struct server_link *link)
+{
+    if (link->watch == NULL)
+        return;
+    arena_clear(&link->watch->arena);
+    memory_free(link->watch);
+    link->watch = NULL;
+}
+
+static void free_link(struct server_link *link)
+{
+    stream_close(&link->stream);
+    loop_timer_close(&link->timer);
+    forget_watch(link);
+    give_spare(link->pool, &link->spare);
+    buffer_clear(&link->unread);
+    memory_free(link->hello);
+    link->pool->links--;
+    memory_free(link);
+}
+
+/* Deadlines mostly move away: the timer is left alone then, and looks again when it comes. */
+static void arm(struct server_link *link)
+{
+    int64_t due_ms = link->phase_deadline_ms;
+
+    if (link->phase == PHASE_TALKING) {
+        int64_t engine_ms = smtp_server_deadline_ms(&link->engine);
+
+        due_ms = engine_ms < due_ms ? engine_ms : due_ms;
+    }
+    if (due_ms >= link->armed_ms)
+        return;
+    link->armed_ms = due_ms;
+    loop_timer_start(link->timer, due_ms - now_of(link));
+}
+
+static void enter(struct server_link *link)
+{
+    link->depth++;
+}
+
+static void leave(struct server_link *link)
+{
+    link->depth--;
+    if (link->depth > 0)
+        return;
+    if (!link->is_closed && link->phase == PHASE_OVER) {
+        link->is_closed = true;
+        link->handlers->closed(link->owner);
+    }
+    if (link->is_closed) {
+        free_link(link);
+        return;
+    }
+    rest_engine(link);
+    arm(link);
+}
+
+void server_link_close(struct server_link **link)
+{
+    struct server_link *closing = *link;
+
+    *link = NULL;
+    if (closing == NULL)
+        return;
+    closing->is_closed = true;
+    closing->phase = PHASE_OVER;
+    if (closing->depth == 0)
+        free_link(closing);
+}
+
+static void enter_phase(struct server_link *link, enum phase phase, int64_t most_ms)
+{
+    link->phase = (uint8_t)phase;
+    link->phase_deadline_ms = most_ms == INT64_MAX ? INT64_MAX : now_of(link) + most_ms;
+}
+
+/* ---- TLS ---- */
+
+static bool start_watch(struct server_link *link)
+{
+    assert(link->watch == NULL);
+    link->watch = memory_new(1, sizeof *link->watch);
+    if (link->watch == NULL)
+        return false;
+    arena_init(&link->watch->arena, WATCH_ARENA_BYTES);
+    inbound_observation_init(&link->watch->observation);
+    return true;
+}
+
+MUST_CHECK static bool start_handshake(struct server_link *link, struct error *err)
+{
+    int64_t timeout_ms = link->settings->handshake_timeout_ms;
+
+    assert(link->settings->tls != NULL);
+    enter_phase(link, PHASE_SECURING, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
+    if (!start_watch(link))
+        return error_set(err, ERROR_MEMORY, "no memory for a handshake");
+    return stream_secure_server(link->stream, link->settings->tls, &link->watch->observation.tls,
+                                &link->watch->arena, err);
+}
+
+/* What the record needs beside TLS is put in now, for most handshakes do not fail. */
+static void complete_record(const struct server_link *link, struct watch *watch)
+{
+    const struct server_link_settings *settings = link->settings;
+    struct inbound_observation *seen = &watch->observation;
+    char text[NET_ADDRESS_TEXT];
+
+    seen->host = settings->smtp->hostname;
+    seen->address = arena_copy(&watch->arena, span_of(net_address_text(&link->peer, text)));
+    seen->port = settings->port;
+    seen->name = server_link_hello(link);
+    seen->wall_s = settings->clock->wall_s(settings->clock);
+    seen->is_implicit_tls = settings->smtp->tls == SMTP_SERVER_TLS_IMPLICIT;
+    if (settings->self != NULL)
+        seen->self = *settings->self;
+}
+
+static void tell_failure(struct server_link *link)
+{
+    struct watch *watch = link->watch;
+
+    link->watch = NULL;
+    complete_record(link, watch);
+    link->handlers->failed(link->owner, &watch->observation, &watch->arena);
+    arena_clear(&watch->arena);
+    memory_free(watch);
+}
+
+/* The handshake takes too long, or nothing follows it: the client is slow, or has hung up unseen. */
+static void give_up_handshake(struct server_link *link, int64_t timeout_ms)
+{
+    link->watch->observation.ending = ENDING_TIMEOUT;
+    link->watch->observation.timeout_ms = timeout_ms;
+    stream_close(&link->stream); /* it writes into the record up to here */
+    tell_failure(link);
+    enter_phase(link, PHASE_OVER, INT64_MAX);
+}
+
+/* There was no handshake, and will be none; but it is told like one that failed. */
+static void take_injection(struct server_link *link, const struct smtp_server_event *event)
+{
+    if (!start_watch(link))
+        return;
+    inbound_observation_inject(&link->watch->observation, event->bytes, &link->watch->arena);
+    tell_failure(link);
+}
+
+/* ---- the engine ---- */
+
+static void keep_hello(struct server_link *link, struct span name)
+{
+    memory_free(link->hello);
+    link->hello = memory_new(name.len + 1, 1);
+    if (link->hello != NULL)
+        memcpy(link->hello, name.data, name.len);
+}
+
+static void start_engine(struct server_link *link)
+{
+    link->spare = take_spare(link->pool);
+    if (link->spare == NULL) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+        return;
+    }
+    link->spare->storage.command.verb = SMTP_COMMAND_UNKNOWN;
+    smtp_server_init(&link->engine, link->settings->smtp, &link->spare->storage, now_of(link));
+    link->is_engine_running = true;
+    enter_phase(link, PHASE_TALKING, INT64_MAX);
+}
+
+/* A reset would eat our last word, and closing while the peer still sends makes one. */
+static void say_farewell(struct server_link *link)
+{
+    bool is_quit = link->spare->storage.command.verb == SMTP_COMMAND_QUIT;
+
+    buffer_clear(&link->unread);
+    if (link->has_ended || is_quit) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+        return;
+    }
+    enter_phase(link, PHASE_FAREWELL, SERVER_LINK_FAREWELL_MS);
+    stream_resume(link->stream);
+}
+
+static void send_output(struct server_link *link)
+{
+    struct span output = smtp_server_output(&link->engine);
+
+    if (output.len == 0)
+        return;
+    if (!link->has_ended && stream_send(link->stream, output))
+        link->is_clogged = stream_unsent(link->stream) > SERVER_LINK_UNSENT_MOST;
+    smtp_server_sent(&link->engine, output.len); /* where it failed, `ended` is on its way */
+}
+
+static int64_t engine_timeout_ms(const struct server_link *link)
+{
+    int64_t timeout_ms = link->settings->smtp->command_timeout_ms;
+
+    return timeout_ms > 0 ? timeout_ms : COMMAND_TIMEOUT_MS;
+}
+
+static void take_event(struct server_link *link, const struct smtp_server_event *event)
+{
+    switch (event->kind) {
+    case SMTP_SERVER_NOTHING: break;
+    case SMTP_SERVER_HANDSHAKE_NOW:
+        send_output(link);
+        if (!start_handshake(link, NULL)) /* no memory: the peer sees us go */
+            enter_phase(link, PHASE_OVER, INT64_MAX);
+        break;
+    case SMTP_SERVER_FINISHED:
+        send_output(link);
+        say_farewell(link);
+        break;
+    case SMTP_SERVER_INJECTED:
+        take_injection(link, event);
+        link->handlers->event(link->owner, event);
+        break;
+    case SMTP_SERVER_HELLO_CAME:
+        keep_hello(link, event->command->argument);
+        link->handlers->event(link->owner, event);
+        break;
+    case SMTP_SERVER_CONNECTED:
+    case SMTP_SERVER_MAIL_CAME:
+    case SMTP_SERVER_RCPT_CAME:
+    case SMTP_SERVER_DATA_CAME:
+    case SMTP_SERVER_MESSAGE_ENDED:
+    case SMTP_SERVER_CONTENT:
+    case SMTP_SERVER_MESSAGE_DROPPED:
+    case SMTP_SERVER_REFUSED:
+    case SMTP_SERVER_EARLY_TALK:
+    case SMTP_SERVER_TIMED_OUT:
+    case SMTP_SERVER_ENDED_EARLY: link->handlers->event(link->owner, event); break;
+    }
+    if (event->kind == SMTP_SERVER_TIMED_OUT && link->watch != NULL && !link->is_closed)
+        give_up_handshake(link, engine_timeout_ms(link));
+}
+
+/* Takes what the engine has to tell and to send, until it has neither. */
+static void pull(struct server_link *link)
+{
+    struct smtp_server_event event;
+
+    while (!link->is_closed && link->phase == PHASE_TALKING) {
+        if (smtp_server_next(&link->engine, &event))
+            take_event(link, &event);
+        else if (smtp_server_output(&link->engine).len > 0)
+            send_output(link);
+        else
+            break;
+    }
+}
+
+/* Feeds what it takes of *bytes; the rest has to wait. */
+static void feed(struct server_link *link, struct span *bytes)
+{
+    while (bytes->len > 0 && !link->is_closed && link->phase == PHASE_TALKING &&
+           !link->is_clogged) {
+        size_t before = bytes->len;
+
+        smtp_server_feed(&link->engine, bytes, now_of(link));
+        pull(link);
+        if (bytes->len == before && smtp_server_asked(&link->engine) != SMTP_SERVER_NOTHING)
+            break;
+        if (bytes->len == before && link->engine.is_paused)
+            break;
+    }
+}
+
+/* What waits is older than what comes now. */
+static void feed_unread(struct server_link *link)
+{
+    struct span rest = buffer_span(&link->unread);
+    size_t len = rest.len;
+
+    if (len == 0)
+        return;
+    feed(link, &rest);
+    if (link->is_closed || link->phase != PHASE_TALKING || rest.len == 0)
+        buffer_clear(&link->unread);
+    else
+        buffer_drop(&link->unread, len - rest.len);
+}
+
+/* Goes on after an answer, a pause, or a clog. */
+static void go_on(struct server_link *link)
+{
+    if (!wake_engine(link)) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+        return;
+    }
+    pull(link);
+    if (!link->is_closed && link->phase == PHASE_TALKING)
+        feed_unread(link);
+    if (link->is_closed || link->phase != PHASE_TALKING || link->unread.len > 0)
+        return;
+    if (!link->has_ended) {
+        if (!link->is_clogged && !link->engine.is_paused &&
+            smtp_server_asked(&link->engine) == SMTP_SERVER_NOTHING)
+            stream_resume(link->stream);
+    } else if (!link->has_told_end) {
+        link->has_told_end = true;
+        smtp_server_end_of_input(&link->engine);
+        pull(link);
+    }
+}
+
+/* ---- what the stream says ---- */
+
+static void keep_unread(struct server_link *link, struct span bytes)
+{
+    if (!buffer_append(&link->unread, bytes)) {
+        enter_phase(link, PHASE_OVER, INT64_MAX); /* no memory */
+        return;
+    }
+    stream_pause(link->stream);
+}
+
+/* The first word inside proves the handshake: nothing of it is needed any more. */
+static void prove_handshake(struct server_link *link)
+{
+    if (link->watch == NULL)
+        return;
+    stream_forget_facts(link->stream);
+    forget_watch(link);
+}
+
+static void on_received(void *owner, struct span *bytes)
+{
+    struct server_link *link = owner;
+
+    enter(link);
+    if (link->phase == PHASE_TALKING && link->engine.is_encrypted)
+        prove_handshake(link);
+    if (link->phase == PHASE_TALKING && !wake_engine(link))
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+    if (link->phase == PHASE_NEW) {
+        keep_unread(link, *bytes);
+    } else if (link->phase == PHASE_TALKING) {
+        if (link->unread.len == 0)
+            feed(link, bytes);
+        if (bytes->len > 0 && !link->is_closed && link->phase == PHASE_TALKING)
+            keep_unread(link, *bytes);
+    }
+    leave(link);
+}
+
+static void on_secured(void *owner)
+{
+    struct server_link *link = owner;
+
+    enter(link);
+    link->handlers->secured(link->owner, &link->watch->observation.tls);
+    if (!link->is_closed && !link->is_engine_running) {
+        start_engine(link);
+        pull(link);
+    } else if (!link->is_closed) {
+        enter_phase(link, PHASE_TALKING, INT64_MAX);
+        smtp_server_secured(&link->engine, now_of(link));
+    }
+    leave(link);
+}
+
+static void on_drained(void *owner)
+{
+    struct server_link *link = owner;
+
+    enter(link);
+    if (link->is_clogged && link->phase == PHASE_TALKING) {
+        link->is_clogged = false;
+        go_on(link);
+    }
+    leave(link);
+}
+
+static void on_ended(void *owner, enum stream_end end)
+{
+    struct server_link *link = owner;
+
+    enter(link);
+    link->has_ended = true;
+    if (link->watch != NULL) {
+        inbound_observation_end(&link->watch->observation, end);
+        stream_close(&link->stream);
+        tell_failure(link);
+    }
+    if (link->phase == PHASE_TALKING && !link->is_closed) {
+        link->is_clogged = false;
+        go_on(link);
+    } else if (!link->is_closed) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+    }
+    leave(link);
+}
+
+static const struct stream_handlers stream_handlers = {
+    .received = on_received, .secured = on_secured, .drained = on_drained, .ended = on_ended
+};
+
+static void on_time(void *owner)
+{
+    struct server_link *link = owner;
+    bool is_due;
+
+    enter(link);
+    link->armed_ms = INT64_MAX;
+    is_due = now_of(link) >= link->phase_deadline_ms;
+    if (link->phase == PHASE_NEW) {
+        start_engine(link);
+        go_on(link);
+    } else if (link->phase == PHASE_SECURING && is_due) {
+        give_up_handshake(link, now_of(link) - link->watch->observation.tls.began_ms);
+    } else if (link->phase == PHASE_FAREWELL && is_due) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+    } else if (link->phase == PHASE_TALKING && wake_engine(link)) {
+        smtp_server_tick(&link->engine, now_of(link));
+        pull(link);
+    }
+    leave(link);
+}
+
+bool server_link_open(struct server_link_pool *pool, const struct server_link_settings *settings,
+                      int socket, const struct net_address *peer,
+                      const struct server_link_handlers *handlers, void *owner,
+                      struct server_link **link, struct error *err)
+{
+    struct server_link *made = memory_new(1, sizeof *made);
+    struct stream *stream;
+
+    *link = NULL;
+    if (!stream_adopt(pool->loop, socket, &stream_handlers, made, &stream, err)) {
+        memory_free(made);
+        return false;
+    }
+    if (made == NULL) {
+        stream_close(&stream);
+        return error_set(err, ERROR_MEMORY, "no memory for a session");
+    }
+    *made = (struct server_link){ .pool = pool,
+                                  .settings = settings,
+                                  .handlers = handlers,
+                                  .owner = owner,
+                                  .peer = *peer,
+                                  .stream = stream,
+                                  .armed_ms = INT64_MAX };
+    buffer_init(&made->unread, UNREAD_MOST);
+    enter_phase(made, PHASE_NEW, 0);
+    pool->links++;
+    if (!loop_timer_open(pool->loop, on_time, made, &made->timer, err) ||
+        (settings->smtp->tls == SMTP_SERVER_TLS_IMPLICIT && !start_handshake(made, err))) {
+        free_link(made);
+        return false;
+    }
+    arm(made);
+    *link = made;
+    return true;
+}
+
+/* ---- what the owner asks for ---- */
+
+void server_link_answer(struct server_link *link, struct smtp_answer answer)
+{
+    enter(link);
+    if (link->phase == PHASE_TALKING)
+        smtp_server_answer(&link->engine, answer, now_of(link));
+    if (link->depth == 1 && link->phase == PHASE_TALKING)
+        go_on(link);
+    leave(link);
+}
+
+void server_link_pause(struct server_link *link)
+{
+    if (link->phase == PHASE_TALKING)
+        smtp_server_pause(&link->engine);
+}
+
+void server_link_resume(struct server_link *link)
+{
+    enter(link);
+    if (link->phase == PHASE_TALKING)
+        smtp_server_resume(&link->engine, now_of(link));
+    if (link->depth == 1 && link->phase == PHASE_TALKING)
+        go_on(link);
+    leave(link);
+}
+
+void server_link_quit(struct server_link *link, struct smtp_answer answer)
+{
+    enter(link);
+    if (link->phase == PHASE_NEW || link->phase == PHASE_SECURING) {
+        enter_phase(link, PHASE_OVER, INT64_MAX);
+    } else if (link->phase == PHASE_TALKING && wake_engine(link)) {
+        smtp_server_quit(&link->engine, answer, now_of(link));
+        if (link->depth == 1)
+            pull(link);
+    }
+    leave(link);
+}
+
+const char *server_link_hello(const struct server_link *link)
+{
+    return link->hello == NULL ? "" : link->hello;
+}
+
+enum smtp_server_state server_link_state(const struct server_link *link)
+{
+    if (link->phase == PHASE_TALKING)
+        return smtp_server_state(&link->engine);
+    return link->phase == PHASE_NEW        ? SMTP_SERVER_GREETING
+           : link->phase == PHASE_SECURING ? SMTP_SERVER_HANDSHAKE
+                                           : SMTP_SERVER_CLOSED;
+}
+
+const struct net_address *server_link_peer(const struct server_link *link)
+{
+    return &link->peer;
+}
