@@ -1,0 +1,16 @@
+/* gateway/message_header.h - what the gateway wants to know of a message's header (pure).
+ *
+ * RFC 5322 section 2.2 (fields, folding) and 3.6.4 (Message-ID), RFC 5321 section 6.3 (loops). Reads
+ * leniently: what is no field is passed over, and the header ends with the first empty line.
+ */
+#pragma once
+
+#include "base/span.h"
+
+struct message_header {
+    struct span message_id; /* with its angle brackets as it stands there; empty: none */
+    unsigned hops;          /* Received fields */
+};
+
+/* `message`: its beginning, lines that end in CRLF; what is cut off is not looked at. */
+struct message_header message_header_read(struct span message);

@@ -1,0 +1,54 @@
+/* tests/unit/gateway/message_header_test.c - promises of gateway/message_header.h */
+#include "../test.h"
+#include "gateway/message_header.h"
+
+#include <string.h>
+
+static const struct {
+    const char *message, *id;
+    unsigned hops;
+} cases[] = {
+    { "", "", 0 },
+    { "\r\nMessage-ID: <no@body>\r\n", "", 0 },
+    { "Message-ID: <a@b>\r\n\r\n", "<a@b>", 0 },
+    { "message-id:<a@b>\r\nMessage-Id: <second@b>\r\n\r\n", "<a@b>", 0 },
+    { "Message-ID :\t<a@b> \r\n\r\n", "<a@b>", 0 },
+    { "Message-ID:\r\n <folded@b>\r\n more\r\n\r\n", "<folded@b>", 0 },
+    { "Message-ID:\r\nTo: <x@y>\r\n <not@it>\r\n\r\n", "", 0 },
+    { "Received: a\r\n\tby b\r\nreceived: c\r\nX-Received: d\r\nReceived\r\n\r\nReceived: e\r\n",
+      "", 2 },
+    { "Subject: Message-ID: <no@b>\r\n Message-ID: <no@c>\r\nMessage-ID: <cut@of", "<cut@of", 0 },
+    { "no field\r\n: nothing\r\nReceived: x", "", 1 },
+};
+
+static void finds_the_message_id_and_counts_hops(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct message_header header = message_header_read(span_of(cases[i].message));
+
+        if (!span_equal(header.message_id, span_of(cases[i].id)) || header.hops != cases[i].hops)
+            fail_msg("case %zu: \"%.*s\", %u hops", i, (int)header.message_id.len,
+                     header.message_id.data, header.hops);
+    }
+}
+
+/* Whatever is cut off, nothing outside is read (under a sanitizer) and the rest is as before. */
+static void takes_a_beginning_of_any_length(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t len = 0; len <= strlen(cases[i].message); len++)
+            assert_true(message_header_read((struct span){ cases[i].message, len }).hops <=
+                        cases[i].hops);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finds_the_message_id_and_counts_hops),
+        cmocka_unit_test(takes_a_beginning_of_any_length),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
