@@ -1,53 +1,31 @@
 #include "gateway/message_header.h"
 
-/* The line up to its LF, which is taken too. */
-static struct span take_line(struct span *rest)
+#include <string.h>
+
+#include "smtp/header.h"
+
+/* The first word of a field, which may begin in a folded line. */
+static struct span first_word(struct span value)
 {
-    struct span line = span_take_until(rest, '\n');
+    size_t len = 0;
 
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
-    return line;
-}
-
-static bool is_folded(struct span line)
-{
-    return line.len > 0 && (line.data[0] == ' ' || line.data[0] == '\t');
-}
-
-/* "Name:" or, as RFC 5322 section 4.5 has to put up with, "Name :". */
-static bool has_name(struct span line, const char *name, struct span *value)
-{
-    size_t colon = span_find(line, ':');
-
-    *value = span_trim(span_part(line, colon + 1, line.len));
-    return colon < line.len &&
-           span_equal_nocase(span_trim(span_part(line, 0, colon)), span_of(name));
+    while (value.len > 0 && strchr(" \t\r\n", value.data[0]) != NULL)
+        span_take_front(&value, 1);
+    while (len < value.len && strchr(" \t\r\n", value.data[len]) == NULL)
+        len++;
+    return span_part(value, 0, len);
 }
 
 struct message_header message_header_read(struct span message)
 {
     struct message_header header = { .hops = 0 };
-    bool wants_id = false; /* the field's name stood alone in its line */
+    struct smtp_field field;
 
-    while (message.len > 0) {
-        struct span line = take_line(&message), value;
-
-        if (line.len == 0)
-            break;
-        if (is_folded(line)) {
-            if (wants_id)
-                header.message_id = span_trim(line);
-            wants_id = wants_id && header.message_id.len == 0;
-            continue;
-        }
-        wants_id = false;
-        if (has_name(line, "Received", &value)) {
+    while (smtp_header_next(&message, &field)) {
+        if (smtp_field_is(&field, "Received"))
             header.hops++;
-        } else if (header.message_id.len == 0 && has_name(line, "Message-ID", &value)) {
-            header.message_id = value;
-            wants_id = value.len == 0;
-        }
+        else if (header.message_id.len == 0 && smtp_field_is(&field, "Message-ID"))
+            header.message_id = first_word(field.value);
     }
     return header;
 }

@@ -1,7 +1,6 @@
 /* gateway/message_header.h - what the gateway wants to know of a message's header (pure).
  *
- * RFC 5322 section 2.2 (fields, folding) and 3.6.4 (Message-ID), RFC 5321 section 6.3 (loops). Reads
- * leniently: what is no field is passed over, and the header ends with the first empty line.
+ * RFC 5322 section 3.6.4 (Message-ID), RFC 5321 section 6.3 (loops). The header is read by smtp/header.
  */
 #pragma once
 
@@ -12,5 +11,5 @@ struct message_header {
     unsigned hops;          /* Received fields */
 };
 
-/* `message`: its beginning, lines that end in CRLF; what is cut off is not looked at. */
+/* `message`: its beginning; what is cut off is not looked at. */
 struct message_header message_header_read(struct span message);

@@ -15,10 +15,10 @@ static const struct {
     { "Message-ID :\t<a@b> \r\n\r\n", "<a@b>", 0 },
     { "Message-ID:\r\n <folded@b>\r\n more\r\n\r\n", "<folded@b>", 0 },
     { "Message-ID:\r\nTo: <x@y>\r\n <not@it>\r\n\r\n", "", 0 },
-    { "Received: a\r\n\tby b\r\nreceived: c\r\nX-Received: d\r\nReceived\r\n\r\nReceived: e\r\n",
+    { "Received: a\r\n\tby b\r\nreceived: c\r\nX-Received: d\r\n\r\nReceived: e\r\n",
       "", 2 },
     { "Subject: Message-ID: <no@b>\r\n Message-ID: <no@c>\r\nMessage-ID: <cut@of", "<cut@of", 0 },
-    { "no field\r\n: nothing\r\nReceived: x", "", 1 },
+    { "no field\r\nReceived: x", "", 0 },
 };
 
 static void finds_the_message_id_and_counts_hops(void **state)
