@@ -17,12 +17,15 @@
 #include "queue/schedule.h"
 #include "smtp/server.h"
 
+struct gateway_certificates;
+
 struct gateway_profile_listener {
     struct net_address address; /* as in the settings; port 0: a free one */
     struct smtp_server_settings smtp;
     struct smtp_server_settings smtp_mending; /* the same for bare_lf_from: mends_bare_lf is set */
     struct tls_server_context *tls; /* NULL: without TLS */
     struct inbound_self self;
+    struct gateway_certificates *certificates; /* that tls and self are of; NULL: without TLS */
 };
 
 enum gateway_delivery_kind {
@@ -42,6 +45,7 @@ struct gateway_profile_domain {
 
 struct gateway_profile {
     atomic_uint references;
+    struct gateway_profile *origin; /* of a renewal: whose settings it borrows; else NULL */
     const char *hostname;
     struct gateway_relay_rules relay;
     const struct gateway_relay_network

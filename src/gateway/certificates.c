@@ -1,0 +1,260 @@
+#include "gateway/certificates.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "diagnose/judge.h"
+#include "link/credential_files.h"
+#include "link/trust_files.h"
+
+enum { ARENA_BYTES = 16 << 20, CHAIN_MOST = 32, FILES_MOST = 2 * GATEWAY_CERTIFICATES_MOST };
+
+/* What tells a file from the one that was there before; all zero where there is none. */
+struct stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+};
+
+struct stamps {
+    struct stamp files[FILES_MOST];
+};
+
+struct certificate_of_ours {
+    struct tls_credentials *credentials;
+    struct chain_verdict verdict;
+    struct findings findings;
+};
+
+struct gateway_certificates {
+    atomic_uint references;
+    const struct gateway_certificates_settings *settings;
+    struct arena arena;
+    struct certificate_of_ours *each;
+    struct tls_server_context *tls;
+    struct inbound_self self;
+    /* What was last taken up (or tried), and what the last look saw. The main thread's. */
+    struct stamps taken, seen;
+};
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+static struct stamp stamp_of(const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) != 0)
+        return (struct stamp){ .device = 0 };
+    return (struct stamp){ facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim };
+}
+
+static bool is_same(const struct stamps *a, const struct stamps *b)
+{
+    for (size_t i = 0; i < FILES_MOST; i++) {
+        const struct stamp *left = &a->files[i], *right = &b->files[i];
+
+        if (left->device != right->device || left->inode != right->inode ||
+            left->size != right->size || left->changed.tv_sec != right->changed.tv_sec ||
+            left->changed.tv_nsec != right->changed.tv_nsec)
+            return false;
+    }
+    return true;
+}
+
+static void take_stamps(const struct gateway_certificates_settings *settings, struct stamps *stamps)
+{
+    *stamps = (struct stamps){ .files = { { .device = 0 } } };
+    for (size_t i = 0; i < settings->count; i++) {
+        stamps->files[2 * i] = stamp_of(settings->certificates[i]);
+        stamps->files[2 * i + 1] = stamp_of(settings->keys[i]);
+    }
+}
+
+bool gateway_certificates_look(struct gateway_certificates *certificates)
+{
+    struct stamps before = certificates->seen;
+
+    take_stamps(certificates->settings, &certificates->seen);
+    if (is_same(&certificates->seen, &certificates->taken) ||
+        !is_same(&certificates->seen, &before))
+        return false;
+    certificates->taken = certificates->seen;
+    return true;
+}
+
+/* ---- judging ------------------------------------------------------------------------------ */
+
+/* As postern cert does, by what a sender sees; `hostname` NULL: it need not name us. */
+static bool judge_one(struct gateway_certificates *certificates, size_t number,
+                      const char *hostname, int64_t now_s, struct error *err)
+{
+    const struct gateway_certificates_settings *settings = certificates->settings;
+    struct certificate_of_ours *one = &certificates->each[number];
+    struct span chain[CHAIN_MOST];
+    struct chain_request request = { .certificates = chain,
+                                     .names = &hostname,
+                                     .name_count = hostname != NULL,
+                                     .now_s = now_s,
+                                     .anchors = settings->anchors };
+
+    if (!trust_files_certificates(settings->certificates[number], &certificates->arena, chain,
+                                  CHAIN_MOST, &request.certificate_count, err) ||
+        !chain_verify(&request, &certificates->arena, &one->verdict, err))
+        return false;
+    judge_verdict(&one->verdict, hostname, now_s, &certificates->arena, &one->findings);
+    return true;
+}
+
+/* One of them has to name us; the others are there for other names. */
+static bool judge_all(struct gateway_certificates *certificates, int64_t now_s, struct error *err)
+{
+    const struct gateway_certificates_settings *settings = certificates->settings;
+    size_t ours = settings->count;
+
+    for (size_t i = 0; i < settings->count; i++) {
+        if (!judge_one(certificates, i, settings->hostname, now_s, err))
+            return false;
+        if (ours == settings->count && certificates->each[i].verdict.name_matched)
+            ours = i;
+    }
+    for (size_t i = 0; i < settings->count; i++)
+        if ((ours < settings->count || i > 0) && !certificates->each[i].verdict.name_matched &&
+            !judge_one(certificates, i, NULL, now_s, err))
+            return false;
+    ours = ours == settings->count ? 0 : ours;
+    certificates->self.has_verdict = true;
+    certificates->self.verdict = certificates->each[ours].verdict;
+    certificates->self.certificate_file = settings->certificates[ours];
+    return true;
+}
+
+/* ---- loading ------------------------------------------------------------------------------ */
+
+static bool load_credentials(struct gateway_certificates *certificates, struct error *err)
+{
+    const struct gateway_certificates_settings *settings = certificates->settings;
+
+    for (size_t i = 0; i < settings->count; i++)
+        if (!credential_files_load(settings->certificates[i], settings->keys[i],
+                                   &certificates->each[i].credentials, err))
+            return error_wrap(err, "certificate %s", settings->certificates[i]);
+    return true;
+}
+
+static bool make_context(struct gateway_certificates *certificates, struct error *err)
+{
+    struct tls_server_settings tls = { .credentials = certificates->each[0].credentials,
+                                       .security_level = 1,
+                                       .client_certificate =
+                                           certificates->settings->client_certificate };
+
+    if (!tls_server_context_new(&tls, &certificates->tls, err))
+        return error_wrap(err, "certificate %s", certificates->settings->certificates[0]);
+    certificates->self.client_certificate = certificates->settings->client_certificate;
+    return tls_server_offer(certificates->tls, &certificates->arena, &certificates->self.takes,
+                            err);
+}
+
+bool gateway_certificates_load(const struct gateway_certificates_settings *settings, int64_t now_s,
+                               struct gateway_certificates **certificates, struct error *err)
+{
+    AUTO(gateway_certificates_release)
+    struct gateway_certificates *made = memory_new(1, sizeof *made);
+
+    assert(settings->count > 0 && settings->count <= GATEWAY_CERTIFICATES_MOST);
+    *certificates = NULL;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for certificates");
+    made->references = 1;
+    made->settings = settings;
+    arena_init(&made->arena, ARENA_BYTES);
+    made->each = memory_new(settings->count, sizeof *made->each);
+    if (made->each == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for certificates");
+    take_stamps(settings, &made->taken);
+    made->seen = made->taken;
+    if (!load_credentials(made, err) || !make_context(made, err) ||
+        (anchors_count(settings->anchors) > 0 && !judge_all(made, now_s, err)))
+        return false;
+    if (made->arena.exhausted)
+        return error_set(err, ERROR_MEMORY, "no memory to judge certificates");
+    *certificates = TAKE(made);
+    return true;
+}
+
+bool gateway_certificates_load_again(const struct gateway_certificates *before, int64_t now_s,
+                                     struct gateway_certificates **certificates, struct error *err)
+{
+    return gateway_certificates_load(before->settings, now_s, certificates, err);
+}
+
+struct gateway_certificates *gateway_certificates_hold(struct gateway_certificates *certificates)
+{
+    atomic_fetch_add_explicit(&certificates->references, 1, memory_order_relaxed);
+    return certificates;
+}
+
+void gateway_certificates_release(struct gateway_certificates **certificates)
+{
+    struct gateway_certificates *released = *certificates;
+
+    *certificates = NULL;
+    if (released == NULL ||
+        atomic_fetch_sub_explicit(&released->references, 1, memory_order_acq_rel) > 1)
+        return;
+    tls_server_context_free(&released->tls);
+    for (size_t i = 0; released->each != NULL && i < released->settings->count; i++)
+        tls_credentials_free(&released->each[i].credentials);
+    memory_free(released->each);
+    arena_clear(&released->arena);
+    memory_free(released);
+}
+
+/* ---- asking ------------------------------------------------------------------------------- */
+
+struct tls_server_context *gateway_certificates_tls(const struct gateway_certificates *certificates)
+{
+    return certificates->tls;
+}
+
+const struct inbound_self *
+gateway_certificates_self(const struct gateway_certificates *certificates)
+{
+    return &certificates->self;
+}
+
+const char *gateway_certificates_listener(const struct gateway_certificates *certificates)
+{
+    return certificates->settings->listener;
+}
+
+const struct findings *
+gateway_certificates_findings(const struct gateway_certificates *certificates, size_t number,
+                              const char **file)
+{
+    if (number >= certificates->settings->count)
+        return NULL;
+    *file = certificates->settings->certificates[number];
+    return &certificates->each[number].findings;
+}
+
+void gateway_certificates_log(const struct gateway_certificates *certificates, struct log *log)
+{
+    const struct findings *findings;
+    const char *file;
+
+    for (size_t i = 0; (findings = gateway_certificates_findings(certificates, i, &file)) != NULL;
+         i++)
+        for (size_t j = 0; j < findings->count; j++) {
+            const struct finding *finding = &findings->items[j];
+
+            log_event(log, finding->severity == SEVERITY_NOTICE ? LOG_NOTE : LOG_WARN,
+                      finding->code, "listener=%s file=%s severity=%s cause=%s remedy=%s",
+                      certificates->settings->listener, file, severity_name(finding->severity),
+                      finding->cause, finding->remedy);
+        }
+}
