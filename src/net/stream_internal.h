@@ -18,8 +18,9 @@ enum stream_state { STREAM_CONNECTING, STREAM_OPEN, STREAM_ENDED };
 
 struct stream_tls {
     SSL *ssl;
-    struct tls_watch watch; /* its facts are NULL once they are forgotten */
-    struct span window;     /* what lies unread in the loop's buffer; empty outside a turn */
+    struct tls_server_context *context; /* held; NULL: a client */
+    struct tls_watch watch;             /* its facts are NULL once they are forgotten */
+    struct span window; /* what lies unread in the loop's buffer; empty outside a turn */
     bool is_server, is_secured;
     bool is_foreign; /* the peer's first bytes were not TLS; only collecting what it says */
 };

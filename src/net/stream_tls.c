@@ -10,6 +10,7 @@
 #include "net/loop_internal.h"
 #include "net/stream_internal.h"
 #include "net/tls_internal.h"
+#include "net/tls_server.h"
 #include "net/tls_server_internal.h"
 
 /* After plaintext where TLS should begin, what follows tells a server that goes on in plaintext
@@ -85,6 +86,7 @@ void stream_tls_free(struct stream *stream)
     if (stream->tls == NULL)
         return;
     SSL_free(stream->tls->ssl);
+    tls_server_context_free(&stream->tls->context);
     memory_free(stream->tls);
     stream->tls = NULL;
 }
@@ -331,6 +333,7 @@ bool stream_secure_server(struct stream *stream, struct tls_server_context *cont
         return false;
     if (!start_tls(stream, ssl, true, facts, arena, err))
         return false;
+    stream->tls->context = tls_server_context_hold(context);
     stream->tls->watch.forgets_renegotiation = context->legacy_renegotiation;
     return true;
 }

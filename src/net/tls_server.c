@@ -82,19 +82,32 @@ static bool name_is_allowed(const struct tls_server_context *context, const char
 static int check_name(SSL *ssl, int *alert, void *owner)
 {
     const struct tls_server_context *context = owner;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    SSL_CTX *chosen;
 
-    if (name_is_allowed(context, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name)))
-        /* only a server to whom the name matters says that it looked: RFC 6066 section 3 */
-        return context->only_sni != NULL || context->sni_required ? SSL_TLSEXT_ERR_OK
-                                                                  : SSL_TLSEXT_ERR_NOACK;
-    *alert = SSL_AD_UNRECOGNIZED_NAME;
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    if (!name_is_allowed(context, name)) {
+        *alert = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    chosen = name == NULL ? NULL : tls_server_names_find(context, name);
+    if (chosen != NULL && chosen != context->ssl && SSL_set_SSL_CTX(ssl, chosen) == NULL) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    /* only a server to whom the name matters says that it looked: RFC 6066 section 3 */
+    return chosen != NULL || context->only_sni != NULL || context->sni_required
+               ? SSL_TLSEXT_ERR_OK
+               : SSL_TLSEXT_ERR_NOACK;
 }
 
 static int give_staple(SSL *ssl, void *owner)
 {
     const struct tls_server_context *context = owner;
-    unsigned char *copy = OPENSSL_memdup(context->staple, (size_t)context->staple_len);
+    unsigned char *copy;
+
+    if (SSL_get_SSL_CTX(ssl) != context->ssl) /* of another certificate */
+        return SSL_TLSEXT_ERR_NOACK;
+    copy = OPENSSL_memdup(context->staple, (size_t)context->staple_len);
 
     if (copy == NULL)
         return SSL_TLSEXT_ERR_NOACK;
@@ -146,7 +159,7 @@ static bool set_client_certificate(SSL_CTX *ssl, const struct tls_server_setting
     return !has_authorities || add_client_authorities(ssl, settings->client_ca_pem, err);
 }
 
-static bool set_credentials(SSL_CTX *ssl, const struct tls_credentials *credentials,
+static bool add_credentials(SSL_CTX *ssl, const struct tls_credentials *credentials,
                             struct error *err)
 {
     ERR_clear_error();
@@ -159,6 +172,19 @@ static bool set_credentials(SSL_CTX *ssl, const struct tls_credentials *credenti
         SSL_CTX_set1_chain(ssl, credentials->others) == 1)
         return true;
     return error_set(err, ERROR_CRYPTO, "using the certificate: %s", tls_library_reason());
+}
+
+static bool set_credentials(SSL_CTX *ssl, const struct tls_server_settings *settings,
+                            const struct tls_server_set *set, struct error *err)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        size_t place = set->members[i];
+
+        if (!add_credentials(ssl, place == 0 ? settings->credentials : settings->more[place - 1],
+                             err))
+            return false;
+    }
+    return true;
 }
 
 static bool set_versions(SSL_CTX *ssl, const struct tls_server_settings *settings,
@@ -175,29 +201,31 @@ static bool set_versions(SSL_CTX *ssl, const struct tls_server_settings *setting
                      tls_version_name(least));
 }
 
-static void set_tickets(SSL_CTX *ssl, bool no_tickets)
+static bool set_tickets(SSL_CTX *ssl, const struct tls_server_settings *settings, struct error *err)
 {
     static const unsigned char owner[] = "postern";
+    bool is_set = SSL_CTX_set_session_id_context(ssl, owner, sizeof owner - 1) == 1 &&
+                  SSL_CTX_set_num_tickets(ssl, settings->no_tickets ? 0 : 1) == 1;
 
-    SSL_CTX_set_session_id_context(ssl, owner, sizeof owner - 1);
-    if (!no_tickets)
-        return;
-    SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
-    SSL_CTX_set_num_tickets(ssl, 0);
+    if (settings->no_tickets) {
+        SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
+    } else if (settings->tickets != NULL) {
+        is_set = is_set && SSL_CTX_set_app_data(ssl, settings->tickets) == 1 &&
+                 SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, tls_tickets_use) == 1;
+    }
+    return is_set || error_set(err, ERROR_CRYPTO, "session tickets: %s", tls_library_reason());
 }
 
-static bool configure(struct tls_server_context *context,
-                      const struct tls_server_settings *settings, struct error *err)
+static bool configure(SSL_CTX *ssl, const struct tls_server_context *context,
+                      const struct tls_server_settings *settings, const struct tls_server_set *set,
+                      struct error *err)
 {
-    SSL_CTX *ssl = context->ssl;
-
     tls_context_prepare(ssl, settings->security_level);
-    set_tickets(ssl, settings->no_tickets);
     SSL_CTX_set_tlsext_servername_callback(ssl, check_name);
-    SSL_CTX_set_tlsext_servername_arg(ssl, context);
+    SSL_CTX_set_tlsext_servername_arg(ssl, (void *)(uintptr_t)context);
     if (context->staple != NULL) {
         SSL_CTX_set_tlsext_status_cb(ssl, give_staple);
-        SSL_CTX_set_tlsext_status_arg(ssl, context);
+        SSL_CTX_set_tlsext_status_arg(ssl, (void *)(uintptr_t)context);
     }
     if (settings->signature_algorithms != NULL &&
         SSL_CTX_set1_sigalgs_list(ssl, settings->signature_algorithms) != 1) {
@@ -205,10 +233,28 @@ static bool configure(struct tls_server_context *context,
         return error_set(err, ERROR_USAGE, "signature algorithms \"%s\": one of them is unknown",
                          settings->signature_algorithms);
     }
-    return set_versions(ssl, settings, err) &&
+    return set_tickets(ssl, settings, err) && set_versions(ssl, settings, err) &&
            tls_context_set_algorithms(ssl, settings->ciphers, settings->groups, err) &&
-           set_credentials(ssl, settings->credentials, err) &&
-           set_dh(ssl, settings->dh_bits, err) && set_client_certificate(ssl, settings, err);
+           set_credentials(ssl, settings, set, err) && set_dh(ssl, settings->dh_bits, err) &&
+           set_client_certificate(ssl, settings, err);
+}
+
+SSL_CTX *tls_server_make_ssl(const struct tls_server_context *context,
+                             const struct tls_server_settings *settings,
+                             const struct tls_server_set *set, struct error *err)
+{
+    SSL_CTX *ssl;
+
+    ERR_clear_error();
+    ssl = SSL_CTX_new(TLS_server_method());
+    if (ssl == NULL) {
+        error_set(err, ERROR_CRYPTO, "making a TLS context: %s", tls_library_reason());
+        return NULL;
+    }
+    if (configure(ssl, context, settings, set, err))
+        return ssl;
+    SSL_CTX_free(ssl);
+    return NULL;
 }
 
 static bool copy_settings(struct tls_server_context *context,
@@ -216,6 +262,7 @@ static bool copy_settings(struct tls_server_context *context,
 {
     context->sni_required = settings->sni_required;
     context->legacy_renegotiation = settings->legacy_renegotiation;
+    context->tickets = tls_tickets_hold(settings->tickets);
     if (settings->only_sni != NULL &&
         (context->only_sni = OPENSSL_strdup(settings->only_sni)) == NULL)
         return false;
@@ -233,16 +280,20 @@ bool tls_server_context_new(const struct tls_server_settings *settings,
 
     *context = NULL;
     tls_library_init();
+    if (made != NULL)
+        atomic_init(&made->references, 1);
     if (made == NULL || !copy_settings(made, settings))
         return error_set(err, ERROR_MEMORY, "no memory for a TLS server context");
-    ERR_clear_error();
-    made->ssl = SSL_CTX_new(TLS_server_method());
-    if (made->ssl == NULL)
-        return error_set(err, ERROR_CRYPTO, "making a TLS context: %s", tls_library_reason());
-    if (!configure(made, settings, err))
+    if (!tls_server_names_make(made, settings, err))
         return false;
     *context = TAKE(made);
     return true;
+}
+
+struct tls_server_context *tls_server_context_hold(struct tls_server_context *context)
+{
+    atomic_fetch_add_explicit(&context->references, 1, memory_order_relaxed);
+    return context;
 }
 
 void tls_server_context_free(struct tls_server_context **context)
@@ -250,9 +301,11 @@ void tls_server_context_free(struct tls_server_context **context)
     struct tls_server_context *freed = *context;
 
     *context = NULL;
-    if (freed == NULL)
+    if (freed == NULL || atomic_fetch_sub_explicit(&freed->references, 1, memory_order_acq_rel) > 1)
         return;
+    tls_server_names_free(freed);
     SSL_CTX_free(freed->ssl);
+    tls_tickets_free(&freed->tickets);
     OPENSSL_free(freed->only_sni);
     OPENSSL_free(freed->staple);
     memory_free(freed);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/span.h"
 #include "net/tls.h"
+#include "net/tls_tickets.h"
 
 struct tls_server_context;
 
@@ -20,6 +21,11 @@ enum tls_client_certificate {
 
 struct tls_server_settings {
     const struct tls_credentials *credentials;
+    /* More, chosen by SNI: what is for the name (DNS names of subjectAltName, a wildcard is one whole
+     * label: RFC 9525 section 6.3), an RSA and an ECDSA key side by side. Who asks for no name or
+     * nobody's gets `credentials`, with those of other keys that share a name with it, and no alert. */
+    const struct tls_credentials *const *more;
+    size_t more_count;
     uint16_t minimum_version, maximum_version; /* 0: TLS 1.2 and 1.3 */
     int security_level;                        /* lab servers go down to 0 */
     const char *ciphers;                       /* TLS 1.2 and older; NULL: default */
@@ -27,7 +33,8 @@ struct tls_server_settings {
     const char *signature_algorithms;          /* NULL: default */
     int dh_bits; /* fixed DH: 512, 768, 1024, 1536, 2048, 3072, 4096; 0: automatic */
     bool no_tickets;
-    bool legacy_renegotiation; /* behave as a server without RFC 5746 (TLS 1.2 and older) */
+    struct tls_tickets *tickets; /* held from then on; NULL: keys that this context alone knows */
+    bool legacy_renegotiation;   /* behave as a server without RFC 5746 (TLS 1.2 and older) */
     enum tls_client_certificate client_certificate;
     struct span client_ca_pem; /* whom it trusts to sign clients; may be empty */
     const char *only_sni;      /* any other name: alert unrecognized_name; NULL: any */
@@ -35,9 +42,13 @@ struct tls_server_settings {
     struct span staple;        /* OCSP response to staple; may be empty */
 };
 
-/* The settings are copied; credentials are shared and must outlive it. */
+/* The settings are copied; credentials may go while it is in use. One context serves all threads.
+ * It keeps no sessions: a client that comes back brings its ticket, one for each session. */
 MUST_CHECK bool tls_server_context_new(const struct tls_server_settings *settings,
                                        struct tls_server_context **context, struct error *err);
+/* One more that uses it, and frees it. Each TLS stream does. */
+struct tls_server_context *tls_server_context_hold(struct tls_server_context *context);
+/* The last one frees it. */
 void tls_server_context_free(struct tls_server_context **context);
 
 /* What it takes from a client's offer, whatever its certificate can be used for. */

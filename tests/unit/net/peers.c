@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -267,7 +267,17 @@ static EVP_PKEY *make_key(enum made_key kind)
     return key;
 }
 
-struct span made_certificate(struct arena *arena, enum made_key kind, int from_days, int to_days)
+static void add_names(X509 *leaf, const char *names)
+{
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+
+    assert_non_null(extension);
+    assert_int_equal(X509_add_ext(leaf, extension, -1), 1);
+    X509_EXTENSION_free(extension);
+}
+
+static struct span make_certificate(struct arena *arena, enum made_key kind, int from_days,
+                                    int to_days, const char *names)
 {
     EVP_PKEY *key = make_key(kind);
     X509 *leaf = X509_new();
@@ -284,6 +294,8 @@ struct span made_certificate(struct arena *arena, enum made_key kind, int from_d
                                0);
     X509_set_issuer_name(leaf, name);
     X509_set_pubkey(leaf, key);
+    if (names != NULL)
+        add_names(leaf, names);
     assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
     PEM_write_bio_X509(pem, leaf);
     PEM_write_bio_PrivateKey(pem, key, NULL, NULL, 0, NULL, NULL);
@@ -295,7 +307,12 @@ struct span made_certificate(struct arena *arena, enum made_key kind, int from_d
     return result;
 }
 
-struct tls_credentials *made_credentials(enum made_key kind)
+struct span made_certificate(struct arena *arena, enum made_key kind, int from_days, int to_days)
+{
+    return make_certificate(arena, kind, from_days, to_days, NULL);
+}
+
+struct tls_credentials *made_credentials_for(enum made_key kind, const char *names)
 {
     struct arena arena;
     struct tls_credentials *credentials = NULL;
@@ -303,8 +320,13 @@ struct tls_credentials *made_credentials(enum made_key kind)
     struct span pem;
 
     arena_init(&arena, 64 * 1024);
-    pem = made_certificate(&arena, kind, -1, 30);
+    pem = make_certificate(&arena, kind, -1, 30, names);
     assert_true(tls_credentials_load(pem, pem, &credentials, &err));
     arena_clear(&arena);
     return credentials;
+}
+
+struct tls_credentials *made_credentials(enum made_key kind)
+{
+    return made_credentials_for(kind, NULL);
 }

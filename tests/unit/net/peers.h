@@ -63,3 +63,5 @@ enum made_key { MADE_EC, MADE_RSA_2048, MADE_RSA_1024 };
  * with the arena. */
 struct span made_certificate(struct arena *arena, enum made_key kind, int from_days, int to_days);
 struct tls_credentials *made_credentials(enum made_key kind);
+/* The same for names: "DNS:a.test, DNS:*.b.test". */
+struct tls_credentials *made_credentials_for(enum made_key kind, const char *names);

@@ -15,7 +15,8 @@ static void start(struct peers *peers, const struct tls_server_settings *setting
     struct error err = { .text = "" };
 
     peers_start(peers);
-    used.credentials = ec;
+    if (used.credentials == NULL)
+        used.credentials = ec;
     if (!tls_server_context_new(&used, &peers->context, &err))
         fail_msg("%s", err.text);
     peers->client.on_connected = end_secure_client;
@@ -180,6 +181,144 @@ static void tells_after_which_flight_a_client_hangs_up(void **state)
     peers_stop(&peers);
 }
 
+static void run_for(struct peers *peers, const struct tls_server_settings *settings,
+                    const char *sni, const char *ciphers)
+{
+    start(peers, settings);
+    peers->settings.sni = sni;
+    if (ciphers != NULL) { /* which key it takes */
+        peers->settings.ciphers = ciphers;
+        peers->settings.maximum_version = TLS_VERSION_1_2;
+    }
+    peers->client.on_secured = end_close;
+    peers_run(peers);
+}
+
+static void gives_the_certificate_that_is_for_the_name(void **state)
+{
+    static const char for_rsa[] = "ECDHE-RSA-AES128-GCM-SHA256";
+    static const char for_ec[] = "ECDHE-ECDSA-AES128-GCM-SHA256";
+    struct tls_credentials *const made[] = {
+        made_credentials_for(MADE_EC, "DNS:mx.one.test, DNS:www.one.test"),
+        made_credentials_for(MADE_RSA_2048, "DNS:www.one.test"),
+        made_credentials_for(MADE_EC, "DNS:*.Two.test, DNS:two.test, DNS:*"),
+        made_credentials_for(MADE_RSA_2048, "DNS:mx.two.test, IP:127.0.0.1, DNS:m*.three.test"),
+        made_credentials_for(MADE_EC, "DNS:mx.one.test"), /* the first has that name already */
+    };
+    const struct tls_credentials *more[] = { made[1], made[2], made[3], made[4] };
+    const struct tls_server_settings settings = {
+        .credentials = made[0], .more = more, .more_count = 4, .security_level = 1
+    };
+    static const struct {
+        const char *sni, *ciphers;
+        size_t place;
+        bool is_for_name;
+    } cases[] = {
+        { "mx.one.test", NULL, 0, true },
+        { "MX.ONE.test", NULL, 0, true },
+        { "www.one.test", NULL, 0, true },
+        { "www.one.test", for_rsa, 1, true },
+        { "www.one.test", for_ec, 0, true },
+        { "two.test", NULL, 2, true },
+        { "any.two.test", NULL, 2, true },
+        { "very.any.two.test", NULL, 0, false }, /* one label, not two */
+        { "mx.two.test", for_rsa, 3, true },     /* both are for it */
+        { "mx.two.test", for_ec, 2, true },
+        { "mx.three.test", NULL, 0, false }, /* a part of a label is no wildcard */
+        { "127.0.0.1", NULL, 0, false },
+        { "other.test", NULL, 0, false },
+        { "test", NULL, 0, false },
+        { NULL, NULL, 0, false },
+        { NULL, for_rsa, 1, false }, /* it shares a name with the first */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct peers peers;
+        const struct tls_facts *facts = &peers.client.facts;
+
+        run_for(&peers, &settings, cases[i].sni, cases[i].ciphers);
+        assert_true(facts->was_completed);
+        assert_int_equal(facts->alert_count, 0);
+        assert_true(span_equal(facts->chain[0], tls_credentials_leaf(made[cases[i].place])));
+        assert_int_equal(facts->sni_was_used, cases[i].is_for_name);
+        peers_stop(&peers);
+    }
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        tls_credentials_free(&(struct tls_credentials *){ made[i] });
+}
+
+static void refuses_another_certificate_whose_key_is_not_its_own(void **state)
+{
+    struct arena arena;
+    struct span one, other;
+    struct tls_credentials *mixed = NULL;
+    struct tls_server_context *context = NULL;
+    struct error err;
+
+    (void)state;
+    arena_init(&arena, 64 * 1024);
+    one = made_certificate(&arena, MADE_EC, -1, 30);
+    other = made_certificate(&arena, MADE_EC, -1, 30);
+    assert_true(tls_credentials_load(one, other, &mixed, &err));
+    assert_false(tls_server_context_new(
+        &(struct tls_server_settings){ .credentials = mixed,
+                                       .more = (const struct tls_credentials *const[]){ ec },
+                                       .more_count = 1 },
+        &context, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_null(context);
+    tls_credentials_free(&mixed);
+    arena_clear(&arena);
+}
+
+static void let_context_go(struct end *end)
+{
+    end_secure_server(end);
+    tls_server_context_free(&end->peers->context); /* the stream's is left */
+}
+
+static void lasts_as_long_as_a_stream_needs_it(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .only_sni = "mx.test" });
+    peers.server.on_connected = let_context_go;
+    peers.client.on_secured = end_close;
+    peers_run(&peers);
+    assert_true(peers.server.facts.was_completed);
+    assert_true(peers.client.facts.sni_was_used);
+    peers_stop(&peers);
+}
+
+static void give_way(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_close(end);
+}
+
+static void say_hello(struct end *end)
+{
+    end_say(end, "220 hello\r\n");
+}
+
+static void gives_one_ticket_a_session(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    for (int without = 0; without < 2; without++) {
+        start(&peers, &(struct tls_server_settings){ .no_tickets = without == 1 });
+        peers.server.on_secured = say_hello;
+        peers.client.on_received = give_way;
+        peers_run(&peers);
+        assert_int_equal(peers.client.facts.version, TLS_VERSION_1_3);
+        assert_int_equal(peers.client.facts.tickets_received, 1 - without);
+        peers_stop(&peers);
+    }
+}
+
 static int make_credentials(void **state)
 {
     (void)state;
@@ -202,6 +341,10 @@ int main(void)
         cmocka_unit_test(keeps_what_an_old_client_offered),
         cmocka_unit_test(keeps_the_whole_offer_of_a_client_of_today),
         cmocka_unit_test(tells_after_which_flight_a_client_hangs_up),
+        cmocka_unit_test(gives_the_certificate_that_is_for_the_name),
+        cmocka_unit_test(refuses_another_certificate_whose_key_is_not_its_own),
+        cmocka_unit_test(lasts_as_long_as_a_stream_needs_it),
+        cmocka_unit_test(gives_one_ticket_a_session),
     };
 
     return cmocka_run_group_tests(tests, make_credentials, free_credentials);
