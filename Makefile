@@ -5,7 +5,7 @@
 #   make test       every test; the last line counts them
 #   make check      what to run before a commit, under a minute
 #   make check-all  sanitizers, both compilers, clang-tidy, fuzzers, coverage
-#   make bench      postern beside other tools, its queue beside files
+#   make bench      postern beside other tools and servers, its queue beside files
 #   make install    prefix=/usr/local DESTDIR=
 BUILD ?= build
 prefix ?= /usr/local
@@ -44,6 +44,7 @@ check-all:
 bench: all
 	bench/check $(BUILD)/postern
 	bench/queue $(BUILD)/bench/queue-puts
+	bench/accept $(BUILD)
 
 install: all
 	$(MESON) configure $(BUILD) -Dprefix=$(prefix)
