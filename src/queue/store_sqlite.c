@@ -9,9 +9,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "queue/lock.h"
@@ -109,11 +111,29 @@ static const char recovery[] =
     "DELETE FROM part WHERE message IN (SELECT message FROM part EXCEPT SELECT id FROM message);"
     "COMMIT;";
 
+/* So that the folder's own name survives, without which all that is synced in it is lost. */
+static bool sync_parent(const char *folder)
+{
+    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int parent = opened < 0 ? -1 : openat(opened, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = parent >= 0 && fsync(parent) == 0;
+
+    if (opened >= 0)
+        close(opened);
+    if (parent >= 0)
+        close(parent);
+    return is_synced;
+}
+
 static bool make_folder(const char *folder, struct error *err)
 {
-    if (mkdir(folder, 0700) == 0 || errno == EEXIST)
+    bool is_new = mkdir(folder, 0700) == 0;
+
+    if (!is_new && errno != EEXIST)
+        return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", folder, strerror(errno));
+    if (sync_parent(folder) || !is_new) /* an old one too: a crash may have come in between */
         return true;
-    return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", folder, strerror(errno));
+    return error_set(err, ERROR_SYSTEM, "syncing the folder above %s: %s", folder, strerror(errno));
 }
 
 static bool check_version(struct database *database, struct error *err)

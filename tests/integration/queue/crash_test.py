@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """crash_test.py - what the queue acknowledged is there after every crash, whole; nothing is half.
 
-usage: crash_test.py QUEUE-LOAD FAIL-FSYNC.so [--rounds N] [--seed N]
+usage: crash_test.py QUEUE-LOAD FAIL-FSYNC.so VOLATILE-DISK.so [--rounds N] [--seed N]
 
 - kill -9 at random moments under load, the same queue over all rounds;
+- the same, and what was not synced is gone too, as when the power is cut;
 - a disk that is full and then is not: a limit on the size of files, and a small file system;
 - fsync that fails and then works again.
 
@@ -22,8 +23,12 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from volatile_disk import VolatileDisk  # noqa: E402
+
 LIMIT_S = 20
 STEP_S = 0.02
+CUTS = 8
 ROUNDS_A_QUEUE = 4
 SANITIZED = bool(os.environ.get("POSTERN_SANITIZED"))
 
@@ -164,6 +169,26 @@ def fail_for_a_while(options, folder, tally, load, begin, stop):
     return f"{words_of(verify(options.program, folder, tally))}; refused meanwhile: {refused}"
 
 
+def power_is_cut(options, folder):
+    """One queue; what the disk was not told to keep is lost each time, all of it or some."""
+    if SANITIZED:
+        raise Skip("nothing may be loaded before the sanitizer")
+    dice, tally, unsynced, lost = random.Random(options.seed), Tally(), 0, 0
+    os.mkdir(f"{folder}/disk")
+    disk = VolatileDisk(options.volatile, f"{folder}/disk", f"{folder}/room")
+    for _ in range(CUTS):
+        load = Load(tally, load_command(options, f"{folder}/disk/queue", dice.randrange(1, 1 << 30)), disk.environment)
+        load.wait_until(lambda: tally.started, "the load did not start")
+        time.sleep(dice.uniform(0, 0.3))
+        load.kill()
+        changes = disk.cut(dice)
+        unsynced, lost = unsynced + changes[0], lost + changes[1]
+        counts = verify(options.program, f"{folder}/disk/queue", tally)
+    if not lost or tally.refused:
+        raise AssertionError(f"{lost} changes were lost, refused {tally.refused}")
+    return f"{CUTS} cuts, {lost} of {unsynced} changes that were not synced were lost: {words_of(counts)}"
+
+
 def files_may_not_grow(options, folder):
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -239,12 +264,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("shim")
+    parser.add_argument("volatile")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 1 << 30))
     options = parser.parse_args()
-    options.program, options.shim = map(os.path.abspath, (options.program, options.shim))
+    for name in ("program", "shim", "volatile"):
+        setattr(options, name, os.path.abspath(getattr(options, name)))
 
-    cases = [kill_at_random_moments, files_may_not_grow, disk_is_full, fsync_fails]
+    cases = [kill_at_random_moments, power_is_cut, files_may_not_grow, disk_is_full, fsync_fails]
     print(f"1..{len(cases)}")
     print(f"# seed {options.seed}", flush=True)
     failed = 0
