@@ -7,7 +7,8 @@
 
 #include "base/memory.h"
 
-enum { BLOCK_BYTES = 16 * 1024 };
+/* A short story needs little, and memory is zeroed when it is taken: so blocks grow. */
+enum { FIRST_BLOCK_BYTES = 1024, BLOCK_BYTES_MOST = 16 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
@@ -31,12 +32,20 @@ void arena_clear(struct arena *arena)
     arena_init(arena, arena->limit);
 }
 
+static size_t next_block_bytes(const struct arena *arena)
+{
+    if (arena->blocks == NULL)
+        return FIRST_BLOCK_BYTES;
+    return arena->blocks->size < BLOCK_BYTES_MOST / 2 ? arena->blocks->size * 2 : BLOCK_BYTES_MOST;
+}
+
 static bool add_block(struct arena *arena, size_t size)
 {
     struct arena_block *block;
+    size_t usual = next_block_bytes(arena);
 
-    if (size < BLOCK_BYTES)
-        size = BLOCK_BYTES;
+    if (size < usual)
+        size = usual;
     block = memory_new(1, sizeof *block + size);
     if (block == NULL)
         return false;

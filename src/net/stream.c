@@ -57,7 +57,7 @@ void stream_finish(struct stream *stream, enum stream_end end, int error_number)
     stream->error_number = error_number;
     if (stream->socket >= 0)
         uv_poll_stop(&stream->poll);
-    uv_timer_stop(&stream->timer);
+    loop_timer_close(&stream->later);
     stream->events = 0;
     if (stream->tls != NULL)
         stream_tls_note_end(stream);
@@ -65,19 +65,22 @@ void stream_finish(struct stream *stream, enum stream_end end, int error_number)
         stream->handlers.ended(stream->owner, end);
 }
 
-static void finish_now(uv_timer_t *timer)
+static void finish_now(void *owner)
 {
-    struct stream *stream = timer->data;
+    struct stream *stream = owner;
 
     stream_finish(stream, stream->end, stream->error_number);
 }
 
-void stream_finish_later(struct stream *stream, enum stream_end end, int error_number,
-                         int64_t delay_ms)
+bool stream_finish_later(struct stream *stream, enum stream_end end, int error_number,
+                         int64_t delay_ms, struct error *err)
 {
     stream->end = end;
     stream->error_number = error_number;
-    uv_timer_start(&stream->timer, finish_now, (uint64_t)delay_ms, 0);
+    if (!loop_timer_open(stream->loop, finish_now, stream, &stream->later, err))
+        return false;
+    loop_timer_start(stream->later, delay_ms);
+    return true;
 }
 
 size_t stream_unsent(const struct stream *stream)
@@ -246,10 +249,7 @@ static void run_turn(uv_poll_t *poll, int status, int events)
 
 static void free_stream(uv_handle_t *handle)
 {
-    struct stream *stream = handle->data;
-
-    if (--stream->open_handles == 0)
-        memory_free(stream);
+    memory_free(handle->data);
 }
 
 void stream_let_go(struct stream *stream)
@@ -257,14 +257,16 @@ void stream_let_go(struct stream *stream)
     stream->is_closed = true;
     if (stream->tls != NULL && stream->state == STREAM_OPEN)
         stream_tls_note_end(stream);
-    if (stream->open_handles > 1)
-        uv_close((uv_handle_t *)&stream->poll, free_stream);
-    uv_close((uv_handle_t *)&stream->timer, free_stream);
+    loop_timer_close(&stream->later);
+    if (stream->is_polled)
+        uv_close((uv_handle_t *)&stream->poll, free_stream); /* later, and before its socket goes */
     if (stream->socket >= 0)
         close(stream->socket);
     stream->socket = -1;
     stream_tls_free(stream);
     buffer_clear(&stream->output);
+    if (!stream->is_polled)
+        memory_free(stream);
 }
 
 static bool has_room(const struct stream *stream, size_t len)

@@ -28,10 +28,11 @@ struct stream_tls {
 struct stream {
     struct loop *loop;
     uv_poll_t poll;
-    uv_timer_t timer; /* for an end that must not come inside a call of the owner */
-    int socket;       /* -1: none */
-    int open_handles; /* of libuv; the stream is freed when the last has closed */
-    int events;       /* that are polled for now */
+    struct loop_timer
+        *later;     /* for an end that must not come inside a call of the owner; or NULL */
+    int socket;     /* -1: none */
+    bool is_polled; /* libuv has the poll handle, and frees the stream when that has closed */
+    int events;     /* that are polled for now */
     enum stream_state state;
     bool is_closed; /* by its owner: no callback any more */
     bool is_paused; /* by its owner: nothing is read */
@@ -55,8 +56,8 @@ void stream_let_go(struct stream *stream);
 /* Ends the stream once and tells its owner. */
 void stream_finish(struct stream *stream, enum stream_end end, int error_number);
 /* Calls stream_finish with `end` after `delay_ms`, unless something else ended it. */
-void stream_finish_later(struct stream *stream, enum stream_end end, int error_number,
-                         int64_t delay_ms);
+MUST_CHECK bool stream_finish_later(struct stream *stream, enum stream_end end, int error_number,
+                                    int64_t delay_ms, struct error *err);
 MUST_CHECK bool stream_queue(struct stream *stream, struct span bytes);
 /* Gives the kernel what it takes. */
 void stream_flush(struct stream *stream);

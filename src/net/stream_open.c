@@ -21,7 +21,7 @@ static bool start_polling(struct stream *stream, int socket, struct error *err)
     if (uv_poll_init(&stream->loop->uv, &stream->poll, socket) != 0)
         return error_set(err, ERROR_SYSTEM, "watching a socket failed");
     stream->poll.data = stream;
-    stream->open_handles++;
+    stream->is_polled = true;
     return true;
 }
 
@@ -40,49 +40,48 @@ static struct stream *make_stream(struct loop *loop, const struct stream_handler
     made->socket = -1;
     made->began_ms = loop_now_ms(loop);
     buffer_init(&made->output, STREAM_OUTPUT_MOST);
-    uv_timer_init(&loop->uv, &made->timer);
-    made->timer.data = made;
-    made->open_handles = 1;
     return made;
 }
 
-static void start_connecting(struct stream *stream, const struct sockaddr *peer, socklen_t len)
+static bool start_connecting(struct stream *stream, const struct sockaddr *peer, socklen_t len,
+                             struct error *err)
 {
     while (connect(stream->socket, peer, len) != 0) {
         if (errno == EINTR)
             continue;
-        if (errno != EINPROGRESS) {
-            stream_finish_later(stream, stream_end_of_errno(errno), errno, 0);
-            return;
-        }
+        if (errno != EINPROGRESS)
+            return stream_finish_later(stream, stream_end_of_errno(errno), errno, 0, err);
         break;
     }
     stream_watch(stream);
+    return true;
 }
 
-/* Dials what `peer` says; an end that is known at once comes with the loop's next turn. */
+/* An end that is known at once comes with the loop's next turn. */
+static bool start_dialling(struct stream *stream, const struct sockaddr *peer, socklen_t len,
+                           struct error *err)
+{
+    int made = socket(peer->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (made < 0 && errno == EAFNOSUPPORT)
+        return stream_finish_later(stream, STREAM_UNREACHABLE, EAFNOSUPPORT, 0, err);
+    if (made < 0)
+        return error_set(err, ERROR_SYSTEM, "opening a socket: %s", strerror(errno));
+    return start_polling(stream, made, err) && start_connecting(stream, peer, len, err);
+}
+
 static bool dial(struct loop *loop, const struct sockaddr *peer, socklen_t len,
                  const struct stream_handlers *handlers, void *owner, struct stream **stream,
                  struct error *err)
 {
     struct stream *made = make_stream(loop, handlers, owner, err);
-    int made_socket;
 
     if (made == NULL)
         return false;
     made->state = STREAM_CONNECTING;
-    made_socket = socket(peer->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (made_socket < 0 && errno == EAFNOSUPPORT) {
-        stream_finish_later(made, STREAM_UNREACHABLE, EAFNOSUPPORT, 0);
-    } else if (made_socket < 0) {
-        error_set(err, ERROR_SYSTEM, "opening a socket: %s", strerror(errno));
+    if (!start_dialling(made, peer, len, err)) {
         stream_let_go(made);
         return false;
-    } else if (!start_polling(made, made_socket, err)) {
-        stream_let_go(made);
-        return false;
-    } else {
-        start_connecting(made, peer, len);
     }
     *stream = made;
     return true;

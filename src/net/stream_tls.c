@@ -211,15 +211,14 @@ static void collect_foreign(struct stream *stream)
     struct stream_tls *tls = stream->tls;
     struct span first = tls->watch.facts->first_bytes;
     int64_t wait_ms = FOREIGN_WAIT_MS + 2 * stream->connect_took_ms;
-
     bool waits_already = tls->is_foreign;
 
     tls->is_foreign = true;
-    if (tls->is_server || first.len >= TLS_FIRST_BYTES || holds_record_header(first))
+    if (wait_ms > FOREIGN_WAIT_MOST_MS)
+        wait_ms = FOREIGN_WAIT_MOST_MS;
+    if (tls->is_server || first.len >= TLS_FIRST_BYTES || holds_record_header(first) ||
+        (!waits_already && !stream_finish_later(stream, STREAM_NOT_TLS, 0, wait_ms, NULL)))
         stream_finish(stream, STREAM_NOT_TLS, 0);
-    else if (!waits_already)
-        stream_finish_later(stream, STREAM_NOT_TLS, 0,
-                            wait_ms > FOREIGN_WAIT_MOST_MS ? FOREIGN_WAIT_MOST_MS : wait_ms);
 }
 
 /* False: the peer does not speak TLS. */
