@@ -147,14 +147,20 @@ static bool load_credentials(struct gateway_certificates *certificates, struct e
 
 static bool make_context(struct gateway_certificates *certificates, struct error *err)
 {
-    struct tls_server_settings tls = { .credentials = certificates->each[0].credentials,
-                                       .security_level = 1,
-                                       .client_certificate =
-                                           certificates->settings->client_certificate };
+    const struct gateway_certificates_settings *settings = certificates->settings;
+    const struct tls_credentials *all[GATEWAY_CERTIFICATES_MOST];
+    struct tls_server_settings tls = { .security_level = 1,
+                                       .more = all + 1,
+                                       .more_count = settings->count - 1,
+                                       .tickets = settings->tickets,
+                                       .client_certificate = settings->client_certificate };
 
+    for (size_t i = 0; i < settings->count; i++)
+        all[i] = certificates->each[i].credentials;
+    tls.credentials = all[0];
     if (!tls_server_context_new(&tls, &certificates->tls, err))
-        return error_wrap(err, "certificate %s", certificates->settings->certificates[0]);
-    certificates->self.client_certificate = certificates->settings->client_certificate;
+        return error_wrap(err, "certificate %s", settings->certificates[0]);
+    certificates->self.client_certificate = settings->client_certificate;
     return tls_server_offer(certificates->tls, &certificates->arena, &certificates->self.takes,
                             err);
 }

@@ -23,12 +23,14 @@ enum { GATEWAY_CERTIFICATES_MOST = 64 };
 
 /* All borrowed for the life of whatever is loaded by it, and of all that is loaded again from that. */
 struct gateway_certificates_settings {
-    const char *listener;                   /* for the log: "192.0.2.1:25" */
-    const char *const *certificates, *const *keys; /* files; the n-th key is the n-th certificate's */
-    size_t count;                           /* 1 to GATEWAY_CERTIFICATES_MOST */
-    const char *hostname;                   /* ours, that one of them should name */
-    struct anchors *anchors;                /* whom a sender trusts; empty: nothing is judged */
+    const char *listener; /* for the log: "192.0.2.1:25" */
+    const char *const *certificates, *const
+                                         *keys; /* files; the n-th key is the n-th certificate's */
+    size_t count;                               /* 1 to GATEWAY_CERTIFICATES_MOST */
+    const char *hostname;                       /* ours, that one of them should name */
+    struct anchors *anchors;                    /* whom a sender trusts; empty: nothing is judged */
     enum tls_client_certificate client_certificate;
+    struct tls_tickets *tickets; /* shared with other listeners; NULL: keys of its own */
 };
 
 struct gateway_certificates;

@@ -156,9 +156,6 @@ const struct settings_option settings_options[] = {
     { AT(limits.messages_per_minute), .section = SETTINGS_LIMITS, .key = "messages_per_minute",
       .type = SETTINGS_NUMBER, .fallback = "600", .most = 1000000,
       .help = "The most messages a minute from one address; 0 is no limit", .since = "0.1" },
-    { AT(limits.session_commands), .section = SETTINGS_LIMITS, .key = "session_commands",
-      .type = SETTINGS_NUMBER, .fallback = "0", .most = 1000000000,
-      .help = "The most commands of one session; 0 is no limit", .since = "0.1" },
     { AT(limits.session_errors), .section = SETTINGS_LIMITS, .key = "session_errors",
       .type = SETTINGS_NUMBER, .fallback = "20", .most = 1000000,
       .help =

@@ -86,7 +86,7 @@ struct settings_limits {
     int64_t command_timeout_s;
     /* Of the rest 0 is no limit. */
     uint64_t messages_per_minute; /* of one peer */
-    uint64_t session_commands, session_errors;
+    uint64_t session_errors;
     int64_t ban_s; /* after session_errors */
     uint64_t clients_known;
 };

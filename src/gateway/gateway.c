@@ -1,0 +1,466 @@
+#include "gateway/gateway.h"
+
+#include <assert.h>
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "gateway/bindings.h"
+#include "gateway/certificates.h"
+#include "gateway/renewal.h"
+#include "gateway/shared_limits.h"
+#include "gateway/worker.h"
+#include "net/mailbox.h"
+#include "queue/store.h"
+
+enum {
+    LOOK_MS = 5000,
+    DRAIN_MS = 60 * 1000,
+    JUDGE_AGAIN_S = 24 * 60 * 60,
+    ROTATE_S = 12 * 60 * 60,
+};
+
+/* A profile on its way to the workers: a letter and a list of places for each. */
+struct change {
+    const char *event; /* logged when all have it */
+    size_t waiting;
+    struct worker_letter *letters;
+    struct worker_place *places; /* those of the first worker, of the second, ... */
+};
+
+struct gateway {
+    struct gateway_settings settings;
+    struct queue_store *store;
+    struct gateway_shared_limits *limits;
+    struct gateway_bindings *bindings;
+    struct mailbox *mailbox;
+    struct loop_timer *look, *patience, *tell;
+    struct gateway_profile *profile;
+    struct worker **workers;
+    size_t worker_count, drained_count;
+    size_t changes; /* on their way */
+    int64_t judged_at_s, rotated_at_s;
+    bool is_draining, is_cutting;
+    void (*drained)(void *owner);
+    void *drained_owner;
+};
+
+static int64_t now_s(const struct gateway *gateway)
+{
+    return gateway->settings.clock->monotonic_ms(gateway->settings.clock) / 1000;
+}
+
+/* ---- a profile comes into force ----------------------------------------------------------- */
+
+static void free_change(struct change *change)
+{
+    if (change == NULL)
+        return;
+    memory_free(change->letters);
+    memory_free(change->places);
+    memory_free(change);
+}
+
+static struct change *new_change(const struct gateway *gateway,
+                                 const struct gateway_profile *profile)
+{
+    struct change *made = memory_new(1, sizeof *made);
+
+    if (made == NULL)
+        return NULL;
+    made->letters = memory_new(gateway->worker_count, sizeof *made->letters);
+    made->places =
+        memory_new(gateway->worker_count * profile->listener_count + 1, sizeof *made->places);
+    if (made->letters == NULL || made->places == NULL) {
+        free_change(made);
+        return NULL;
+    }
+    for (size_t i = 0; i < gateway->worker_count * profile->listener_count; i++)
+        made->places[i].socket = -1;
+    return made;
+}
+
+static void close_places(struct change *change, size_t first, size_t count)
+{
+    for (size_t i = first; i < count; i++)
+        if (change->places[i].socket >= 0)
+            close(change->places[i].socket);
+}
+
+static void log_listening(struct gateway *gateway, const struct gateway_profile_listener *listener)
+{
+    static const char *const words[] = { "none", "may", "required", "implicit" };
+    char text[NET_ADDRESS_TEXT];
+
+    log_event(gateway->settings.log, LOG_NOTE, "listening", "address=%s port=%u tls=%s",
+              net_address_text(&listener->address, text), listener->address.port,
+              words[listener->smtp.tls]);
+}
+
+/* One listener of the profile: a place for each worker. */
+static bool ask_for(struct gateway *gateway, struct gateway_profile *profile, size_t index,
+                    struct change *change, struct error *err)
+{
+    struct gateway_profile_listener *listener = &profile->listeners[index];
+    int sockets[GATEWAY_WORKERS_MOST];
+    struct gateway_binding binding;
+
+    if (!gateway_bindings_ask(gateway->bindings, &listener->address, &binding, sockets, err))
+        return false;
+    for (size_t i = 0; i < gateway->worker_count; i++)
+        change->places[i * profile->listener_count + index] =
+            (struct worker_place){ binding.number, sockets[i] };
+    listener->address = binding.address; /* nobody else sees the profile yet */
+    return true;
+}
+
+/* Opens what is new, for all workers; false: nothing is. */
+static bool plan(struct gateway *gateway, struct gateway_profile *profile, struct change *change,
+                 struct error *err)
+{
+    gateway_bindings_begin(gateway->bindings);
+    for (size_t i = 0; i < profile->listener_count; i++)
+        if (!ask_for(gateway, profile, i, change, err)) {
+            close_places(change, 0, gateway->worker_count * profile->listener_count);
+            gateway_bindings_end(gateway->bindings, false);
+            return false;
+        }
+    gateway_bindings_end(gateway->bindings, true);
+    for (size_t i = 0; i < profile->listener_count; i++)
+        if (change->places[i].socket >= 0)
+            log_listening(gateway, &profile->listeners[i]);
+    return true;
+}
+
+static struct change *make_change(struct gateway *gateway, struct gateway_profile *profile,
+                                  const char *event, struct error *err)
+{
+    struct change *made = new_change(gateway, profile);
+
+    if (made == NULL) {
+        error_set(err, ERROR_MEMORY, "no memory to change the settings");
+        return NULL;
+    }
+    made->event = event;
+    if (plan(gateway, profile, made, err))
+        return made;
+    free_change(made);
+    return NULL;
+}
+
+static void use_profile(struct gateway *gateway, struct gateway_profile *profile)
+{
+    struct gateway_profile *before = gateway->profile;
+
+    gateway->profile = gateway_profile_hold(profile);
+    gateway_profile_release(&before);
+    gateway_shared_limits_set(gateway->limits, &profile->limits);
+}
+
+/* By letters to workers that run. */
+static bool apply(struct gateway *gateway, struct gateway_profile *profile, const char *event,
+                  struct error *err)
+{
+    struct change *change = make_change(gateway, profile, event, err);
+
+    if (change == NULL)
+        return false;
+    use_profile(gateway, profile);
+    change->waiting = gateway->worker_count;
+    gateway->changes++;
+    for (size_t i = 0; i < gateway->worker_count; i++) {
+        struct worker_letter *letter = &change->letters[i];
+
+        letter->profile = gateway_profile_hold(profile);
+        letter->places = &change->places[i * profile->listener_count];
+        letter->change = change;
+        worker_change(gateway->workers[i], letter);
+    }
+    return true;
+}
+
+static void note_changed(struct gateway *gateway, struct change *change)
+{
+    if (--change->waiting > 0)
+        return;
+    log_event(gateway->settings.log, LOG_NOTE, change->event, "listeners=%zu",
+              gateway->profile->listener_count);
+    gateway->changes--;
+    free_change(change);
+}
+
+bool gateway_reload(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
+{
+    return gateway->is_draining || apply(gateway, profile, "reloaded", err);
+}
+
+/* ---- certificates and tickets ------------------------------------------------------------- */
+
+static void renew_certificates(struct gateway *gateway)
+{
+    const struct clock *clock = gateway->settings.clock;
+    bool judges_again = now_s(gateway) - gateway->judged_at_s >= JUDGE_AGAIN_S;
+    struct gateway_profile *renewed;
+    struct error err;
+
+    if (judges_again)
+        gateway->judged_at_s = now_s(gateway);
+    if (!gateway_renewal_look(gateway->profile, judges_again, clock->wall_s(clock),
+                              gateway->settings.log, &renewed, &err) ||
+        (renewed != NULL && !apply(gateway, renewed, "certificates-renewed", &err)))
+        log_event(gateway->settings.log, LOG_ERROR, "certificates-not-renewed", "reason=%s",
+                  err.text);
+    gateway_profile_release(&renewed);
+}
+
+static void rotate_tickets(struct gateway *gateway)
+{
+    struct error err;
+
+    if (gateway->settings.tickets == NULL || now_s(gateway) - gateway->rotated_at_s < ROTATE_S)
+        return;
+    gateway->rotated_at_s = now_s(gateway);
+    if (!tls_tickets_rotate(gateway->settings.tickets, &err))
+        log_event(gateway->settings.log, LOG_WARN, "tickets-not-rotated", "reason=%s", err.text);
+}
+
+static void look_after(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    if (gateway->is_draining)
+        return;
+    renew_certificates(gateway);
+    rotate_tickets(gateway);
+    loop_timer_start(gateway->look,
+                     gateway->settings.look_ms > 0 ? gateway->settings.look_ms : LOOK_MS);
+}
+
+/* ---- draining ----------------------------------------------------------------------------- */
+
+static void tell_drained(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->drained(gateway->drained_owner); /* may stop the gateway */
+}
+
+static void read_letters(void *owner)
+{
+    struct gateway *gateway = owner;
+    struct mailbox_message *message;
+
+    while ((message = mailbox_take(gateway->mailbox)) != NULL) {
+        struct worker_letter *letter = (struct worker_letter *)message;
+
+        if (letter->kind == WORKER_CHANGED)
+            note_changed(gateway, letter->change);
+        else if (++gateway->drained_count == gateway->worker_count)
+            loop_timer_start(gateway->tell, 0);
+    }
+}
+
+void gateway_hurry(struct gateway *gateway)
+{
+    assert(gateway->is_draining);
+    loop_timer_start(gateway->patience, 0);
+}
+
+static void lose_patience(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    if (gateway->is_cutting || gateway->drained_count == gateway->worker_count)
+        return;
+    gateway->is_cutting = true;
+    log_event(gateway->settings.log, LOG_WARN, "cutting", "sessions=%u",
+              gateway_shared_limits_connections(gateway->limits));
+    for (size_t i = 0; i < gateway->worker_count; i++)
+        worker_cut(gateway->workers[i]);
+}
+
+void gateway_drain(struct gateway *gateway, void (*drained)(void *owner), void *owner)
+{
+    assert(!gateway->is_draining);
+    gateway->is_draining = true;
+    gateway->drained = drained;
+    gateway->drained_owner = owner;
+    log_event(gateway->settings.log, LOG_NOTE, "draining", "sessions=%u",
+              gateway_shared_limits_connections(gateway->limits));
+    for (size_t i = 0; i < gateway->worker_count; i++)
+        worker_drain(gateway->workers[i]);
+    loop_timer_start(gateway->patience,
+                     gateway->settings.drain_ms > 0 ? gateway->settings.drain_ms : DRAIN_MS);
+}
+
+/* ---- start and stop ----------------------------------------------------------------------- */
+
+static size_t choose_worker_count(const struct gateway_settings *settings)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t count = settings->workers > 0 ? settings->workers : cores > 0 ? (size_t)cores : 1;
+
+    return count < GATEWAY_WORKERS_MOST ? count : GATEWAY_WORKERS_MOST;
+}
+
+static bool open_limits(struct gateway *gateway, const struct gateway_profile *profile,
+                        struct error *err)
+{
+    uint8_t secret[GATEWAY_LIMITS_SECRET_BYTES];
+    bool is_open;
+
+    if (RAND_bytes(secret, sizeof secret) != 1)
+        return error_set(err, ERROR_CRYPTO, "no random numbers can be had");
+    is_open = gateway_shared_limits_new(&profile->limits, secret, &gateway->limits, err);
+    memory_wipe(secret, sizeof secret);
+    return is_open;
+}
+
+static bool open_timers(struct gateway *gateway, struct error *err)
+{
+    struct loop *loop = gateway->settings.loop;
+
+    return loop_timer_open(loop, look_after, gateway, &gateway->look, err) &&
+           loop_timer_open(loop, lose_patience, gateway, &gateway->patience, err) &&
+           loop_timer_open(loop, tell_drained, gateway, &gateway->tell, err);
+}
+
+static bool open_store(struct gateway *gateway, struct error *err)
+{
+    struct queue_store_settings settings = queue_store_defaults(gateway->settings.state_dir);
+
+    settings.clock = *gateway->settings.clock;
+    return queue_store_open(&settings, &gateway->store, err);
+}
+
+static bool make_workers(struct gateway *gateway, struct error *err)
+{
+    struct worker_settings settings = { .store = gateway->store,
+                                        .limits = gateway->limits,
+                                        .log = gateway->settings.log,
+                                        .clock = gateway->settings.clock,
+                                        .main = gateway->mailbox };
+
+    gateway->workers = memory_new(gateway->worker_count, sizeof(struct worker *));
+    if (gateway->workers == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for workers");
+    for (size_t i = 0; i < gateway->worker_count; i++)
+        if (!worker_new(&settings, &gateway->workers[i], err))
+            return false;
+    return true;
+}
+
+/* Before any of them runs, so that a failure leaves nobody half served. */
+static bool listen_all(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
+{
+    struct change *change = make_change(gateway, profile, "", err);
+    size_t count = profile->listener_count, i = 0;
+    bool is_whole = true;
+
+    if (change == NULL)
+        return false;
+    for (; is_whole && i < gateway->worker_count; i++)
+        is_whole = worker_listen(gateway->workers[i], gateway_profile_hold(profile),
+                                 &change->places[i * count], err);
+    close_places(change, i * count, gateway->worker_count * count);
+    free_change(change);
+    use_profile(gateway, profile);
+    return is_whole;
+}
+
+static bool start_workers(struct gateway *gateway, struct error *err)
+{
+    for (size_t i = 0; i < gateway->worker_count; i++)
+        if (!worker_start(gateway->workers[i], err))
+            return false;
+    return true;
+}
+
+static bool open_parts(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
+{
+    const struct gateway_settings *settings = &gateway->settings;
+
+    gateway->worker_count = choose_worker_count(settings);
+    return gateway_bindings_new(gateway->worker_count, settings->sockets, settings->socket_count,
+                                &gateway->bindings, err) &&
+           open_store(gateway, err) && open_limits(gateway, profile, err) &&
+           mailbox_open(settings->loop, 0, read_letters, gateway, &gateway->mailbox, err) &&
+           open_timers(gateway, err) && make_workers(gateway, err) &&
+           listen_all(gateway, profile, err) && start_workers(gateway, err);
+}
+
+static void log_start(struct gateway *gateway)
+{
+    const struct service_socket *unused;
+    char text[NET_ADDRESS_TEXT];
+
+    for (size_t i = 0; (unused = gateway_bindings_unused(gateway->bindings, i)) != NULL; i++)
+        log_event(gateway->settings.log, LOG_WARN, "socket-unused",
+                  "name=%s address=%s port=%u remedy=%s", unused->name,
+                  net_address_text(&unused->address, text), unused->address.port,
+                  "No listener of the settings has this address; nobody is served there");
+    for (size_t i = 0; i < gateway->profile->listener_count; i++)
+        if (gateway->profile->listeners[i].certificates != NULL)
+            gateway_certificates_log(gateway->profile->listeners[i].certificates,
+                                     gateway->settings.log);
+    log_event(gateway->settings.log, LOG_NOTE, "started",
+              "hostname=%s pid=%ld listeners=%zu workers=%zu", gateway->profile->hostname,
+              (long)getpid(), gateway->profile->listener_count, gateway->worker_count);
+}
+
+static void close_gateway(struct gateway **gateway)
+{
+    struct gateway *closing = *gateway;
+
+    *gateway = NULL;
+    if (closing == NULL)
+        return;
+    for (size_t i = 0; closing->workers != NULL && i < closing->worker_count; i++)
+        worker_free(&closing->workers[i]);
+    memory_free(closing->workers);
+    if (closing->mailbox != NULL)
+        read_letters(closing); /* what they said at the last */
+    assert(closing->changes == 0);
+    mailbox_close(&closing->mailbox);
+    loop_timer_close(&closing->look);
+    loop_timer_close(&closing->patience);
+    loop_timer_close(&closing->tell);
+    gateway_bindings_free(&closing->bindings);
+    queue_store_close(&closing->store);
+    gateway_shared_limits_free(&closing->limits);
+    gateway_profile_release(&closing->profile);
+    memory_free(closing);
+}
+
+bool gateway_start(const struct gateway_settings *settings, struct gateway_profile *profile,
+                   struct gateway **gateway, struct error *err)
+{
+    AUTO(close_gateway) struct gateway *made = memory_new(1, sizeof *made);
+
+    *gateway = NULL;
+    if (made == NULL) {
+        for (size_t i = 0; i < settings->socket_count; i++)
+            close(settings->sockets[i].descriptor);
+        return error_set(err, ERROR_MEMORY, "no memory for the gateway");
+    }
+    made->settings = *settings;
+    if (!open_parts(made, profile, err))
+        return false;
+    log_start(made);
+    made->judged_at_s = made->rotated_at_s = now_s(made);
+    look_after(made);
+    *gateway = TAKE(made);
+    return true;
+}
+
+void gateway_stop(struct gateway **gateway)
+{
+    struct log *log;
+
+    if (*gateway == NULL)
+        return;
+    assert((*gateway)->drained_count == (*gateway)->worker_count);
+    log = (*gateway)->settings.log;
+    close_gateway(gateway);
+    log_event(log, LOG_NOTE, "stopped", "pid=%ld", (long)getpid());
+}
