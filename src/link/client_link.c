@@ -193,11 +193,21 @@ static void take_end_of_engine(struct client_link *link)
                                    : 0);
 }
 
+static bool refuses_message(const struct smtp_client_event *event)
+{
+    return (event->during == SMTP_CLIENT_MAIL || event->during == SMTP_CLIENT_DATA) &&
+           event->reply.code >= 400;
+}
+
 static void tell_owner(struct client_link *link, const struct smtp_client_event *event)
 {
     const struct client_link_handlers *handlers = &link->handlers;
 
     switch ((int)event->kind) {
+    case SMTP_CLIENT_REPLIED:
+        if (handlers->refused != NULL && refuses_message(event))
+            handlers->refused(link->owner, &event->reply);
+        break;
     case SMTP_CLIENT_RECIPIENT:
         if (handlers->recipient != NULL)
             handlers->recipient(link->owner, event->recipient, &event->reply);
@@ -216,7 +226,6 @@ static void take_event(struct client_link *link, const struct smtp_client_event 
 {
     switch (event->kind) {
     case SMTP_CLIENT_NOTHING: break;
-    case SMTP_CLIENT_REPLIED: client_link_record_reply(link, event); break;
     case SMTP_CLIENT_HANDSHAKE_NOW: client_link_turn_to_tls(link); break;
     case SMTP_CLIENT_INJECTED: client_link_take_injection(link, event->bytes); break;
     case SMTP_CLIENT_IS_READY: become_ready(link); break;
@@ -233,6 +242,7 @@ static void take_event(struct client_link *link, const struct smtp_client_event 
         settle_cut(link, client_link_ending_of(link->stream_end));
         break;
     case SMTP_CLIENT_FINISHED: take_end_of_engine(link); break;
+    case SMTP_CLIENT_REPLIED:
     case SMTP_CLIENT_RECIPIENT:
         client_link_record_reply(link, event);
         tell_owner(link, event);
@@ -444,6 +454,17 @@ static void on_timer(void *owner)
 
 /* ---- the owner's calls ---- */
 
+static bool connect_to(struct client_link *link, const struct stream_handlers *handlers,
+                       struct error *err)
+{
+    const struct client_link_settings *settings = &link->settings;
+
+    if (settings->local_socket != NULL)
+        return stream_connect_local(link->loop, settings->local_socket, handlers, link,
+                                    &link->stream, err);
+    return stream_connect(link->loop, &settings->address, handlers, link, &link->stream, err);
+}
+
 static void start_connecting(struct client_link *link)
 {
     static const struct stream_handlers handlers = {
@@ -458,8 +479,7 @@ static void start_connecting(struct client_link *link)
 
     client_link_enter_phase(link, LINK_CONNECTING,
                             timeout_ms > 0 ? timeout_ms : CONNECT_TIMEOUT_MS);
-    if (!stream_connect(link->loop, &link->settings.address, &handlers, link, &link->stream,
-                        &err)) {
+    if (!connect_to(link, &handlers, &err)) {
         client_link_settle_failure(link, err.text);
         client_link_conclude(link, 0);
     }

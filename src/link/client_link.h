@@ -32,6 +32,7 @@ struct client_link_settings {
     const char *const *domain_names; /* names that level secure accepts; count 0: domain, .domain */
     size_t domain_name_count;
     struct net_address address;
+    const char *local_socket; /* in place of the address; NULL: none */
     int preference;
     enum policy_level level; /* none: STARTTLS is not asked for */
     enum dial dial;          /* the way of dialling; the gateway: DIAL_AS_CONFIGURED */
@@ -63,6 +64,8 @@ struct client_link_handlers {
      * the session usable. The owner sends or quits, now or later. NULL: quits at once. */
     void (*ready)(void *owner, const struct observation *observation);
     void (*recipient)(void *owner, size_t index, const struct smtp_reply *reply);
+    /* The reply that refuses MAIL or DATA; message_done follows. May be NULL. */
+    void (*refused)(void *owner, const struct smtp_reply *reply);
     void (*body_wanted)(void *owner);
     /* `taken`: for how many recipients the server now answers. */
     void (*message_done)(void *owner, const struct smtp_reply *reply, size_t taken);

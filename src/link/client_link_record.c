@@ -16,7 +16,9 @@ void client_link_record_asked(struct client_link *link)
     observation->domain = settings->domain;
     observation->host = settings->host;
     observation->address =
-        arena_copy(link->arena, span_of(net_address_text(&settings->address, text)));
+        arena_copy(link->arena, span_of(settings->local_socket != NULL
+                                            ? settings->local_socket
+                                            : net_address_text(&settings->address, text)));
     observation->port = settings->address.port;
     observation->preference = settings->preference;
     observation->level = settings->level;

@@ -1,0 +1,62 @@
+/* gateway/delivery.h - takes what is due out of the queue, delivers it, and settles what became of it.
+ *
+ * Recipients of our own domains go into their Maildirs, or by LMTP (RFC 2033) to the server of their
+ * domain; everything else waits, deferred with 4.4.0. A recipient is settled as done only after the
+ * mailbox has the message durably, or the server has said that it answers for it. What a crash leaves
+ * unsettled is delivered again: twice at worst, and never half.
+ *
+ * Several messages are under way at once: DELIVERY_IN_HAND_MOST recipients are leased at most, Maildirs
+ * are written on pool threads, and one LMTP server has DELIVERY_CONVERSATIONS_MOST connections at most.
+ * Everything here but delivery_wake belongs to the loop's thread. SIGXFSZ must be ignored
+ * (gateway/maildir.h).
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "gateway/profile.h"
+#include "net/loop.h"
+#include "queue/store.h"
+
+enum {
+    DELIVERY_IN_HAND_MOST = 500, /* recipients that are leased and not settled */
+    DELIVERY_LEASED_AT_ONCE = 100,
+    DELIVERY_LINE_MOST = 300, /* recipients that wait for one LMTP server; more are given back */
+    DELIVERY_MAILBOXES_MOST =
+        8, /* of one message that are written at once; the body is read again for more */
+    DELIVERY_MAILDIRS_AT_ONCE = 8,   /* messages being written into Maildirs */
+    DELIVERY_CONVERSATIONS_MOST = 4, /* with one LMTP server */
+    DELIVERY_RECIPIENTS_MOST = 100,  /* of one LMTP transaction: RFC 5321 section 4.5.3.1.8 */
+    DELIVERY_DRAIN_MS = 20000,
+};
+
+/* All is borrowed for the delivery's life. */
+struct delivery_settings {
+    struct loop *loop;
+    struct queue_door *door; /* of this loop */
+    struct log *log;         /* NULL: none */
+    const struct clock *clock;
+    int64_t drain_ms; /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
+};
+
+struct delivery;
+
+/* Holds the profile, and looks for what is due at once. */
+MUST_CHECK bool delivery_open(const struct delivery_settings *settings,
+                              struct gateway_profile *profile, struct delivery **delivery,
+                              struct error *err);
+
+/* From now on by this profile, which is held; what is under way goes on by the one that it began with. */
+void delivery_reload(struct delivery *delivery, struct gateway_profile *profile);
+
+/* Something was put, or made due: look now. From any thread, while the delivery is open. */
+void delivery_wake(struct delivery *delivery);
+
+/* Nothing more is begun; what is under way comes to its end, and a server that takes longer than drain_ms
+ * is cut off. Then `drained`, once, not inside this call; delivery_close may be called in it. */
+void delivery_drain(struct delivery *delivery, void (*drained)(void *owner), void *owner);
+
+/* After `drained`. */
+void delivery_close(struct delivery **delivery);

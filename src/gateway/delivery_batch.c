@@ -1,0 +1,414 @@
+/* gateway/delivery_batch.c - what one lease brought: cut into tasks, and settled in groups.
+ *
+ * What becomes known while one request to settle is under way is the next one, so that many recipients
+ * share a commit. A settlement that the store cannot take down now is asked for again until it can:
+ * otherwise what was delivered would be delivered again.
+ */
+#include <assert.h>
+#include <sys/random.h>
+
+#include "base/memory.h"
+#include "gateway/delivery_parts.h"
+#include "queue/id.h"
+
+enum {
+    LEASE_S = 3600,             /* no attempt lasts so long: see delivery_lmtp.c */
+    BYTES_OF_LEASED = 8 * 1024, /* what queue/store.h asks for, for each recipient */
+    BYTES_OF_TARGET = 6 * 1024, /* our own beside it: targets, commands, the story */
+    BYTES_AT_LEAST = 64 * 1024,
+    AGAIN_MS = 1000,
+    GIVE_BACK_S = 5,
+    FACT_MOST = QUEUE_FACT_BYTES,
+};
+
+/* ---- life ---- */
+
+static void free_batch(struct delivery_batch *batch)
+{
+    struct delivery_batch **place = &batch->delivery->batches;
+
+    while (*place != batch)
+        place = &(*place)->next;
+    *place = batch->next;
+    loop_timer_close(&batch->again);
+    delivery_plan_release(&batch->plan);
+    arena_clear(&batch->arena);
+    memory_free(batch);
+}
+
+void delivery_batch_look(struct delivery_batch *batch)
+{
+    struct delivery *delivery = batch->delivery;
+
+    if (batch->settled < batch->total || batch->tasks > 0 || batch->is_asking)
+        return;
+    free_batch(batch);
+    delivery_go_on(delivery);
+}
+
+void delivery_batch_abandon(struct delivery_batch *batch)
+{
+    struct log *log = batch->delivery->settings.log;
+
+    if (batch->is_asking || batch->known < batch->total)
+        return;
+    if (log != NULL && batch->settled < batch->total)
+        log_event(log, LOG_ERROR, "settlements-lost", "recipients=%zu",
+                  batch->total - batch->settled);
+    batch->delivery->in_hand -= batch->total - batch->settled;
+    batch->settled = batch->total;
+    delivery_batch_look(batch);
+}
+
+/* ---- settling ---- */
+
+static void ask_to_settle(struct delivery_batch *batch);
+
+static void complain(struct delivery_batch *batch)
+{
+    struct log *log = batch->delivery->settings.log;
+
+    if (log != NULL && !batch->has_complained)
+        log_event(log, LOG_ERROR, "settling-failed", "status=%s recipients=%zu",
+                  queue_status_name(batch->settle.request.status), batch->settle.count);
+    batch->has_complained = true;
+}
+
+static void settled(void *owner)
+{
+    struct delivery_batch *batch = owner;
+
+    batch->is_asking = false;
+    if (batch->settle.request.status != QUEUE_OK) {
+        complain(batch);
+        loop_timer_start(batch->again, AGAIN_MS);
+        if (batch->delivery->was_cut)
+            delivery_batch_abandon(batch);
+        return;
+    }
+    batch->settled += batch->settle.count;
+    batch->delivery->in_hand -= batch->settle.count;
+    ask_to_settle(batch);
+    delivery_go_on(batch->delivery);
+    delivery_batch_look(batch);
+}
+
+static void ask_to_settle(struct delivery_batch *batch)
+{
+    if (batch->is_asking || batch->known == batch->settled)
+        return;
+    loop_timer_stop(batch->again);
+    batch->is_asking = true;
+    batch->settle = (struct queue_settle){
+        .lease = batch->lease.number,
+        .settlements = batch->settlements + batch->settled,
+        .count = batch->known - batch->settled,
+    };
+    queue_settle(batch->delivery->settings.door, &batch->settle, settled, batch);
+}
+
+static void settle_again(void *owner)
+{
+    ask_to_settle(owner);
+}
+
+static uint32_t roll(void)
+{
+    uint32_t chance = 0;
+
+    if (getrandom(&chance, sizeof chance, GRND_NONBLOCK) != (ssize_t)sizeof chance)
+        return 0; /* no spread for once */
+    return chance;
+}
+
+static void log_settlement(const struct delivery_batch *batch, const struct queue_message *message,
+                           const struct queue_settlement *settlement, const char *why_clear)
+{
+    static const struct {
+        enum log_level level;
+        const char *name;
+    } words[QUEUE_STATES] = { [QUEUE_DONE] = { LOG_NOTE, "delivered" },
+                              [QUEUE_DEFERRED] = { LOG_WARN, "deferred" },
+                              [QUEUE_BOUNCED] = { LOG_ERROR, "bounced" } };
+    struct log *log = batch->delivery->settings.log;
+    enum log_level level = words[settlement->result].level;
+    const char *name = words[settlement->result].name;
+    const struct queue_attempt *attempt = &settlement->attempt;
+    const struct span *sender = &message->envelope.sender, *to = &settlement->recipient->address;
+    char id[QUEUE_ID_TEXT + 1];
+
+    if (log == NULL || !log_wants(log, level))
+        return;
+    queue_id_format(message->envelope.id, id);
+    if (why_clear == NULL && attempt->tls.len == 0 && attempt->finding.len == 0)
+        log_event(log, level, name,
+                  "id=%s from=<%.*s> to=<%.*s> relay=%.*s status=%s code=%.*s milliseconds=%lld "
+                  "reply=%.*s",
+                  id, (int)sender->len, sender->data, (int)to->len, to->data,
+                  (int)attempt->relay.len, attempt->relay.data, name, (int)attempt->code.len,
+                  attempt->code.data, (long long)attempt->milliseconds, (int)attempt->reply.len,
+                  attempt->reply.data);
+    else
+        log_event(log, level, name,
+                  "id=%s from=<%.*s> to=<%.*s> relay=%.*s tls=%.*s%s status=%s code=%.*s "
+                  "finding=%.*s milliseconds=%lld reply=%.*s",
+                  id, (int)sender->len, sender->data, (int)to->len, to->data,
+                  (int)attempt->relay.len, attempt->relay.data, (int)attempt->tls.len,
+                  attempt->tls.data, attempt->tls.len > 0 ? NULL : why_clear, name,
+                  (int)attempt->code.len, attempt->code.data, (int)attempt->finding.len,
+                  attempt->finding.data, (long long)attempt->milliseconds, (int)attempt->reply.len,
+                  attempt->reply.data);
+}
+
+static void add_settlement(struct delivery_task *task, size_t index,
+                           const struct queue_settlement *settlement)
+{
+    struct delivery_batch *batch = task->batch;
+
+    assert(!task->targets[index]->is_settled && batch->known < batch->total);
+    task->targets[index]->is_settled = true;
+    batch->settlements[batch->known++] = *settlement;
+    ask_to_settle(batch);
+}
+
+void delivery_settle(struct delivery_task *task, size_t index,
+                     const struct delivery_outcome *outcome, const struct delivery_story *story)
+{
+    struct delivery_batch *batch = task->batch;
+    const struct delivery_schedule schedule = {
+        .settings = &batch->plan->profile->schedule,
+        .now_s = delivery_now_s(batch->delivery),
+        .chance = roll(),
+    };
+    struct queue_settlement settlement =
+        delivery_outcome_settle(outcome, &task->message->envelope, task->targets[index]->recipient,
+                                &schedule, &batch->arena);
+
+    settlement.attempt.milliseconds = delivery_now_ms(batch->delivery) - story->began_ms;
+    settlement.attempt.relay = span_part(story->relay, 0, FACT_MOST);
+    settlement.attempt.tls = story->tls;
+    settlement.attempt.finding = story->finding;
+    settlement.attempt.reply = span_part(settlement.attempt.reply, 0, FACT_MOST);
+    log_settlement(batch, task->message, &settlement, story->why_clear);
+    add_settlement(task, index, &settlement);
+}
+
+void delivery_settle_rest(struct delivery_task *task, const struct delivery_outcome *outcome,
+                          const struct delivery_story *story)
+{
+    for (size_t i = 0; i < task->count; i++)
+        if (!task->targets[i]->is_settled)
+            delivery_settle(task, i, outcome, story);
+}
+
+void delivery_give_back(struct delivery_task *task, int64_t due_at_s)
+{
+    for (size_t i = 0; i < task->count; i++)
+        if (!task->targets[i]->is_settled)
+            add_settlement(task, i,
+                           &(struct queue_settlement){ .id = task->message->envelope.id,
+                                                       .recipient = task->targets[i]->recipient,
+                                                       .result = QUEUE_WAITING,
+                                                       .due_at_s = due_at_s });
+}
+
+void delivery_task_end(struct delivery_task *task)
+{
+    struct delivery_batch *batch = task->batch;
+
+    for (size_t i = 0; i < task->count; i++)
+        assert(task->targets[i]->is_settled);
+    batch->tasks--;
+    delivery_batch_look(batch);
+}
+
+/* ---- dividing ---- */
+
+/* What the targets of one task have in common. */
+struct group {
+    struct delivery_line *line; /* NULL: nobody takes them */
+    size_t most;
+};
+
+static struct group group_of(struct delivery_batch *batch, const struct delivery_target *target)
+{
+    struct delivery_plan *plan = batch->plan;
+    const struct gateway_profile_domain *domain = target->domain;
+
+    if (domain == NULL)
+        return (struct group){ NULL, DELIVERY_RECIPIENTS_MOST };
+    switch (domain->kind) {
+    case GATEWAY_DELIVER_MAILDIR:
+        return (struct group){ &batch->delivery->maildirs, DELIVERY_MAILBOXES_MOST };
+    case GATEWAY_DELIVER_LMTP_SOCKET:
+    case GATEWAY_DELIVER_LMTP:
+        return (struct group){
+            &plan->destinations[plan->destination_of[domain - plan->profile->domains]].line,
+            DELIVERY_RECIPIENTS_MOST
+        };
+    case GATEWAY_DELIVER_SMTP: break;
+    }
+    return (struct group){ NULL, DELIVERY_RECIPIENTS_MOST };
+}
+
+static struct delivery_target make_target(struct delivery_batch *batch,
+                                          const struct queue_recipient *recipient)
+{
+    const struct gateway_profile *profile = batch->plan->profile;
+    struct delivery_route route = delivery_route_find(profile, recipient->address, &batch->arena);
+
+    return (struct delivery_target){
+        .recipient = recipient,
+        .domain = route.domain == profile->domain_count ? NULL : &profile->domains[route.domain],
+        .address = route.address,
+    };
+}
+
+static void defer_foreign(struct delivery_task *task)
+{
+    const struct delivery_outcome outcome = delivery_outcome_of(
+        DELIVERY_DEFERRED, "4.4.0", "this version delivers to Maildirs and by LMTP only");
+    const struct delivery_story story = { .relay = span_of("none"),
+                                          .began_ms = delivery_now_ms(task->batch->delivery) };
+
+    delivery_settle_rest(task, &outcome, &story);
+    delivery_task_end(task);
+}
+
+static void hand_on(struct delivery_task *task, struct delivery_line *line)
+{
+    struct delivery_batch *batch = task->batch;
+    struct delivery *delivery = batch->delivery;
+
+    batch->tasks++;
+    if (line == NULL) {
+        defer_foreign(task);
+    } else if (delivery->is_draining || (line != &delivery->maildirs &&
+                                         line->recipients + task->count > DELIVERY_LINE_MOST)) {
+        delivery->has_given_back = true;
+        delivery_give_back(task, delivery_now_s(delivery) + GIVE_BACK_S);
+        delivery_task_end(task);
+    } else {
+        delivery_line_add(line, task);
+    }
+}
+
+/* Room for what one message can need: a task for each of its recipients. */
+struct parts {
+    struct delivery_target *targets;
+    struct delivery_target **members;
+    struct delivery_task *tasks;
+};
+
+/* One task after the other: the first target that is in none, and those that go with it. */
+static void divide_message(struct delivery_batch *batch, const struct queue_message *message,
+                           struct parts *parts)
+{
+    struct delivery_target *targets = parts->targets;
+    size_t count = message->recipient_count;
+
+    for (size_t i = 0; i < count; i++) {
+        struct group group = group_of(batch, &targets[i]);
+        struct delivery_task *task = parts->tasks;
+
+        if (targets[i].is_in_task)
+            continue;
+        *task =
+            (struct delivery_task){ .batch = batch, .message = message, .targets = parts->members };
+        for (size_t j = i; j < count && task->count < group.most; j++) {
+            if (targets[j].is_in_task || group_of(batch, &targets[j]).line != group.line)
+                continue;
+            targets[j].is_in_task = true;
+            task->targets[task->count++] = &targets[j];
+        }
+        parts->tasks++;
+        parts->members += task->count;
+        hand_on(task, group.line);
+    }
+    parts->targets += count;
+}
+
+static bool make_parts(struct delivery_batch *batch, struct parts *parts)
+{
+    struct arena *arena = &batch->arena;
+    size_t at = 0;
+
+    batch->settlements = arena_new(arena, batch->total, sizeof *batch->settlements);
+    parts->targets = arena_new(arena, batch->total, sizeof *parts->targets);
+    parts->members = arena_new(arena, batch->total, sizeof(struct delivery_target *));
+    parts->tasks = arena_new(arena, batch->total, sizeof *parts->tasks);
+    if (arena->exhausted)
+        return false;
+    for (size_t i = 0; i < batch->lease.message_count; i++)
+        for (size_t j = 0; j < batch->lease.messages[i].recipient_count; j++)
+            parts->targets[at++] = make_target(batch, &batch->lease.messages[i].recipients[j]);
+    return !arena->exhausted;
+}
+
+static void take_count(struct delivery_batch *batch)
+{
+    for (size_t i = 0; i < batch->lease.message_count; i++)
+        batch->total += batch->lease.messages[i].recipient_count;
+    batch->delivery->in_hand += batch->total;
+}
+
+/* Without memory the lease is left to run out. */
+static void leave_leased(struct delivery_batch *batch)
+{
+    if (batch->delivery->settings.log != NULL)
+        log_event(batch->delivery->settings.log, LOG_ERROR, "no-memory",
+                  "recipients=%zu tried-again-in-s=%d", batch->total, LEASE_S);
+    batch->delivery->in_hand -= batch->total;
+    batch->total = 0;
+}
+
+void delivery_batch_divide(struct delivery_batch *batch)
+{
+    struct parts parts;
+
+    take_count(batch);
+    batch->tasks++; /* it must outlive what is settled at once */
+    if (make_parts(batch, &parts))
+        for (size_t i = 0; i < batch->lease.message_count; i++)
+            divide_message(batch, &batch->lease.messages[i], &parts);
+    else
+        leave_leased(batch);
+    batch->tasks--;
+}
+
+/* ---- leasing ---- */
+
+static void take_lease(void *owner)
+{
+    struct delivery_batch *batch = owner;
+    struct delivery *delivery = batch->delivery;
+    void (*leased)(struct delivery_batch *) = batch->leased;
+
+    delivery->leasing = NULL;
+    leased(batch);
+}
+
+bool delivery_batch_lease(struct delivery *delivery, size_t most,
+                          void (*leased)(struct delivery_batch *batch), struct error *err)
+{
+    struct delivery_batch *batch = memory_new(1, sizeof *batch);
+    int64_t now_s = delivery_now_s(delivery);
+
+    if (batch == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a lease");
+    if (!loop_timer_open(delivery->settings.loop, settle_again, batch, &batch->again, err)) {
+        memory_free(batch);
+        return false;
+    }
+    batch->delivery = delivery;
+    batch->plan = delivery_plan_hold(delivery->plan);
+    batch->leased = leased;
+    arena_init(&batch->arena, BYTES_AT_LEAST + most * (BYTES_OF_LEASED + BYTES_OF_TARGET));
+    batch->next = delivery->batches;
+    delivery->batches = delivery->leasing = batch;
+    batch->lease = (struct queue_lease){
+        .now_s = now_s, .until_s = now_s + LEASE_S, .most = most, .arena = &batch->arena
+    };
+    queue_lease(delivery->settings.door, &batch->lease, take_lease, batch);
+    return true;
+}

@@ -1,0 +1,189 @@
+/* gateway/delivery_parts.h - what the files of delivery share; nobody else includes it.
+ *
+ * A batch is what one lease brought. It is cut into tasks: one message for one destination. A task
+ * waits in a line, then a Maildir job or an LMTP conversation has it. Each of its recipients is settled
+ * exactly once; then the task ends, and with the last of them and the last settlement the batch.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "gateway/delivery.h"
+#include "gateway/delivery_outcome.h"
+#include "gateway/delivery_route.h"
+#include "net/mailbox.h"
+
+/* One recipient. */
+struct delivery_target {
+    const struct queue_recipient *recipient;
+    const struct gateway_profile_domain *domain; /* NULL: none of ours */
+    struct span address;
+    bool is_in_task, is_settled;
+};
+
+/* One message for one destination; the batch's arena has it. */
+struct delivery_task {
+    struct delivery_task *next; /* in its line */
+    struct delivery_batch *batch;
+    const struct queue_message *message;
+    struct delivery_target **targets;
+    size_t count;
+};
+
+struct delivery_line {
+    struct delivery_task *first, *last;
+    size_t tasks, recipients;
+};
+
+/* An LMTP server of a plan. */
+struct delivery_destination {
+    struct delivery_plan *plan;
+    const struct gateway_profile_domain *domain; /* the first of those that it serves */
+    struct delivery_line line;
+    size_t conversations, coming; /* open, and not ready yet */
+    bool
+        has_failed; /* the last conversation never came so far as to take mail: one at a time now */
+};
+
+/* What a profile means for delivery; lives as long as anything goes on by it. */
+struct delivery_plan {
+    unsigned references;
+    struct delivery *delivery;
+    struct gateway_profile *profile;
+    struct delivery_destination *destinations;
+    size_t destination_count;
+    size_t *destination_of; /* the n-th is of the profile's n-th domain; means something for LMTP */
+};
+
+struct delivery_batch {
+    struct delivery_batch *next;
+    struct delivery *delivery;
+    struct delivery_plan *plan;
+    struct arena arena;
+    struct queue_lease lease;
+    struct queue_settle settle;
+    struct loop_timer *again;             /* after a settlement that failed */
+    struct queue_settlement *settlements; /* in the order in which they became known */
+    size_t total, known, settled;
+    size_t tasks; /* that have not ended */
+    bool is_asking, has_complained;
+    void (*leased)(struct delivery_batch *batch);
+};
+
+struct delivery {
+    struct delivery_settings settings;
+    struct delivery_plan *plan; /* of what is leased next */
+    struct loop_timer *timer;
+    struct mailbox *wakes;
+    struct mailbox_message wake;
+    atomic_bool is_waking; /* `wake` is in the mailbox */
+
+    struct delivery_batch *batches;
+    struct delivery_batch *leasing; /* the one of them whose lease is asked for; NULL */
+    size_t in_hand;
+    bool is_woken;        /* while a lease was asked for, or there was no room */
+    bool has_given_back;  /* of the last lease, because a line was full */
+    bool has_complained;  /* of a store that gives no lease */
+    int64_t next_look_ms; /* not before this */
+
+    struct delivery_line maildirs;
+    size_t maildirs_at_work;
+    struct delivery_conversation *conversations;
+
+    bool is_draining, was_cut;
+    void (*drained)(void *owner);
+    void *owner;
+};
+
+int64_t delivery_now_s(const struct delivery *delivery);
+int64_t delivery_now_ms(const struct delivery *delivery);
+
+/* ---- delivery.c ---- */
+
+/* Something came to its end: there may be room, and a drain may be over. */
+void delivery_go_on(struct delivery *delivery);
+
+/* ---- delivery_plan.c ---- */
+
+MUST_CHECK bool delivery_plan_new(struct delivery *delivery, struct gateway_profile *profile,
+                                  struct delivery_plan **plan, struct error *err);
+struct delivery_plan *delivery_plan_hold(struct delivery_plan *plan);
+void delivery_plan_release(struct delivery_plan **plan);
+
+void delivery_line_add(struct delivery_line *line, struct delivery_task *task);
+void delivery_line_add_front(struct delivery_line *line, struct delivery_task *task);
+struct delivery_task *delivery_line_take(struct delivery_line *line); /* NULL: empty */
+/* All that waits is due again at `due_at_s`, untried. */
+void delivery_line_give_back(struct delivery_line *line, int64_t due_at_s);
+
+/* ---- delivery_batch.c ---- */
+
+/* Asks for a lease; `leased` is called on the loop. False: no memory. */
+MUST_CHECK bool delivery_batch_lease(struct delivery *delivery, size_t most,
+                                     void (*leased)(struct delivery_batch *batch),
+                                     struct error *err);
+/* Cuts it into tasks that wait in their lines; gives back what finds a line full. */
+void delivery_batch_divide(struct delivery_batch *batch);
+/* Closes it where nothing of it is open any longer. */
+void delivery_batch_look(struct delivery_batch *batch);
+/* No more attempts to settle: what is known and not taken down will be done again. */
+void delivery_batch_abandon(struct delivery_batch *batch);
+
+/* How it went, beside the outcome. */
+struct delivery_story {
+    struct span relay;
+    struct span tls;       /* "may:TLSv1.3"; empty: in the clear, or no connection */
+    struct span finding;   /* slug */
+    const char *why_clear; /* of a conversation in the clear, for the log: "none:not-offered" */
+    int64_t began_ms;
+};
+
+/* Takes down what became of one recipient of the task, which is in somebody's hands; once each. */
+void delivery_settle(struct delivery_task *task, size_t index,
+                     const struct delivery_outcome *outcome, const struct delivery_story *story);
+/* The same for all of them that are not settled yet. */
+void delivery_settle_rest(struct delivery_task *task, const struct delivery_outcome *outcome,
+                          const struct delivery_story *story);
+/* Untried, and due again then. */
+void delivery_give_back(struct delivery_task *task, int64_t due_at_s);
+/* All are settled and nobody looks at the task again. */
+void delivery_task_end(struct delivery_task *task);
+
+/* ---- delivery_body.c ---- */
+
+/* Reads the body of a message, one part after the other. */
+struct delivery_body {
+    struct queue_read read;
+    struct queue_door *door;
+    int64_t size_bytes, taken;
+    struct span part; /* the last that came */
+    bool is_reading, has_failed;
+    void (*came)(void *owner);
+    void *owner;
+};
+
+/* False: no memory. */
+MUST_CHECK bool delivery_body_open(struct delivery_body *body, struct queue_door *door,
+                                   const struct queue_envelope *envelope);
+/* Starts over with the first part. */
+void delivery_body_rewind(struct delivery_body *body);
+/* `came` is called later, exactly once: `part` is there, or has_failed (the store failed, or the body is
+ * not as long as its message says). */
+void delivery_body_next(struct delivery_body *body, void (*came)(void *owner), void *owner);
+/* Nothing is behind the part that came last. */
+bool delivery_body_is_whole(const struct delivery_body *body);
+struct delivery_outcome delivery_body_outcome(const struct delivery_body *body);
+/* While nothing is being read. */
+void delivery_body_close(struct delivery_body *body);
+
+/* ---- delivery_maildir.c ---- */
+
+/* Takes tasks out of delivery->maildirs while there is room for more at once. */
+void delivery_maildir_dispatch(struct delivery *delivery);
+
+/* ---- delivery_lmtp.c ---- */
+
+/* Gives the line's tasks to conversations, and begins conversations as many as that asks for. */
+void delivery_lmtp_dispatch(struct delivery_destination *destination);
+/* Cuts every conversation: what was not answered is deferred. */
+void delivery_lmtp_cut_all(struct delivery *delivery);

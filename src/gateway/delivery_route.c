@@ -1,0 +1,76 @@
+#include "gateway/delivery_route.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/message.h"
+#include "trust/names.h"
+
+static int compare_name(const void *name, const void *domain)
+{
+    return strcmp(name, ((const struct gateway_profile_domain *)domain)->name);
+}
+
+/* The profile's domains are in the order of their names, as gateway/relay.h has it. */
+static size_t find_domain(const struct gateway_profile *profile, const char *name)
+{
+    const struct gateway_profile_domain *found;
+
+    if (name == NULL || profile->domain_count == 0)
+        return profile->domain_count;
+    found = bsearch(name, profile->domains, profile->domain_count, sizeof profile->domains[0],
+                    compare_name);
+    return found == NULL ? profile->domain_count : (size_t)(found - profile->domains);
+}
+
+struct delivery_route delivery_route_find(const struct gateway_profile *profile,
+                                          struct span recipient, struct arena *arena)
+{
+    const char *postmaster_domain = profile->relay.postmaster_domain;
+
+    if (postmaster_domain != NULL && span_equal_nocase(recipient, span_of("Postmaster")))
+        return (struct delivery_route){ find_domain(profile, postmaster_domain),
+                                        span_of(arena_format(arena, "%.*s@%s", (int)recipient.len,
+                                                             recipient.data, postmaster_domain)) };
+    return (struct delivery_route){
+        find_domain(profile, names_normalize(arena, queue_domain_of(recipient))), recipient
+    };
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool is_same_address(const struct net_address *a, const struct net_address *b)
+{
+    return a->is_ipv6 == b->is_ipv6 && memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
+}
+
+bool delivery_route_match(const struct gateway_profile_domain *a,
+                          const struct gateway_profile_domain *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case GATEWAY_DELIVER_LMTP_SOCKET: return strcmp(a->path, b->path) == 0;
+    case GATEWAY_DELIVER_LMTP:
+        return is_same_text(a->host, b->host) && a->address.port == b->address.port &&
+               (a->host != NULL || is_same_address(&a->address, &b->address));
+    case GATEWAY_DELIVER_MAILDIR:
+    case GATEWAY_DELIVER_SMTP: break;
+    }
+    return false;
+}
+
+const char *delivery_route_name(const struct gateway_profile_domain *domain, struct arena *arena)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    if (domain->kind == GATEWAY_DELIVER_LMTP_SOCKET)
+        return arena_format(arena, "lmtp:unix:%s", domain->path);
+    if (domain->host != NULL)
+        return arena_format(arena, "lmtp:%s:%u", domain->host, domain->address.port);
+    return arena_format(arena, "lmtp:[%s]:%u", net_address_text(&domain->address, text),
+                        domain->address.port);
+}

@@ -1,0 +1,266 @@
+/* tests/unit/gateway/delivery_test.c - promises of gateway/delivery.h about leases, waking, reload, drain */
+#include "../test.h"
+#include "delivering.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "lmtp_server.h"
+
+static const char body[] = "Subject: one\r\n\r\ntext\r\n";
+
+static struct delivering delivering;
+static struct lmtp_server server;
+
+static int open_all(void **state)
+{
+    (void)state;
+    server = (struct lmtp_server){ .greeting = NULL };
+    delivering_open(&delivering);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    if (delivering.delivery != NULL)
+        delivering_stop(&delivering);
+    lmtp_server_stop(&server);
+    delivering_close(&delivering);
+    return 0;
+}
+
+static int64_t put(const char *recipients)
+{
+    return delivering_put(&delivering, "from@example.net", recipients, span_of(body));
+}
+
+static void delivers_what_was_there_before_and_what_comes_later(void **state)
+{
+    (void)state;
+    put("before@box.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    put("after@box.example");
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_files(&delivering, "box.example/before", "new", NULL), 1);
+    assert_int_equal(delivering_files(&delivering, "box.example/after", "new", NULL), 1);
+}
+
+static void divides_a_message_among_mailboxes_servers_and_the_far(void **state)
+{
+    AUTO(arena_clear) struct arena arena = { .limit = 4 * 1024 * 1024 };
+    const char *const words[] = { " deferred id=", " to=<d@elsewhere.example>", " code=4.4.0",
+                                  "Maildirs and by LMTP only" };
+    int64_t id;
+
+    (void)state;
+    lmtp_server_start(&server, delivering.asking.loop);
+    delivering.domains[DELIVERING_ONE].address = server.address;
+    id = put("a@box.example,b@one.example,c@far.example,d@elsewhere.example,e@[192.0.2.1]");
+    delivering_start(&delivering);
+    delivering_settle(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "a@box.example"), TRACKING_DONE);
+    assert_int_equal(delivering_end_of(&delivering, id, "b@one.example"), TRACKING_DONE);
+    assert_int_equal(delivering_end_of(&delivering, id, "c@far.example"), TRACKING_DEFERRED);
+    assert_int_equal(delivering_end_of(&delivering, id, "d@elsewhere.example"), TRACKING_DEFERRED);
+    assert_int_equal(delivering_end_of(&delivering, id, "e@[192.0.2.1]"), TRACKING_DEFERRED);
+    assert_true(span_equal(delivering_story(&delivering, id, "c@far.example", &arena).attempt.code,
+                           span_of("4.4.0")));
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
+static void delivers_more_than_it_ever_has_in_hand(void **state)
+{
+    enum { MESSAGES = DELIVERY_IN_HAND_MOST + 150 };
+
+    (void)state;
+    for (int i = 0; i < MESSAGES; i++)
+        put("user@box.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), MESSAGES);
+}
+
+static void settles_in_groups(void **state)
+{
+    enum { MESSAGES = 200 };
+    int64_t commits;
+
+    (void)state;
+    for (int i = 0; i < MESSAGES; i++)
+        put("user@box.example");
+    commits = asking_stats(&delivering.asking).commits;
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(asking_stats(&delivering.asking).settled, MESSAGES);
+    /* a lease, a read and a settlement each would be 600 */
+    assert_true(asking_stats(&delivering.asking).commits - commits < 3 * MESSAGES);
+}
+
+static void *wake_it(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < 100; i++)
+        delivery_wake(delivering.delivery);
+    return NULL;
+}
+
+static void is_woken_from_any_thread(void **state)
+{
+    pthread_t threads[2];
+    struct delivery *kept;
+
+    (void)state;
+    delivering_start(&delivering);
+    for (int i = 0; i < 20; i++)
+        delivering_turn(&delivering);
+    kept = delivering.delivery;
+    delivering.delivery = NULL; /* so that putting does not wake it */
+    put("user@box.example");
+    delivering.delivery = kept;
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wake_it, NULL), 0);
+    delivering_empty(&delivering);
+    for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+}
+
+static void goes_by_a_new_profile_after_a_reload(void **state)
+{
+    struct gateway_profile_domain domains[DELIVERING_DOMAINS];
+    struct gateway_profile other;
+    char elsewhere[128];
+
+    (void)state;
+    put("first@box.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    memcpy(domains, delivering.domains, sizeof domains);
+    other = delivering.profile;
+    other.references = 1;
+    other.domains = domains;
+    snprintf(elsewhere, sizeof elsewhere, "%s/{user}", delivering.root);
+    domains[DELIVERING_BOX].path = elsewhere;
+    delivery_reload(delivering.delivery, &other);
+    put("second@box.example");
+    delivering_empty(&delivering);
+    assert_int_equal(delivering.profile.references, 1);
+    assert_int_equal(other.references, 2);
+    assert_int_equal(delivering_files(&delivering, "box.example/first", "new", NULL), 1);
+    assert_int_equal(delivering_files(&delivering, "second", "new", NULL), 1);
+    delivering_stop(&delivering);
+    assert_int_equal(other.references, 1);
+}
+
+static void keeps_the_profile_of_a_conversation_that_outlives_it(void **state)
+{
+    struct gateway_profile other;
+
+    (void)state;
+    server.is_silent = true;
+    delivering.drain_ms = 20;
+    lmtp_server_start(&server, delivering.asking.loop);
+    delivering.domains[DELIVERING_ONE].address = server.address;
+    put("a@one.example");
+    delivering_start(&delivering);
+    for (int i = 0; i < 5000 && server.messages == 0; i++)
+        delivering_turn(&delivering);
+    other = delivering.profile;
+    other.references = 1;
+    delivery_reload(delivering.delivery, &other);
+    assert_true(delivering.profile.references > 1);
+    delivering_stop(&delivering);
+    assert_int_equal(delivering.profile.references, 1);
+    assert_int_equal(other.references, 1);
+}
+
+static void gives_back_what_waits_when_it_drains(void **state)
+{
+    enum { MESSAGES = 90 };
+    struct queue_stats stats;
+    size_t delivered;
+
+    (void)state;
+    for (int i = 0; i < MESSAGES; i++)
+        put("user@box.example");
+    delivering_start(&delivering);
+    while (asking_stats(&delivering.asking).recipients[QUEUE_LEASED] == 0)
+        delivering_turn(&delivering);
+    delivering_stop(&delivering);
+    stats = asking_stats(&delivering.asking);
+    delivered = delivering_files(&delivering, "box.example/user", "new", NULL);
+    assert_int_equal(stats.recipients[QUEUE_LEASED], 0);
+    assert_int_equal(stats.recipients[QUEUE_WAITING] + (int64_t)delivered, MESSAGES);
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), MESSAGES);
+}
+
+static void drains_at_once_where_nothing_is_under_way(void **state)
+{
+    (void)state;
+    delivering_start(&delivering);
+    delivering_stop(&delivering);
+    delivering_start(&delivering);
+    for (int i = 0; i < 20; i++)
+        delivering_turn(&delivering);
+    delivering_stop(&delivering);
+}
+
+static void gives_back_what_finds_a_line_full_and_serves_others_meanwhile(void **state)
+{
+    (void)state;
+    server.is_silent = true;
+    delivering.drain_ms = 20;
+    lmtp_server_start(&server, delivering.asking.loop);
+    delivering.domains[DELIVERING_ONE].address = server.address;
+    for (int i = 0; i < DELIVERY_IN_HAND_MOST + 2 * DELIVERY_LEASED_AT_ONCE; i++)
+        put("a@one.example");
+    delivering_start(&delivering);
+    put("user@box.example");
+    for (int i = 0; i < 20000; i++) {
+        delivering_turn(&delivering);
+        if (delivering_files(&delivering, "box.example/user", "new", NULL) == 1)
+            break;
+    }
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+}
+
+static void delivers_nothing_of_a_message_that_was_deleted_meanwhile(void **state)
+{
+    int64_t id;
+
+    (void)state;
+    id = put("user@box.example");
+    delivering_start(&delivering);
+    asking_change(&delivering.asking, QUEUE_DELETE, (struct queue_selection){ .id = id },
+                  ASKING_NOW_S);
+    delivering_empty(&delivering);
+    delivering_stop(&delivering);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "tmp", NULL), 0);
+}
+
+#define DELIVERS(test) cmocka_unit_test_setup_teardown(test, open_all, close_all)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DELIVERS(delivers_what_was_there_before_and_what_comes_later),
+        DELIVERS(divides_a_message_among_mailboxes_servers_and_the_far),
+        DELIVERS(delivers_more_than_it_ever_has_in_hand),
+        DELIVERS(settles_in_groups),
+        DELIVERS(is_woken_from_any_thread),
+        DELIVERS(goes_by_a_new_profile_after_a_reload),
+        DELIVERS(keeps_the_profile_of_a_conversation_that_outlives_it),
+        DELIVERS(gives_back_what_waits_when_it_drains),
+        DELIVERS(drains_at_once_where_nothing_is_under_way),
+        DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
+        DELIVERS(delivers_nothing_of_a_message_that_was_deleted_meanwhile),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
