@@ -12,6 +12,7 @@
 #include "diagnose/judge.h"
 #include "gateway/delivery_parts.h"
 #include "link/client_link.h"
+#include "net/host.h"
 #include "smtp/command.h"
 
 enum {
@@ -32,6 +33,9 @@ struct delivery_conversation {
     enum policy_level level;
     size_t messages; /* that came to their end in it */
     bool was_ready, is_over;
+    struct host_query host; /* where the settings name the server */
+    bool is_looking_up;
+    size_t address; /* of the host's, the one that is dialled */
 
     /* of the message in hand */
     struct delivery_task *task; /* NULL: none */
@@ -330,6 +334,10 @@ static struct delivery_outcome outcome_of_end(struct delivery_conversation *conv
 {
     if (conversation->refusal.fate != DELIVERY_OPEN)
         return conversation->refusal;
+    if (conversation->host.failure != NULL)
+        return delivery_outcome_of(DELIVERY_DEFERRED, "4.4.3",
+                                   arena_format(arena, "looking up %s: %s", conversation->host.name,
+                                                conversation->host.failure));
     return delivery_outcome_of_ending(&conversation->observation, step_of(conversation), arena);
 }
 
@@ -361,7 +369,8 @@ static const char *find_finding(struct delivery_conversation *conversation)
 {
     struct findings *findings = arena_new(&conversation->arena, 1, sizeof *findings);
 
-    if (findings == NULL || conversation->destination->domain->kind == GATEWAY_DELIVER_LMTP_SOCKET)
+    if (findings == NULL || conversation->host.failure != NULL ||
+        conversation->destination->domain->kind == GATEWAY_DELIVER_LMTP_SOCKET)
         return "";
     judge_observation(&conversation->observation, NULL, &conversation->arena, findings);
     return findings->count == 0 ? "" : findings->items[0].code;
@@ -425,11 +434,15 @@ static void conclude(struct delivery_conversation *conversation)
     delivery_go_on(delivery);
 }
 
+static bool dial_next_address(struct delivery_conversation *conversation);
+
 static void on_finished(void *owner, struct observation *observation)
 {
     struct delivery_conversation *conversation = owner;
 
     (void)observation;
+    if (dial_next_address(conversation))
+        return;
     conversation->is_over = true;
     if (!conversation->body.is_reading)
         conclude(conversation);
@@ -441,17 +454,24 @@ void delivery_lmtp_cut_all(struct delivery *delivery)
 
     for (conversation = delivery->conversations; conversation != NULL; conversation = next) {
         next = conversation->next;
-        if (conversation->link == NULL || conversation->is_over)
+        if (conversation->is_over)
             continue;
         client_link_close(&conversation->link);
         conversation->observation.ending = ENDING_STOPPED;
         conversation->is_over = true;
-        if (!conversation->body.is_reading)
+        if (!conversation->body.is_reading && !conversation->is_looking_up)
             conclude(conversation);
     }
 }
 
 /* ---- its beginning ---- */
+
+static struct net_address address_of(const struct delivery_conversation *conversation)
+{
+    if (conversation->address < conversation->host.count)
+        return conversation->host.addresses[conversation->address];
+    return conversation->destination->domain->address;
+}
 
 static void set_up_link(const struct delivery_conversation *conversation,
                         struct client_link_settings *settings)
@@ -463,7 +483,7 @@ static void set_up_link(const struct delivery_conversation *conversation,
         .domain = domain->name,
         .host = domain->host == NULL ? "" : domain->host,
         .local_socket = domain->kind == GATEWAY_DELIVER_LMTP_SOCKET ? domain->path : NULL,
-        .address = domain->address,
+        .address = address_of(conversation),
         .preference = -1,
         .level = conversation->level,
         .is_lmtp = true,
@@ -491,6 +511,47 @@ static bool open_link(struct delivery_conversation *conversation)
                             &conversation->link, NULL);
 }
 
+/* A server may listen at one of its host's addresses alone. */
+static bool dial_next_address(struct delivery_conversation *conversation)
+{
+    if (conversation->was_ready || conversation->observation.reached != STEP_CONNECT ||
+        conversation->address + 1 >= conversation->host.count ||
+        conversation->delivery->is_draining)
+        return false;
+    client_link_close(&conversation->link);
+    arena_clear(&conversation->arena);
+    conversation->address++;
+    if (open_link(conversation))
+        return true;
+    observation_init(&conversation->observation); /* its texts were the arena's */
+    return false;
+}
+
+static void take_host(void *owner)
+{
+    struct delivery_conversation *conversation = owner;
+
+    conversation->is_looking_up = false;
+    if (!conversation->is_over && conversation->host.failure == NULL && open_link(conversation))
+        return;
+    conversation->is_over = true;
+    conclude(conversation);
+}
+
+/* False: no memory. */
+static bool begin_conversation(struct delivery_conversation *conversation)
+{
+    const struct gateway_profile_domain *domain = conversation->destination->domain;
+
+    observation_init(&conversation->observation);
+    if (domain->kind != GATEWAY_DELIVER_LMTP || domain->host == NULL)
+        return open_link(conversation);
+    conversation->is_looking_up =
+        host_find(conversation->delivery->settings.loop, domain->host, domain->address.port,
+                  take_host, conversation, &conversation->host, NULL);
+    return conversation->is_looking_up;
+}
+
 static bool open_conversation(struct delivery_destination *destination, enum policy_level level)
 {
     struct delivery *delivery = destination->plan->delivery;
@@ -508,7 +569,7 @@ static bool open_conversation(struct delivery_destination *destination, enum pol
     delivery->conversations = made;
     destination->conversations++;
     destination->coming++;
-    if (open_link(made))
+    if (begin_conversation(made))
         return true;
     remove_conversation(made);
     return false;

@@ -93,7 +93,7 @@ void delivering_turn(struct delivering *delivering)
     loop_timer_close(&timer);
 }
 
-/* The store counts before it commits. */
+/* The store counts before it commits, and what it then takes back it counts again. */
 static void wait_for_commit(struct delivering *delivering)
 {
     AUTO(arena_clear) struct arena arena = { .limit = 64 * 1024 * 1024 };
@@ -101,30 +101,39 @@ static void wait_for_commit(struct delivering *delivering)
     asking_list(&delivering->asking, (struct queue_selection){ .id = 1 }, &arena);
 }
 
-void delivering_settle(struct delivering *delivering)
+static int64_t count_busy(struct delivering *delivering)
+{
+    struct queue_stats stats = asking_stats(&delivering->asking);
+
+    return stats.recipients[QUEUE_WAITING] + stats.recipients[QUEUE_LEASED];
+}
+
+static int64_t count_messages(struct delivering *delivering)
+{
+    return asking_stats(&delivering->asking).messages;
+}
+
+static void wait_for_none(struct delivering *delivering, int64_t (*count)(struct delivering *))
 {
     for (int i = 0; i < TURNS_MOST; i++) {
-        struct queue_stats stats = asking_stats(&delivering->asking);
-
-        if (stats.recipients[QUEUE_WAITING] + stats.recipients[QUEUE_LEASED] == 0) {
+        if (count(delivering) == 0) {
             wait_for_commit(delivering);
-            return;
+            if (count(delivering) == 0)
+                return;
         }
         delivering_turn(delivering);
     }
     fail_msg("what is in the queue does not come to rest");
 }
 
+void delivering_settle(struct delivering *delivering)
+{
+    wait_for_none(delivering, count_busy);
+}
+
 void delivering_empty(struct delivering *delivering)
 {
-    for (int i = 0; i < TURNS_MOST; i++) {
-        if (asking_stats(&delivering->asking).messages == 0) {
-            wait_for_commit(delivering);
-            return;
-        }
-        delivering_turn(delivering);
-    }
-    fail_msg("the queue does not become empty");
+    wait_for_none(delivering, count_messages);
 }
 
 static void take_drained(void *owner)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "../net/peers.h"
 #include "lmtp_server.h"
 
 static const char body[] = "Subject: one\r\n\r\nfirst\r\n.second\r\n..\r\nlast\r\n";
@@ -184,8 +184,8 @@ static void brings_large_bodies_over_in_parts(void **state)
 
 static void defers_what_waits_for_a_server_that_is_not_there(void **state)
 {
-    const char *const words[] = { " warn deferred id=", " code=4.4.1",
-                                  " tls=none:no-session", " finding=connect-refused" };
+    const char *const words[] = { " warn deferred id=", " code=4.4.1", " tls=none:no-session",
+                                  " finding=connect-refused" };
     int64_t first, second;
 
     (void)state;
@@ -320,6 +320,84 @@ static void keeps_an_address_that_fits_into_no_command_out_of_the_transaction(vo
                            span_of("MAIL FROM:<>\nRCPT TO:<ok@one.example>\n")));
 }
 
+static void start_with_tls(bool breaks_handshake)
+{
+    struct tls_credentials *credentials = made_credentials(MADE_EC);
+    const struct tls_server_settings settings = { .credentials = credentials };
+    struct error err = { .text = "" };
+
+    if (!tls_server_context_new(&settings, &server.tls, &err))
+        fail_msg("%s", err.text);
+    tls_credentials_free(&credentials);
+    server.breaks_handshake = breaks_handshake;
+    start();
+}
+
+static void turns_to_tls_where_a_server_at_an_address_offers_it(void **state)
+{
+    AUTO(arena_clear) struct arena arena = { .limit = 4 * 1024 * 1024 };
+    const char *const words[] = { " delivered id=", " tls=may:TLSv1.3 " };
+    struct tracking_event story;
+    int64_t id;
+
+    (void)state;
+    start_with_tls(false);
+    id = delivering_put(&delivering, "", "a@one.example", span_of(body));
+    delivering_settle(&delivering);
+    story = delivering_story(&delivering, id, "a@one.example", &arena);
+    assert_int_equal(story.kind, TRACKING_DONE);
+    assert_true(span_equal(story.attempt.tls, span_of("may:TLSv1.3")));
+    assert_int_equal(server.encrypted, 1);
+    assert_true(is_content(body));
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+    tls_server_context_free(&server.tls);
+}
+
+static void goes_on_in_the_clear_where_tls_fails_and_says_so(void **state)
+{
+    const char *const words[] = { " delivered id=", " tls=none:tls-failed " };
+    int64_t id;
+
+    (void)state;
+    start_with_tls(true);
+    id = delivering_put(&delivering, "", "a@one.example", span_of(body));
+    delivering_settle(&delivering);
+    check(id, "a@one.example", TRACKING_DONE, "2.0.0");
+    assert_int_equal(server.encrypted, 0);
+    assert_int_equal(server.accepted, 2);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+    tls_server_context_free(&server.tls);
+}
+
+/* localhost may be ::1 first, where nobody listens here. */
+static void finds_a_server_by_its_name_at_whichever_address_it_listens(void **state)
+{
+    const char *const words[] = { " delivered id=", " relay=lmtp:localhost:" };
+    int64_t id;
+
+    (void)state;
+    delivering.domains[DELIVERING_ONE].host = "localhost";
+    start();
+    id = delivering_put(&delivering, "", "a@one.example", span_of(body));
+    delivering_settle(&delivering);
+    check(id, "a@one.example", TRACKING_DONE, "2.0.0");
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
+static void defers_where_the_servers_name_is_unknown(void **state)
+{
+    const char *const words[] = { " deferred id=", " code=4.4.3", "looking up no host: " };
+    int64_t id;
+
+    (void)state;
+    delivering.domains[DELIVERING_ONE].host = "no host"; /* no resolver is asked for that */
+    start();
+    id = delivering_put(&delivering, "", "a@one.example", span_of(body));
+    delivering_settle(&delivering);
+    check(id, "a@one.example", TRACKING_DEFERRED, "4.4.3");
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
 static void cuts_a_silent_server_when_the_time_to_drain_is_over(void **state)
 {
     int64_t id;
@@ -359,6 +437,10 @@ int main(void)
         DELIVERS(goes_on_over_another_connection_where_a_server_closes_after_some),
         DELIVERS(bounces_what_the_server_cannot_be_given),
         DELIVERS(keeps_an_address_that_fits_into_no_command_out_of_the_transaction),
+        DELIVERS(turns_to_tls_where_a_server_at_an_address_offers_it),
+        DELIVERS(goes_on_in_the_clear_where_tls_fails_and_says_so),
+        DELIVERS(finds_a_server_by_its_name_at_whichever_address_it_listens),
+        DELIVERS(defers_where_the_servers_name_is_unknown),
         DELIVERS(cuts_a_silent_server_when_the_time_to_drain_is_over),
     };
 

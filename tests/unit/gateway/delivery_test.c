@@ -3,11 +3,12 @@
 #include "delivering.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "lmtp_server.h"
+#include "queue/backend.h"
 
 static const char body[] = "Subject: one\r\n\r\ntext\r\n";
 
@@ -230,6 +231,77 @@ static void gives_back_what_finds_a_line_full_and_serves_others_meanwhile(void *
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
 }
 
+/* SQLite, but for commits that hold a settlement and are to fail. */
+static struct queue_backend failing;
+static atomic_int commits_to_fail;
+static bool has_settlement;
+
+static enum queue_status note_settlement(void *queue, int64_t lease,
+                                         const struct queue_settlement *settlement,
+                                         bool *was_settled, struct error *err)
+{
+    has_settlement = true;
+    return queue_sqlite.settle(queue, lease, settlement, was_settled, err);
+}
+
+static enum queue_status commit_or_fail(void *queue, struct error *err)
+{
+    bool fails = has_settlement && atomic_load(&commits_to_fail) > 0;
+
+    has_settlement = false;
+    if (!fails)
+        return queue_sqlite.commit(queue, err);
+    atomic_fetch_sub(&commits_to_fail, 1);
+    error_set(err, ERROR_SYSTEM, "no room");
+    return QUEUE_FULL;
+}
+
+static void use_failing_store(int commits)
+{
+    failing = queue_sqlite;
+    failing.settle = note_settlement;
+    failing.commit = commit_or_fail;
+    atomic_store(&commits_to_fail, commits);
+    delivering.asking.settings.backend = &failing;
+    asking_reopen(&delivering.asking);
+}
+
+static void settles_again_until_the_store_takes_it_down(void **state)
+{
+    const char *const words[] = { " error settling-failed status=full" };
+    int64_t id;
+
+    (void)state;
+    use_failing_store(2);
+    id = put("user@box.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(atomic_load(&commits_to_fail), 0);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
+static void drains_though_the_store_takes_nothing_down_and_delivers_again(void **state)
+{
+    const char *const words[] = { " error settlements-lost recipients=1" };
+
+    (void)state;
+    use_failing_store(1000000);
+    delivering.drain_ms = 20;
+    put("user@box.example");
+    delivering_start(&delivering);
+    while (delivering_files(&delivering, "box.example/user", "new", NULL) == 0)
+        delivering_turn(&delivering);
+    delivering_stop(&delivering);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+    atomic_store(&commits_to_fail, 0);
+    asking_reopen(&delivering.asking); /* as after a restart: what was leased is due again */
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 2);
+}
+
 static void delivers_nothing_of_a_message_that_was_deleted_meanwhile(void **state)
 {
     int64_t id;
@@ -259,6 +331,8 @@ int main(void)
         DELIVERS(gives_back_what_waits_when_it_drains),
         DELIVERS(drains_at_once_where_nothing_is_under_way),
         DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
+        DELIVERS(settles_again_until_the_store_takes_it_down),
+        DELIVERS(drains_though_the_store_takes_nothing_down_and_delivers_again),
         DELIVERS(delivers_nothing_of_a_message_that_was_deleted_meanwhile),
     };
 

@@ -19,6 +19,8 @@ struct lmtp_connection {
     size_t recipient_count;
     unsigned messages;
     bool is_in_data;
+    struct tls_facts facts;
+    struct arena arena;
 };
 
 static void say(struct lmtp_connection *connection, const char *line)
@@ -47,7 +49,21 @@ static void greet_back(struct lmtp_connection *connection)
         snprintf(line, sizeof line, "250-%s", offer);
         say(connection, line);
     }
+    if (connection->server->tls != NULL && !connection->facts.was_started)
+        say(connection, "250-STARTTLS");
     say(connection, "250 PIPELINING");
+}
+
+static void start_tls(struct lmtp_connection *connection)
+{
+    struct error err = { .text = "" };
+
+    say(connection, "220 2.0.0 Go ahead");
+    if (connection->server->breaks_handshake)
+        drop(connection);
+    else if (!stream_secure_server(connection->stream, connection->server->tls, &connection->facts,
+                                   &connection->arena, &err))
+        fail_msg("%s", err.text);
 }
 
 static void take_recipient(struct lmtp_connection *connection, const char *line)
@@ -101,6 +117,8 @@ static void take_command(struct lmtp_connection *connection, const char *line)
         say(connection, server->mail_reply == NULL ? "250 2.1.0 OK" : server->mail_reply);
     } else if (strncmp(line, "RCPT TO:", 8) == 0) {
         take_recipient(connection, line);
+    } else if (strcmp(line, "STARTTLS") == 0 && server->tls != NULL) {
+        start_tls(connection);
     } else if (strcmp(line, "DATA") == 0) {
         begin_data(connection);
     } else if (strcmp(line, "RSET") == 0) {
@@ -188,6 +206,11 @@ static void on_received(void *owner, struct span *bytes)
     buffer_drop(&connection->input, done);
 }
 
+static void on_secured(void *owner)
+{
+    ((struct lmtp_connection *)owner)->server->encrypted++;
+}
+
 static void on_ended(void *owner, enum stream_end end)
 {
     (void)end;
@@ -196,7 +219,9 @@ static void on_ended(void *owner, enum stream_end end)
 
 static void accept_one(void *owner, int socket, const struct net_address *from)
 {
-    static const struct stream_handlers handlers = { .received = on_received, .ended = on_ended };
+    static const struct stream_handlers handlers = { .received = on_received,
+                                                     .secured = on_secured,
+                                                     .ended = on_ended };
     struct lmtp_server *server = owner;
     struct lmtp_connection *connection = memory_new(1, sizeof *connection);
 
@@ -206,6 +231,7 @@ static void accept_one(void *owner, int socket, const struct net_address *from)
     connection->next = server->connections;
     server->connections = connection;
     buffer_init(&connection->input, CONTENT_MOST);
+    arena_init(&connection->arena, 1024 * 1024);
     assert_true(
         stream_adopt(server->loop, socket, &handlers, connection, &connection->stream, NULL));
     server->accepted++;
@@ -252,6 +278,7 @@ void lmtp_server_stop(struct lmtp_server *server)
         server->connections = gone->next;
         drop(gone);
         buffer_clear(&gone->input);
+        arena_clear(&gone->arena);
         memory_free(gone);
     }
     listener_close(&server->listener);

@@ -16,16 +16,19 @@ struct lmtp_server {
     const char *data_reply; /* NULL: 354 */
     const char *
         offers; /* extensions, "8BITMIME\0SIZE 10\0" ends with an empty one; NULL: none but PIPELINING */
-    unsigned closes_after;     /* messages of one connection, without a word; 0: never */
-    bool cuts_in_data;         /* closes at the first bytes of a body */
-    bool cuts_between_answers; /* closes behind the reply for the first recipient of a body */
-    bool is_silent;            /* says nothing behind the data */
-    bool wants_no_more;        /* listens no longer: refuses */
+    unsigned closes_after;          /* messages of one connection, without a word; 0: never */
+    bool cuts_in_data;              /* closes at the first bytes of a body */
+    bool cuts_between_answers;      /* closes behind the reply for the first recipient of a body */
+    bool is_silent;                 /* says nothing behind the data */
+    struct tls_server_context *tls; /* offers STARTTLS; NULL: does not */
+    bool breaks_handshake;          /* closes behind the 220 to STARTTLS */
+    bool wants_no_more;             /* listens no longer: refuses */
 
     struct loop *loop;
     struct listener *listener;
     struct net_address address;
     struct lmtp_connection *connections;
+    unsigned encrypted; /* connections that turned to TLS */
     unsigned accepted, open, most_open, transactions, messages;
     struct buffer content;    /* of the last message, without its dots */
     struct buffer recipients; /* of the last transaction, a comma behind each */
