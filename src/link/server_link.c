@@ -543,9 +543,11 @@ static void on_ended(void *owner, enum stream_end end)
     leave(link);
 }
 
-static const struct stream_handlers stream_handlers = {
-    .received = on_received, .secured = on_secured, .drained = on_drained, .ended = on_ended
-};
+static const struct stream_handlers stream_handlers = { .received = on_received,
+                                                        .secured = on_secured,
+                                                        .drained = on_drained,
+                                                        .ended = on_ended,
+                                                        .skips_prompt_drains = true };
 
 static void on_time(void *owner)
 {

@@ -289,6 +289,8 @@ bool stream_send(struct stream *stream, struct span bytes)
     stream->owes_drained = stream->handlers.drained != NULL;
     if (!stream->in_turn) {
         stream_flush(stream);
+        if (stream->handlers.skips_prompt_drains && stream_unsent(stream) == 0)
+            stream->owes_drained = false;
         stream_watch(stream);
     }
     return true;

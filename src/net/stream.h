@@ -39,6 +39,9 @@ struct stream_handlers {
     void (*secured)(void *owner); /* the handshake is done on our side */
     void (*drained)(void *owner); /* all that was given to stream_send has gone to the kernel */
     void (*ended)(void *owner, enum stream_end end); /* last call; then close it */
+    /* `drained` is not told where a stream_send outside a callback gave all to the kernel at once.
+     * For owners that only wait when stream_unsent says so: being told costs four system calls. */
+    bool skips_prompt_drains;
 };
 
 /* Starts connecting. NULL handlers are skipped. */

@@ -80,16 +80,21 @@ static void note_ended(void *owner, enum stream_end how)
     stop_when_done(end->peers);
 }
 
-static const struct stream_handlers handlers = { note_connected, note_received, note_secured,
-                                                 note_drained, note_ended };
+static const struct stream_handlers handlers = { .connected = note_connected,
+                                                 .received = note_received,
+                                                 .secured = note_secured,
+                                                 .drained = note_drained,
+                                                 .ended = note_ended };
 
 static void accept_one(void *owner, int socket, const struct net_address *peer)
 {
     struct peers *peers = owner;
+    struct stream_handlers chosen = handlers;
 
     (void)peer;
+    chosen.skips_prompt_drains = peers->server.skips_prompt_drains;
     assert_true(
-        stream_adopt(peers->loop, socket, &handlers, &peers->server, &peers->server.stream, NULL));
+        stream_adopt(peers->loop, socket, &chosen, &peers->server, &peers->server.stream, NULL));
     listener_close(&peers->listener);
     if (peers->server.on_connected != NULL)
         peers->server.on_connected(&peers->server);

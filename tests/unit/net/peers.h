@@ -16,6 +16,7 @@ struct end {
     struct stream *stream;
     struct buffer received;
     struct tls_facts facts;
+    bool skips_prompt_drains; /* of the server's stream, set before it is accepted */
     bool is_connected, is_secured, has_ended;
     int drained;
     enum stream_end end;

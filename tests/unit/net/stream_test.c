@@ -326,6 +326,65 @@ static void goes_on_sending_while_it_is_paused(void **state)
     peers_stop(&peers);
 }
 
+static void say_hello(struct end *end)
+{
+    end_say(end, "hello"); /* outside a callback of the stream: it goes at once */
+}
+
+static void answer_in_a_turn(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    assert_int_equal(end->drained, 0);
+    end_say(end, "well");
+}
+
+static void answer_once(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    if (end_heard(end, "hello"))
+        end_say(end, "how are you");
+    else
+        end_close(end);
+}
+
+static void skips_only_drains_outside_its_callbacks_where_all_went_at_once(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.server.skips_prompt_drains = true;
+    peers.server.on_connected = say_hello;
+    peers.server.on_received = answer_in_a_turn;
+    peers.client.on_received = answer_once;
+    peers_run(&peers);
+    assert_int_equal(peers.server.drained, 1);
+    peers_stop(&peers);
+}
+
+static void fill_up(struct end *end)
+{
+    static char bytes[64 * 1024];
+
+    while (stream_send(end->stream, (struct span){ bytes, sizeof bytes }))
+        continue;
+    assert_true(stream_unsent(end->stream) > 0);
+}
+
+static void skips_no_drain_that_was_waited_for(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    peers_start(&peers);
+    peers.server.skips_prompt_drains = true;
+    peers.server.on_connected = fill_up;
+    peers.server.on_drained = end_close;
+    peers_run(&peers);
+    assert_int_equal(peers.server.drained, 1);
+    peers_stop(&peers);
+}
+
 static uint32_t user_of_client, user_of_server;
 
 static void answer_with_user(struct end *end, struct span *bytes)
@@ -433,6 +492,8 @@ int main(void)
         cmocka_unit_test(sends_a_mebibyte_and_refuses_more),
         cmocka_unit_test(holds_back_no_more_than_a_mebibyte),
         cmocka_unit_test(may_be_closed_in_every_callback),
+        cmocka_unit_test(skips_only_drains_outside_its_callbacks_where_all_went_at_once),
+        cmocka_unit_test(skips_no_drain_that_was_waited_for),
         cmocka_unit_test(sees_nothing_unread_where_all_was_read),
         cmocka_unit_test(refuses_to_send_after_the_end),
         cmocka_unit_test(reads_nothing_while_it_is_paused),
