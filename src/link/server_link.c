@@ -629,7 +629,7 @@ void server_link_pause(struct server_link *link)
 void server_link_resume(struct server_link *link)
 {
     enter(link);
-    if (link->phase == PHASE_TALKING)
+    if (link->phase == PHASE_TALKING && wake_engine(link)) /* the end of input may have waited */
         smtp_server_resume(&link->engine, now_of(link));
     if (link->depth == 1 && link->phase == PHASE_TALKING)
         go_on(link);

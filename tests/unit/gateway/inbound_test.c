@@ -34,7 +34,7 @@ struct scene {
     struct inbound *inbound;
     struct scripted_client client;
     int accepted, released;
-    bool drains_at_accept, is_drained, ran_out;
+    bool drains_at_accept, drains, is_drained, ran_out;
 };
 
 static void count_release(void *owner)
@@ -73,7 +73,7 @@ static void look(void *owner)
 {
     struct scene *scene = owner;
 
-    if (scene->inbound == NULL)
+    if (scene->inbound == NULL || scene->drains)
         return;
     if (scene->client.stream == NULL && inbound_sessions(scene->inbound) == 0)
         loop_stop(scene->asking.loop);
@@ -86,6 +86,7 @@ static void accept_one(void *owner, int socket, const struct net_address *peer)
     struct scene *scene = owner;
 
     inbound_accept(scene->inbound, &scene->profile, 0, socket, peer);
+    scene->drains = scene->drains_at_accept;
     if (scene->drains_at_accept)
         inbound_drain(scene->inbound, note_drained, scene);
 }
@@ -138,8 +139,7 @@ static void open_all(struct scene *scene)
     assert_true(tls_server_context_new(&tls, &scene->at.tls, &err));
     scene->at.smtp_mending = scene->at.smtp;
     scene->at.smtp_mending.mends_bare_lf = true;
-    assert_true(
-        gateway_shared_limits_new(&scene->profile.limits, secret, &scene->limits, &err));
+    assert_true(gateway_shared_limits_new(&scene->profile.limits, secret, &scene->limits, &err));
     settings.limits = scene->limits;
     assert_true(inbound_open(&settings, &scene->inbound, &err));
     assert_true(loop_timer_open(loop, run_out, scene, &scene->limit, &err));
@@ -239,9 +239,19 @@ static struct span body_of(struct scene *scene, int64_t id, struct arena *arena)
     }
 }
 
-#define GREET    { CLIENT_SAY, "220 ", "EHLO me.test\r\n", 0 }
-#define STARTTLS { CLIENT_SAY, "250 ", "STARTTLS\r\n", 0 }, { CLIENT_SECURE, "220 ", NULL, 0 }
-#define AGAIN    { CLIENT_SAY, NULL, "EHLO me.test\r\n", 0 }
+#define GREET                                                                                      \
+    {                                                                                              \
+        CLIENT_SAY, "220 ", "EHLO me.test\r\n", 0                                                  \
+    }
+#define STARTTLS                                                                                   \
+    { CLIENT_SAY, "250 ", "STARTTLS\r\n", 0 },                                                     \
+    {                                                                                              \
+        CLIENT_SECURE, "220 ", NULL, 0                                                             \
+    }
+#define AGAIN                                                                                      \
+    {                                                                                              \
+        CLIENT_SAY, NULL, "EHLO me.test\r\n", 0                                                    \
+    }
 
 static void keeps_what_it_says_250_to(void **state)
 {
@@ -254,15 +264,14 @@ static void keeps_what_it_says_250_to(void **state)
 
     (void)state;
     begin(&scene);
-    play(&scene,
-         STEPS(GREET, STARTTLS, AGAIN,
-               { CLIENT_SAY, "250 ",
-                 "MAIL FROM:<a@b.test> BODY=8BITMIME RET=HDRS ENVID=e1\r\n"
-                 "RCPT TO:<c@ours.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@y.test\r\n"
-                 "RCPT TO:<Postmaster>\r\nDATA\r\n",
-                 0 },
-               { CLIENT_SAY, "354 ", "Message-ID: <1@me>\r\n\r\n..dot\r\n.\r\n", 0 },
-               { CLIENT_SAY, "250 2.0.0 Taken as ", "QUIT\r\n", 0 }));
+    play(&scene, STEPS(GREET, STARTTLS, AGAIN,
+                       { CLIENT_SAY, "250 ",
+                         "MAIL FROM:<a@b.test> BODY=8BITMIME RET=HDRS ENVID=e1\r\n"
+                         "RCPT TO:<c@ours.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;x@y.test\r\n"
+                         "RCPT TO:<Postmaster>\r\nDATA\r\n",
+                         0 },
+                       { CLIENT_SAY, "354 ", "Message-ID: <1@me>\r\n\r\n..dot\r\n.\r\n", 0 },
+                       { CLIENT_SAY, "250 2.0.0 Taken as ", "QUIT\r\n", 0 }));
     assert_int_equal(scene.accepted, 1);
     list = listed(&scene, &arena);
     assert_int_equal(list.message_count, 1);
@@ -279,12 +288,11 @@ static void keeps_what_it_says_250_to(void **state)
     assert_true(span_equal(envelope->origin.tls_version, span_of("TLSv1.3")));
     assert_int_equal(list.messages[0].recipient_count, 2);
     assert_true(span_equal(list.messages[0].recipients[0].address, span_of("c@ours.test")));
-    assert_true(
-        span_equal(list.messages[0].recipients[0].orcpt, span_of("rfc822;x@y.test")));
+    assert_true(span_equal(list.messages[0].recipients[0].orcpt, span_of("rfc822;x@y.test")));
     assert_int_equal(list.messages[0].recipients[0].notify,
                      QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_DELAY);
-    assert_true(span_equal(list.messages[0].recipients[1].address,
-                           span_of("postmaster@ours.test")));
+    assert_true(
+        span_equal(list.messages[0].recipients[1].address, span_of("postmaster@ours.test")));
     body = body_of(&scene, envelope->id, &arena);
     assert_true(span_starts_with(body, "Received: from me.test ([127.0.0.1])"));
     assert_true(memmem(body.data, body.len, "TLSv1.3", 7) != NULL);
@@ -338,14 +346,13 @@ static void keeps_nothing_of_what_has_no_end(void **state)
     begin(&scene);
     memset(head, 'x', sizeof head);
     memcpy(head, "\r\n", 2);
-    play(&scene, STEPS(GREET,
-                       { CLIENT_SAY, "250 ",
-                         "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n", 0 },
-                       { CLIENT_SAY, "354 ", head, sizeof head },
-                       { CLIENT_CLOSE, NULL, NULL, 0 }));
-    play_again(&scene, STEPS(GREET,
-                             { CLIENT_SAY, "250 ",
-                               "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nRSET\r\nQUIT\r\n", 0 }));
+    play(&scene,
+         STEPS(GREET,
+               { CLIENT_SAY, "250 ", "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n", 0 },
+               { CLIENT_SAY, "354 ", head, sizeof head }, { CLIENT_CLOSE, NULL, NULL, 0 }));
+    play_again(&scene,
+               STEPS(GREET, { CLIENT_SAY, "250 ",
+                              "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nRSET\r\nQUIT\r\n", 0 }));
     list = listed(&scene, &arena);
     assert_int_equal(list.message_count, 0);
     assert_int_equal(asking_stats(&scene.asking).body_bytes, 0);
@@ -366,9 +373,9 @@ static void relays_for_nobody_but_relay_from(void **state)
     assert_true(is_logged(&scene, "refused client=127.0.0.1 helo=me.test"));
     scene.networks[0] = (struct gateway_relay_network){ .base = scene.address, .bits = 32 };
     scene.profile.relay.network_count = 1;
-    play_again(&scene, STEPS(GREET, { CLIENT_SAY, "250 ",
-                                      "MAIL FROM:<>\r\nRCPT TO:<c@elsewhere.test>\r\nQUIT\r\n",
-                                      0 }));
+    play_again(&scene,
+               STEPS(GREET, { CLIENT_SAY, "250 ",
+                              "MAIL FROM:<>\r\nRCPT TO:<c@elsewhere.test>\r\nQUIT\r\n", 0 }));
     assert_true(heard(&scene, "250 2.1.5 "));
     end(&scene);
 }
@@ -441,10 +448,10 @@ static void refuses_a_loop(void **state)
     for (int i = 0; i < 101; i++)
         used += (size_t)snprintf(message + used, sizeof message - used, "Received: from here\r\n");
     snprintf(message + used, sizeof message - used, "\r\nhi\r\n.\r\nQUIT\r\n");
-    play(&scene, STEPS(GREET,
-                       { CLIENT_SAY, "250 ",
-                         "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n", 0 },
-                       { CLIENT_SAY, "354 ", message, 0 }));
+    play(&scene,
+         STEPS(GREET,
+               { CLIENT_SAY, "250 ", "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n", 0 },
+               { CLIENT_SAY, "354 ", message, 0 }));
     assert_true(heard(&scene, "554 5.4.6 "));
     assert_int_equal(scene.accepted, 0);
     end(&scene);
@@ -467,6 +474,7 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     play(&scene, STEPS(GREET, STARTTLS));
     assert_true(is_logged(&scene, "tls-failed client=127.0.0.1 helo=me.test"));
     assert_true(is_logged(&scene, "finding=inbound-no-common-version side=client"));
+    scene.drains = true;
     inbound_drain(scene.inbound, note_drained, &scene);
     run(&scene);
     assert_true(scene.is_drained);
@@ -474,8 +482,8 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     snprintf(folder, sizeof folder, "%s/tracking", scene.asking.folder);
     assert_true(tracking_find(folder, &query, &arena, &stories, &count, &err));
     assert_int_equal(count, 1);
-    assert_true(span_equal(stories[0].events[0].attempt.finding,
-                           span_of("inbound-no-common-version")));
+    assert_true(
+        span_equal(stories[0].events[0].attempt.finding, span_of("inbound-no-common-version")));
     assert_true(span_equal(stories[0].envelope.origin.client_address, span_of("127.0.0.1")));
     arena_clear(&arena);
     end(&scene);

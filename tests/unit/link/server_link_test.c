@@ -281,6 +281,21 @@ static void loses_nothing_to_back_pressure(void **state)
     end(&scene);
 }
 
+/* The end waits with the bytes in front of it, and the engine is not at rest then. */
+static void sees_an_end_that_came_while_it_was_paused(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    begin(&scene);
+    scene.pauses_at = SMTP_SERVER_CONTENT;
+    play(&scene,
+         STEPS(GREET, { CLIENT_SAY, "250 ", "MAIL FROM:<>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n", 0 },
+               { CLIENT_SAY, "354 ", "no end\r\n", 0 }, { CLIENT_CLOSE, NULL, NULL, 0 }));
+    assert_string_equal(scene.trace, "connected hello mail rcpt data ended-early dropped closed");
+    end(&scene);
+}
+
 static void neither_obeys_nor_answers_what_stands_in_clear_behind_starttls(void **state)
 {
     struct scene scene;
@@ -445,6 +460,7 @@ int main(void)
         cmocka_unit_test(takes_a_message_inside_tls),
         cmocka_unit_test(keeps_pipelined_commands_while_an_answer_is_due),
         cmocka_unit_test(loses_nothing_to_back_pressure),
+        cmocka_unit_test(sees_an_end_that_came_while_it_was_paused),
         cmocka_unit_test(neither_obeys_nor_answers_what_stands_in_clear_behind_starttls),
         cmocka_unit_test(tells_how_a_handshake_failed),
         cmocka_unit_test(tells_of_a_client_that_leaves_before_it_speaks_inside),
