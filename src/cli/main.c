@@ -16,6 +16,7 @@ static const struct {
     { "check", "[OPTIONS] TARGET...", "how mail to TARGET is protected, or why not", cmd_check },
     { "explain", "CODE", "what a finding means, at length", cmd_explain },
     { "cert", "[OPTIONS] CHAIN.pem", "judge a certificate file offline", cmd_cert },
+    { "serve", "[-c FILE]", "run the gateway", cmd_serve },
     { "lab", "[OPTIONS]", "run broken servers on loopback", cmd_lab },
 };
 
@@ -61,9 +62,10 @@ int main(int argc, char **argv)
         return EXIT_HEALTHY;
     }
     if (argc > 1)
-        fprintf(stderr,
-                "postern: there is no command \"%s\"; there are check, explain, cert and lab\n",
-                argv[1]);
+        fprintf(
+            stderr,
+            "postern: there is no command \"%s\"; there are check, explain, cert, serve and lab\n",
+            argv[1]);
     else
         print_usage(stderr);
     return EXIT_USAGE;

@@ -46,7 +46,7 @@ int options_next(const struct option_table *table, int argc, char **argv, const 
                  int *rest)
 {
     struct option known[OPTIONS_MOST + 1] = { 0 };
-    char letters[OPTIONS_MOST + 2] = ":";
+    char letters[2 * OPTIONS_MOST + 2] = ":";
     size_t letter_count = 1;
     int code;
 
@@ -57,6 +57,8 @@ int options_next(const struct option_table *table, int argc, char **argv, const 
         known[i] = (struct option){ row->name, row->value != NULL, NULL, row->code };
         if (row->code < 256)
             letters[letter_count++] = (char)row->code;
+        if (row->code < 256 && row->value != NULL)
+            letters[letter_count++] = ':';
     }
     code = getopt_long(argc, argv, letters, known, NULL);
     *value = optarg;

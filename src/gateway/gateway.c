@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "gateway/bindings.h"
 #include "gateway/certificates.h"
+#include "gateway/delivery.h"
 #include "gateway/renewal.h"
 #include "gateway/shared_limits.h"
 #include "gateway/worker.h"
@@ -14,7 +15,7 @@
 #include "queue/store.h"
 
 enum {
-    LOOK_MS = 5000,
+    LOOK_MS = 3000,
     DRAIN_MS = 60 * 1000,
     JUDGE_AGAIN_S = 24 * 60 * 60,
     ROTATE_S = 12 * 60 * 60,
@@ -31,6 +32,8 @@ struct change {
 struct gateway {
     struct gateway_settings settings;
     struct queue_store *store;
+    struct queue_door *door; /* of the main loop */
+    struct delivery *delivery;
     struct gateway_shared_limits *limits;
     struct gateway_bindings *bindings;
     struct mailbox *mailbox;
@@ -40,7 +43,7 @@ struct gateway {
     size_t worker_count, drained_count;
     size_t changes; /* on their way */
     int64_t judged_at_s, rotated_at_s;
-    bool is_draining, is_cutting;
+    bool is_draining, is_cutting, has_delivered; /* delivery is drained */
     void (*drained)(void *owner);
     void *drained_owner;
 };
@@ -155,6 +158,8 @@ static void use_profile(struct gateway *gateway, struct gateway_profile *profile
     gateway->profile = gateway_profile_hold(profile);
     gateway_profile_release(&before);
     gateway_shared_limits_set(gateway->limits, &profile->limits);
+    if (gateway->delivery != NULL)
+        delivery_reload(gateway->delivery, profile);
 }
 
 /* By letters to workers that run. */
@@ -245,6 +250,20 @@ static void tell_drained(void *owner)
     gateway->drained(gateway->drained_owner); /* may stop the gateway */
 }
 
+static void tell_if_drained(struct gateway *gateway)
+{
+    if (gateway->has_delivered && gateway->drained_count == gateway->worker_count)
+        loop_timer_start(gateway->tell, 0);
+}
+
+static void note_delivered(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_delivered = true;
+    tell_if_drained(gateway);
+}
+
 static void read_letters(void *owner)
 {
     struct gateway *gateway = owner;
@@ -253,10 +272,12 @@ static void read_letters(void *owner)
     while ((message = mailbox_take(gateway->mailbox)) != NULL) {
         struct worker_letter *letter = (struct worker_letter *)message;
 
-        if (letter->kind == WORKER_CHANGED)
+        if (letter->kind == WORKER_CHANGED) {
             note_changed(gateway, letter->change);
-        else if (++gateway->drained_count == gateway->worker_count)
-            loop_timer_start(gateway->tell, 0);
+        } else {
+            gateway->drained_count++;
+            tell_if_drained(gateway);
+        }
     }
 }
 
@@ -289,6 +310,7 @@ void gateway_drain(struct gateway *gateway, void (*drained)(void *owner), void *
               gateway_shared_limits_connections(gateway->limits));
     for (size_t i = 0; i < gateway->worker_count; i++)
         worker_drain(gateway->workers[i]);
+    delivery_drain(gateway->delivery, note_delivered, gateway);
     loop_timer_start(gateway->patience,
                      gateway->settings.drain_ms > 0 ? gateway->settings.drain_ms : DRAIN_MS);
 }
@@ -333,13 +355,23 @@ static bool open_store(struct gateway *gateway, struct error *err)
     return queue_store_open(&settings, &gateway->store, err);
 }
 
+/* On a worker's thread. */
+static void wake_delivery(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    delivery_wake(gateway->delivery); /* is there before any worker runs, and until none does */
+}
+
 static bool make_workers(struct gateway *gateway, struct error *err)
 {
     struct worker_settings settings = { .store = gateway->store,
                                         .limits = gateway->limits,
                                         .log = gateway->settings.log,
                                         .clock = gateway->settings.clock,
-                                        .main = gateway->mailbox };
+                                        .main = gateway->mailbox,
+                                        .accepted = wake_delivery,
+                                        .owner = gateway };
 
     gateway->workers = memory_new(gateway->worker_count, sizeof(struct worker *));
     if (gateway->workers == NULL)
@@ -368,6 +400,16 @@ static bool listen_all(struct gateway *gateway, struct gateway_profile *profile,
     return is_whole;
 }
 
+static bool start_delivery(struct gateway *gateway, struct error *err)
+{
+    struct delivery_settings settings = { .loop = gateway->settings.loop,
+                                          .door = gateway->door,
+                                          .log = gateway->settings.log,
+                                          .clock = gateway->settings.clock };
+
+    return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
+}
+
 static bool start_workers(struct gateway *gateway, struct error *err)
 {
     for (size_t i = 0; i < gateway->worker_count; i++)
@@ -383,10 +425,13 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
     gateway->worker_count = choose_worker_count(settings);
     return gateway_bindings_new(gateway->worker_count, settings->sockets, settings->socket_count,
                                 &gateway->bindings, err) &&
-           open_store(gateway, err) && open_limits(gateway, profile, err) &&
+           open_store(gateway, err) &&
+           queue_door_open(gateway->store, settings->loop, &gateway->door, err) &&
+           open_limits(gateway, profile, err) &&
            mailbox_open(settings->loop, 0, read_letters, gateway, &gateway->mailbox, err) &&
            open_timers(gateway, err) && make_workers(gateway, err) &&
-           listen_all(gateway, profile, err) && start_workers(gateway, err);
+           listen_all(gateway, profile, err) && start_delivery(gateway, err) &&
+           start_workers(gateway, err);
 }
 
 static void log_start(struct gateway *gateway)
@@ -408,6 +453,23 @@ static void log_start(struct gateway *gateway)
               (long)getpid(), gateway->profile->listener_count, gateway->worker_count);
 }
 
+static void stop_waiting(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    loop_stop(gateway->settings.loop);
+}
+
+/* Where the start failed after deliveries were begun, their end is waited for. */
+static void close_delivery(struct gateway *gateway)
+{
+    if (gateway->delivery != NULL && !gateway->has_delivered) {
+        delivery_drain(gateway->delivery, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
+    }
+    delivery_close(&gateway->delivery);
+}
+
 static void close_gateway(struct gateway **gateway)
 {
     struct gateway *closing = *gateway;
@@ -418,6 +480,7 @@ static void close_gateway(struct gateway **gateway)
     for (size_t i = 0; closing->workers != NULL && i < closing->worker_count; i++)
         worker_free(&closing->workers[i]);
     memory_free(closing->workers);
+    close_delivery(closing);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */
     assert(closing->changes == 0);
@@ -426,6 +489,7 @@ static void close_gateway(struct gateway **gateway)
     loop_timer_close(&closing->patience);
     loop_timer_close(&closing->tell);
     gateway_bindings_free(&closing->bindings);
+    queue_door_close(&closing->door);
     queue_store_close(&closing->store);
     gateway_shared_limits_free(&closing->limits);
     gateway_profile_release(&closing->profile);

@@ -35,7 +35,7 @@ struct gateway_settings {
     /* What a service manager handed over; taken in any case. */
     const struct service_socket *sockets;
     size_t socket_count;
-    int64_t look_ms;  /* how often certificate files are looked at; 0: every 5 s */
+    int64_t look_ms;  /* how often certificate files are looked at; 0: every 3 s */
     int64_t drain_ms; /* how long sessions have to end; 0: one minute */
 };
 

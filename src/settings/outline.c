@@ -510,7 +510,8 @@ static bool check_section(struct reader *reader, const struct settings_outline_s
     for (size_t i = 1; i < outline->section_count; i++) {
         const struct settings_outline_section *other = &outline->sections[i];
 
-        if (other->kind == section->kind &&
+        /* Of listeners, settings/check.c compares what the titles mean: several may have port 0. */
+        if (other->kind == section->kind && section->kind != SETTINGS_LISTENER &&
             (row->title == NULL || strcmp(other->title, section->title) == 0)) {
             COMPLAIN(reader, section->line, "this %s is there already, on line %u", row->word,
                      other->line);
@@ -531,6 +532,19 @@ static size_t ordinal_of(const struct settings_outline *outline, enum settings_s
     return 0;
 }
 
+/* libconfuse takes no title twice; it gives them back by their place. */
+static void emit_title(struct reader *reader, enum settings_section kind)
+{
+    if (kind == SETTINGS_LISTENER) {
+        size_t ordinal = ordinal_of(reader->outline, kind);
+
+        emit(reader, span_of(arena_format(reader->arena, "\"%zu\"", ordinal)), reader->token.line);
+        advance(reader);
+    } else {
+        emit_and_advance(reader);
+    }
+}
+
 /* Its word was taken. What is in a section that cannot be kept is still looked at. */
 static void read_section(struct reader *reader, enum settings_section kind, const struct token *key)
 {
@@ -542,7 +556,7 @@ static void read_section(struct reader *reader, enum settings_section kind, cons
     emit(reader, key->text, key->line);
     if (at_value(reader)) {
         section.title = title_of(reader, &reader->token);
-        emit_and_advance(reader);
+        emit_title(reader, kind);
     }
     if (!at_mark(reader, '{')) {
         COMPLAIN(reader, key->line, "%s is a section: the \"{\" is missing", quoted(reader, key));

@@ -1,0 +1,386 @@
+/* cli/cmd_serve.c - `postern serve`: runs the gateway by a file of settings. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/serve_profile.h"
+#include "gateway/certificates.h"
+#include "gateway/gateway.h"
+#include "net/loop.h"
+#include "net/service.h"
+#include "net/tls_tickets.h"
+#include "settings/settings.h"
+
+enum { OPTION_CHECK_CONFIG = 256, ARENA_BYTES = 1 << 20, FAULTS_BYTES = 1 << 20 };
+
+static const struct option_row rows[] = {
+    { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
+    { "check-config", NULL, "say what is wrong with them, and end", OPTION_CHECK_CONFIG },
+    { "help", NULL, "this text (-h)", 'h' },
+};
+
+static const struct option_table table = { "serve", rows, ARRAY_SIZE(rows) };
+
+/* What a reload does not change, as it was at the start. */
+struct fixed {
+    const char *state_dir;
+    size_t workers;
+    enum log_form form;
+    enum settings_log_to to;
+    uint32_t clients_known;
+};
+
+struct serve {
+    const char *path;
+    bool only_checks, wants_help;
+    struct arena arena;
+    struct clock clock;
+    struct log log;
+    struct fixed fixed;
+    struct tls_tickets *tickets;
+    struct gateway_profile *profile; /* the first; until it is started */
+    struct loop *loop;
+    struct loop_signal *hangup, *terminate, *interrupt;
+    struct service *service;
+    struct gateway *gateway;
+    bool is_ending;
+};
+
+/* ---- settings ----------------------------------------------------------------------------- */
+
+static int64_t wall_s(const struct serve *serve)
+{
+    return serve->clock.wall_s(&serve->clock);
+}
+
+static void print_faults(const struct settings_faults *faults)
+{
+    AUTO(buffer_clear) struct buffer text;
+
+    buffer_init(&text, FAULTS_BYTES);
+    if (!settings_fault_format(faults, &text))
+        fprintf(stderr, "%s: more faults than can be told\n", faults->file);
+    fwrite(text.data, 1, text.len, stderr);
+}
+
+static void log_faults(struct serve *serve, const struct settings_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct settings_fault *fault = &faults->list[i];
+
+        log_event(&serve->log, LOG_WARN, fault->is_warning ? "settings-warning" : "settings-fault",
+                  "file=%s line=%u text=%s", faults->file, fault->line, fault->text);
+    }
+}
+
+static struct fixed fix(struct serve *serve, const struct settings *settings)
+{
+    return (struct fixed){ .state_dir = arena_copy(&serve->arena, span_of(settings->state_dir)),
+                           .workers = (size_t)settings->workers,
+                           .form = settings->log,
+                           .to = settings->log_to,
+                           .clients_known = (uint32_t)settings->limits.clients_known };
+}
+
+static void open_log(struct serve *serve)
+{
+    if (serve->fixed.to == SETTINGS_LOG_TO_SYSLOG)
+        log_init_syslog(&serve->log, serve->fixed.form, LOG_NOTE, "postern", &serve->clock);
+    else
+        log_init(&serve->log, serve->fixed.form, LOG_NOTE, STDERR_FILENO, &serve->clock);
+}
+
+/* The first load: faults go to whoever started us. */
+static int load(struct serve *serve)
+{
+    struct settings *settings = NULL;
+    struct settings_faults faults;
+    struct error err = { ERROR_NONE, "" };
+    bool is_loaded = settings_load(serve->path, &settings, &faults, &err);
+    size_t fault_count = faults.fault_count;
+
+    if (!is_loaded || serve->only_checks)
+        print_faults(&faults);
+    if (is_loaded) {
+        serve->fixed = fix(serve, settings);
+        open_log(serve);
+        if (!serve->only_checks)
+            log_faults(serve, &faults);
+    }
+    settings_fault_clear(&faults);
+    if (!is_loaded && fault_count > 0)
+        return EXIT_USAGE;
+    if (!is_loaded || !tls_tickets_new(&serve->tickets, &err))
+        return failure("serve", err.text);
+    if (serve_profile_new(&settings, serve->tickets, wall_s(serve), &serve->profile, &err))
+        return EXIT_HEALTHY;
+    fprintf(stderr, "%s: %s\n", serve->path, err.text);
+    return EXIT_USAGE;
+}
+
+/* ---- --check-config ----------------------------------------------------------------------- */
+
+static void print_findings(const struct serve *serve, const struct gateway_certificates *own)
+{
+    const struct findings *findings;
+    const char *file;
+
+    for (size_t i = 0; (findings = gateway_certificates_findings(own, i, &file)) != NULL; i++)
+        for (size_t j = 0; j < findings->count; j++)
+            fprintf(stderr, "%s: %s: listener %s: certificate %s: %s: %s. To do: %s\n", serve->path,
+                    findings->items[j].severity == SEVERITY_NOTICE ? "notice" : "warning",
+                    gateway_certificates_listener(own), file, findings->items[j].code,
+                    findings->items[j].cause, findings->items[j].remedy);
+}
+
+static int check(const struct serve *serve)
+{
+    for (size_t i = 0; i < serve->profile->listener_count; i++)
+        if (serve->profile->listeners[i].certificates != NULL)
+            print_findings(serve, serve->profile->listeners[i].certificates);
+    printf("%s: no fault\n", serve->path);
+    return fflush(stdout) == 0 ? EXIT_HEALTHY : failure("serve", "writing the answer failed");
+}
+
+/* ---- signals ------------------------------------------------------------------------------ */
+
+static void tell(struct serve *serve, enum service_state state, const char *words)
+{
+    struct error err;
+
+    if (!service_tell(serve->service, state, words, &err))
+        log_event(&serve->log, LOG_WARN, "service-not-told", "reason=%s", err.text);
+}
+
+/* What the new settings say and only a new start brings. */
+static void log_what_waits(struct serve *serve, const struct settings *settings)
+{
+    const struct fixed *fixed = &serve->fixed;
+    const struct {
+        const char *key;
+        bool differs;
+    } keys[] = {
+        { "state_dir", strcmp(settings->state_dir, fixed->state_dir) != 0 },
+        { "workers", settings->workers != fixed->workers },
+        { "log", settings->log != fixed->form },
+        { "log_to", settings->log_to != fixed->to },
+        { "clients_known", settings->limits.clients_known != fixed->clients_known },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (keys[i].differs)
+            log_event(&serve->log, LOG_WARN, "restart-needed", "key=%s", keys[i].key);
+}
+
+static bool load_again(struct serve *serve, struct gateway_profile **profile, struct error *err)
+{
+    struct settings *settings = NULL;
+    struct settings_faults faults;
+    bool is_loaded = settings_load(serve->path, &settings, &faults, err);
+
+    log_faults(serve, &faults);
+    settings_fault_clear(&faults);
+    if (!is_loaded)
+        return false;
+    log_what_waits(serve, settings);
+    return serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err);
+}
+
+static void log_certificates(struct serve *serve, const struct gateway_profile *profile)
+{
+    for (size_t i = 0; i < profile->listener_count; i++)
+        if (profile->listeners[i].certificates != NULL)
+            gateway_certificates_log(profile->listeners[i].certificates, &serve->log);
+}
+
+static void reload(void *owner)
+{
+    struct serve *serve = owner;
+    struct gateway_profile *profile = NULL;
+    struct error err = { ERROR_NONE, "" };
+
+    if (serve->is_ending)
+        return;
+    tell(serve, SERVICE_RELOADING, "reading the settings again");
+    if (load_again(serve, &profile, &err) && gateway_reload(serve->gateway, profile, &err)) {
+        log_certificates(serve, profile);
+        tell(serve, SERVICE_READY, "serving by the settings as they are now");
+    } else {
+        log_event(&serve->log, LOG_ERROR, "reload-failed", "reason=%s remedy=%s", err.text,
+                  "The settings that were there before are in force; correct the file and send "
+                  "SIGHUP again");
+        tell(serve, SERVICE_READY, "serving by the settings as they were before the last reload");
+    }
+    gateway_profile_release(&profile);
+}
+
+static void stop(void *owner)
+{
+    struct serve *serve = owner;
+
+    gateway_stop(&serve->gateway);
+    loop_stop(serve->loop);
+}
+
+/* The second time somebody has lost patience. */
+static void end(void *owner)
+{
+    struct serve *serve = owner;
+
+    if (serve->is_ending) {
+        gateway_hurry(serve->gateway);
+        return;
+    }
+    serve->is_ending = true;
+    tell(serve, SERVICE_STOPPING, "waiting for messages that are under way");
+    gateway_drain(serve->gateway, stop, serve);
+}
+
+/* ---- running ------------------------------------------------------------------------------ */
+
+static size_t worker_count(const struct serve *serve)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return serve->fixed.workers > 0 ? serve->fixed.workers : cores > 0 ? (size_t)cores : 1;
+}
+
+/* As many descriptors as we may have; a line where that is too few for what the settings allow. */
+static void raise_descriptors(struct serve *serve)
+{
+    uint64_t needed = serve_profile_descriptors(serve->profile, worker_count(serve));
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < limit.rlim_max) {
+        const struct rlimit raised = { limit.rlim_max, limit.rlim_max };
+
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    if (limit.rlim_cur < needed)
+        log_event(&serve->log, LOG_WARN, "descriptors-few", "have=%llu need=%llu remedy=%s",
+                  (unsigned long long)limit.rlim_cur, (unsigned long long)needed,
+                  "Raise LimitNOFILE of the service (ulimit -Hn), or lower limits.connections");
+}
+
+static bool open_signals(struct serve *serve, struct error *err)
+{
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of a write, like any other */
+    return loop_on_signal(serve->loop, SIGHUP, reload, serve, &serve->hangup, err) &&
+           loop_on_signal(serve->loop, SIGTERM, end, serve, &serve->terminate, err) &&
+           loop_on_signal(serve->loop, SIGINT, end, serve, &serve->interrupt, err);
+}
+
+static bool start(struct serve *serve, struct error *err)
+{
+    struct service_socket sockets[SERVICE_SOCKETS_MOST];
+    size_t strangers = 0;
+    struct gateway_settings settings = { .state_dir = serve->fixed.state_dir,
+                                         .workers = serve->fixed.workers,
+                                         .log = &serve->log,
+                                         .clock = &serve->clock,
+                                         .tickets = serve->tickets,
+                                         .sockets = sockets };
+
+    raise_descriptors(serve);
+    if (!service_open(&serve->service, err) || !loop_open(&serve->loop, err) ||
+        !open_signals(serve, err))
+        return false;
+    settings.loop = serve->loop;
+    settings.socket_count = service_take_sockets(sockets, &strangers);
+    if (strangers > 0)
+        log_event(&serve->log, LOG_WARN, "socket-unused", "count=%zu remedy=%s", strangers,
+                  "Only sockets that listen on TCP are taken from the service manager");
+    if (!gateway_start(&settings, serve->profile, &serve->gateway, err))
+        return false;
+    gateway_profile_release(&serve->profile);
+    return true;
+}
+
+static int run(struct serve *serve)
+{
+    struct error err;
+
+    if (!start(serve, &err)) {
+        log_event(&serve->log, LOG_ERROR, "start-failed", "reason=%s", err.text);
+        return EXIT_COULD_NOT_TELL;
+    }
+    tell(serve, SERVICE_READY, "serving");
+    loop_run(serve->loop);
+    return EXIT_HEALTHY;
+}
+
+static void clear(struct serve *serve)
+{
+    gateway_profile_release(&serve->profile);
+    loop_signal_close(&serve->hangup);
+    loop_signal_close(&serve->terminate);
+    loop_signal_close(&serve->interrupt);
+    if (serve->loop != NULL)
+        loop_close(&serve->loop);
+    service_close(&serve->service);
+    tls_tickets_free(&serve->tickets);
+    arena_clear(&serve->arena);
+}
+
+/* ---- the command line --------------------------------------------------------------------- */
+
+static void print_help(void)
+{
+    puts("usage: postern serve [-c FILE] [--check-config]\n"
+         "\n"
+         "Runs the gateway in the foreground. SIGHUP reads the settings again, SIGTERM lets\n"
+         "messages that are under way end and stops.\n");
+    options_print(&table);
+    puts("\nExit status: 0 stopped as told (with --check-config: no fault), 2 wrong usage or\n"
+         "faults in the settings, 3 it could not start.");
+}
+
+static bool parse(int argc, char **argv, struct serve *serve)
+{
+    const char *value;
+    int option, rest;
+
+    options_begin();
+    while ((option = options_next(&table, argc, argv, &value, &rest)) != OPTIONS_END) {
+        if (option == OPTIONS_REFUSED)
+            return false;
+        serve->path = option == 'c' ? value : serve->path;
+        serve->only_checks |= option == OPTION_CHECK_CONFIG;
+        serve->wants_help |= option == 'h';
+    }
+    if (rest < argc && !serve->wants_help)
+        usage_error("serve", "there is nothing to do with \"%s\"", argv[rest]);
+    return rest == argc || serve->wants_help;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    static struct serve serve; /* the log is shared by threads for the process's life */
+    int status;
+
+    serve.path = "/etc/postern/postern.conf";
+    serve.clock = clock_system();
+    if (!parse(argc, argv, &serve))
+        return EXIT_USAGE;
+    if (serve.wants_help) {
+        print_help();
+        return EXIT_HEALTHY;
+    }
+    arena_init(&serve.arena, ARENA_BYTES);
+    status = load(&serve);
+    if (status == EXIT_HEALTHY)
+        status = serve.only_checks ? check(&serve) : run(&serve);
+    clear(&serve);
+    return status;
+}

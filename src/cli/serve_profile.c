@@ -1,0 +1,232 @@
+#include "cli/serve_profile.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "gateway/certificates.h"
+#include "link/trust_files.h"
+#include "trust/anchors.h"
+
+enum {
+    ARENA_BYTES = 64 << 20,
+    HOSTNAME_BYTES = 256,
+    OF_A_WORKER = 16,  /* descriptors of its loop */
+    OF_THE_REST = 256, /* the queue, the log, deliveries */
+};
+
+struct serve_profile {
+    struct gateway_profile profile;
+    struct settings *settings;
+    struct anchors *anchors; /* the senders' roots, as far as we know */
+    struct arena arena;
+};
+
+static void release(void *owner)
+{
+    struct serve_profile *made = owner;
+
+    for (size_t i = 0; made->profile.listeners != NULL && i < made->profile.listener_count; i++)
+        gateway_certificates_release(&made->profile.listeners[i].certificates);
+    anchors_free(&made->anchors);
+    settings_free(&made->settings);
+    arena_clear(&made->arena);
+    memory_free(made);
+}
+
+static void free_serve_profile(struct serve_profile **made)
+{
+    if (*made != NULL)
+        release(*made);
+    *made = NULL;
+}
+
+static const char *find_hostname(struct serve_profile *made)
+{
+    char name[HOSTNAME_BYTES];
+
+    if (made->settings->hostname != NULL)
+        return made->settings->hostname;
+    if (gethostname(name, sizeof name) != 0 || memchr(name, '\0', sizeof name) == NULL ||
+        name[0] == '\0')
+        return "localhost";
+    return arena_copy(&made->arena, span_of(name));
+}
+
+/* ---- domains ------------------------------------------------------------------------------ */
+
+static const enum gateway_delivery_kind kinds[] = {
+    [SETTINGS_MAILDIR] = GATEWAY_DELIVER_MAILDIR,
+    [SETTINGS_LMTP_SOCKET] = GATEWAY_DELIVER_LMTP_SOCKET,
+    [SETTINGS_LMTP] = GATEWAY_DELIVER_LMTP,
+    [SETTINGS_SMTP] = GATEWAY_DELIVER_SMTP,
+};
+
+static bool fill_domains(struct serve_profile *made)
+{
+    const struct settings *settings = made->settings;
+    struct gateway_profile_domain *domains =
+        arena_new(&made->arena, settings->domain_count + 1, sizeof *domains);
+
+    if (domains == NULL)
+        return false;
+    for (size_t i = 0; i < settings->domain_count; i++) {
+        const struct settings_domain *domain = &settings->domains[i];
+
+        domains[i] = (struct gateway_profile_domain){ .name = domain->name,
+                                                      .kind = kinds[domain->deliver.how],
+                                                      .path = domain->deliver.path,
+                                                      .host = domain->deliver.hop.host,
+                                                      .address = domain->deliver.hop.address };
+    }
+    made->profile.domains = domains;
+    made->profile.domain_count = settings->domain_count;
+    return true;
+}
+
+/* ---- listeners ---------------------------------------------------------------------------- */
+
+static const enum smtp_server_tls tls_modes[] = {
+    [SETTINGS_TLS_NONE] = SMTP_SERVER_TLS_NONE,
+    [SETTINGS_TLS_MAY] = SMTP_SERVER_TLS_MAY,
+    [SETTINGS_TLS_REQUIRED] = SMTP_SERVER_TLS_REQUIRED,
+    [SETTINGS_TLS_IMPLICIT] = SMTP_SERVER_TLS_IMPLICIT,
+};
+
+static void fill_engine(const struct serve_profile *made, const struct settings_listener *from,
+                        struct gateway_profile_listener *listener)
+{
+    const struct settings_limits *limits = &made->settings->limits;
+
+    listener->smtp = (struct smtp_server_settings){
+        .hostname = made->profile.hostname,
+        .tls = tls_modes[from->tls],
+        .extensions = SMTP_SERVER_EXTENSIONS,
+        .size_most = limits->message_bytes,
+        .recipients_most = (uint32_t)limits->recipients,
+        .errors_most = limits->session_errors > 0 ? (uint32_t)limits->session_errors : UINT32_MAX,
+        .command_timeout_ms = limits->command_timeout_s * 1000,
+    };
+    listener->smtp_mending = listener->smtp;
+    listener->smtp_mending.mends_bare_lf = true;
+}
+
+static const char *name_listener(struct serve_profile *made, const struct net_address *address)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    return arena_format(&made->arena, address->is_ipv6 ? "[%s]:%u" : "%s:%u",
+                        net_address_text(address, text), address->port);
+}
+
+static bool fill_tls(struct serve_profile *made, const struct settings_listener *from,
+                     struct tls_tickets *tickets, int64_t now_s,
+                     struct gateway_profile_listener *listener, struct error *err)
+{
+    struct gateway_certificates_settings *settings = arena_new(&made->arena, 1, sizeof *settings);
+
+    if (settings == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a listener");
+    *settings =
+        (struct gateway_certificates_settings){ .listener = name_listener(made, &from->address),
+                                                .certificates = from->certificates,
+                                                .keys = from->keys,
+                                                .count = from->certificate_count,
+                                                .hostname = made->profile.hostname,
+                                                .anchors = made->anchors,
+                                                .client_certificate = from->client_certificate,
+                                                .tickets = tickets };
+    if (!gateway_certificates_load(settings, now_s, &listener->certificates, err))
+        return error_wrap(err, "listener %s", settings->listener);
+    listener->tls = gateway_certificates_tls(listener->certificates);
+    listener->self = *gateway_certificates_self(listener->certificates);
+    return true;
+}
+
+static bool fill_listeners(struct serve_profile *made, struct tls_tickets *tickets, int64_t now_s,
+                           struct error *err)
+{
+    const struct settings *settings = made->settings;
+
+    made->profile.listeners =
+        arena_new(&made->arena, settings->listener_count + 1, sizeof *made->profile.listeners);
+    if (made->profile.listeners == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for listeners");
+    made->profile.listener_count = settings->listener_count;
+    for (size_t i = 0; i < settings->listener_count; i++) {
+        const struct settings_listener *from = &settings->listeners[i];
+        struct gateway_profile_listener *listener = &made->profile.listeners[i];
+
+        listener->address = from->address;
+        fill_engine(made, from, listener);
+        if (from->tls != SETTINGS_TLS_NONE && !fill_tls(made, from, tickets, now_s, listener, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- a whole profile ---------------------------------------------------------------------- */
+
+static struct gateway_limits_settings limits_of(const struct settings_limits *limits)
+{
+    return (struct gateway_limits_settings){
+        .connections = (uint32_t)limits->connections,
+        .per_client = (uint32_t)limits->per_address,
+        .messages_per_minute = (uint32_t)limits->messages_per_minute,
+        .session_errors = (uint32_t)limits->session_errors,
+        .ban_ms = (uint32_t)(limits->ban_s * 1000),
+        .clients_known = (uint32_t)limits->clients_known,
+    };
+}
+
+static void fill(struct serve_profile *made)
+{
+    const struct settings *settings = made->settings;
+
+    made->profile.hostname = find_hostname(made);
+    made->profile.relay = settings->relay;
+    made->profile.bare_lf_from = settings->bare_lf_from;
+    made->profile.bare_lf_from_count = settings->bare_lf_from_count;
+    made->profile.limits = limits_of(&settings->limits);
+    made->profile.schedule = settings->queue;
+    made->profile.release = release;
+    made->profile.owner = made;
+    made->profile.references = 1;
+}
+
+bool serve_profile_new(struct settings **settings, struct tls_tickets *tickets, int64_t now_s,
+                       struct gateway_profile **profile, struct error *err)
+{
+    AUTO(free_serve_profile) struct serve_profile *made = memory_new(1, sizeof *made);
+    bool is_whole;
+
+    *profile = NULL;
+    if (made == NULL) {
+        settings_free(settings);
+        return error_set(err, ERROR_MEMORY, "no memory for the settings");
+    }
+    made->settings = TAKE(*settings);
+    arena_init(&made->arena, ARENA_BYTES);
+    made->anchors = anchors_new();
+    if (made->anchors == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for the trust store");
+    /* The settings' check has warned of what cannot be read; all else is used. */
+    is_whole = trust_files_add(made->settings->ca_file, made->anchors, NULL);
+    (void)is_whole;
+    fill(made);
+    if (!fill_domains(made) || made->arena.exhausted)
+        return error_set(err, ERROR_MEMORY, "no memory for the settings");
+    if (!fill_listeners(made, tickets, now_s, err))
+        return false;
+    *profile = &made->profile;
+    made = NULL;
+    return true;
+}
+
+uint64_t serve_profile_descriptors(const struct gateway_profile *profile, size_t workers)
+{
+    return profile->limits.connections + workers * (OF_A_WORKER + profile->listener_count) +
+           OF_THE_REST;
+}

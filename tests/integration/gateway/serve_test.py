@@ -1,0 +1,358 @@
+#!/usr/bin/python3
+"""serve_test.py POSTERN [TEST...] - `postern serve` starts, reloads, drains and ends as it promises.
+
+Its settings with all their faults, our own certificates as senders see them and as their files change, signals,
+a second instance, and the service manager's protocols. Each promise is a TAP test.
+"""
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+
+import gateway
+from gateway import Client, Failed, Gateway, Listener, open_client, trusting
+from faults import pki
+from faults.peer import HOST
+
+PROGRAM = gateway.take_program()
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+def ran(*arguments):
+    return subprocess.run([PROGRAM, "serve", *arguments], capture_output=True, text=True, check=False,
+                          timeout=gateway.PATIENCE_S, stdin=subprocess.DEVNULL)
+
+
+def settings_of(folder, text):
+    path = os.path.join(folder, "postern.conf")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+# --- settings ---
+
+def every_fault_is_named_with_file_and_line():
+    with tempfile.TemporaryDirectory() as folder:
+        path = settings_of(folder, 'hostnam = "x"\nstate_dir = "here"\nlistener "127.0.0.1:0" { tls = may }\n'
+                                   'store = "postgresql://db/queue"\n')
+        for arguments in (["-c", path, "--check-config"], ["--config", path]):
+            done = ran(*arguments)
+            must(done.returncode == 2, f"exits {done.returncode}")
+            for line, word in ((1, "did you mean"), (2, "begins with /"), (3, "needs a certificate"),
+                               (4, "not in this release")):
+                must(any(said.startswith(f"{path}:{line}: ") and word in said for said in done.stderr.splitlines()),
+                     f"line {line} is not named: {done.stderr}")
+        must(not os.path.exists("here"), "a folder was made")
+        done = ran("-c", os.path.join(folder, "absent.conf"), "--check-config")
+        must(done.returncode == 2 and "absent.conf: " in done.stderr, f"{done.returncode}: {done.stderr}")
+
+
+def wrong_usage_is_one_line():
+    for arguments in (["--nonsense"], ["-c"], ["file"]):
+        done = ran(*arguments)
+        must(done.returncode == 2 and done.stderr.count("\n") == 1, f"{arguments}: {done.returncode} {done.stderr}")
+
+
+def settings_without_a_fault_are_said_to_be_so():
+    with Gateway(PROGRAM) as one:
+        done = ran("-c", one.settings_file, "--check-config")  # while another works on the queue
+        must(done.returncode == 0, f"exits {done.returncode}: {done.stderr}")
+        must(done.stdout == f"{one.settings_file}: no fault\n", done.stdout)
+
+
+# --- our own certificate ---
+
+def flawed(one):
+    """Identities that a careful sender does not like, and the finding of each."""
+    world = one.world
+    return {
+        "certificate-expired": world.leaf(start=-80, end=-3),
+        "certificate-name-mismatch": world.leaf(common_name="other.example", names=("other.example",)),
+        "certificate-chain-incomplete": pki.Identity(world.good().certificate, world.good().key),
+    }
+
+
+def a_flaw_of_our_certificate_is_a_warning_with_its_remedy():
+    one = Gateway(PROGRAM)
+    found = flawed(one)
+    one.listeners = [Listener("may", [identity]) for identity in found.values()]
+    with one:
+        for listener, code in zip(one.listeners, found):
+            line = one.log(code, listener=f"127.0.0.1:{listener.port}")
+            must(len(line) == 1, f"{code} is not in the log:\n{one.said()}")
+            must(line[0]["level"] == "warn" and line[0]["cause"] and line[0]["remedy"], f"{line[0]}")
+            with Client(listener.port) as client:  # and TLS works all the same
+                context = ssl.create_default_context()
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+                client.starttls(context)
+        done = ran("-c", one.settings_file, "--check-config")
+        must(done.returncode == 0, f"exits {done.returncode}")
+        must(all(f": {code}: " in done.stderr for code in found), done.stderr)
+
+
+def a_sound_certificate_draws_no_warning():
+    with Gateway(PROGRAM) as one:
+        must(not [line for line in one.log() if line["event"].startswith("certificate")], one.said())
+
+
+def a_key_of_another_certificate_keeps_it_from_starting():
+    one = Gateway(PROGRAM)
+    one.listeners = [Listener("may", [one.world.good().with_key(pki.new_key("p256"))])]
+    try:
+        one.write_settings()
+        done = ran("-c", one.settings_file)
+        must(done.returncode == 2, f"exits {done.returncode}")
+        must("is not the key of this certificate" in done.stderr, done.stderr)
+    finally:
+        one.remove()
+
+
+def certificate_shown(one):
+    with Client(one.port("may")) as client:
+        return client.starttls(trusting(one, check_hostname=False)).socket.getpeercert(True)
+
+
+def newer_certificate_files_are_taken_up_by_themselves():
+    one = Gateway(PROGRAM, [Listener("may")])
+    with one:
+        certificate, key = files_in(one.settings_file)
+        before = certificate_shown(one)
+        session = open_client(one, "may")
+        newer = one.world.leaf()
+        put_files(certificate, key, newer)
+        one.wait_log("certificates-renewed")
+        must(certificate_shown(one) == newer.der != before, "the old one is shown")
+        session.expect("NOOP", 250)
+        with open(certificate, "w", encoding="ascii") as file:
+            file.write("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n")
+        line = one.wait_log("certificate-unusable")
+        must(certificate in line["cause"] and line["remedy"], f"{line}")
+        must(certificate_shown(one) == newer.der, "it is not the last one that could be used")
+        session.expect("NOOP", 250)
+        session.quit()
+
+
+def files_in(settings_file):
+    """Certificate and key of the only listener."""
+    with open(settings_file, encoding="utf-8") as file:
+        return re.findall(r"(?:certificate|key) = \{ \"([^\"]*)\" \}", file.read())
+
+
+def put_files(certificate, key, identity):
+    """As a renewal does: new files in the place of the old ones, the key some time behind."""
+    for path, content in ((certificate, identity.pem + b"".join(other.pem for other in identity.chain)),
+                          (key, identity.key_pem)):
+        with open(path + ".new", "wb") as file:
+            file.write(content)
+        os.rename(path + ".new", path)
+
+
+# --- reload ---
+
+def size_of(client):
+    answer = client.expect("EHLO client.test", 250)
+    return next(int(line.split()[1]) for line in answer.lines if line.startswith("SIZE "))
+
+
+def a_reload_is_for_those_who_come_after_it():
+    one = Gateway(PROGRAM, [Listener("none")], limits={"message_size": "1M"})
+    with one:
+        before = Client(one.port("none"))
+        must(size_of(before) == 1 << 20, "another size")
+        one.limits["message_size"] = "2M"
+        one.listeners.append(Listener("may"))
+        line = one.reload()
+        must(line["event"] == "reloaded", f"{line}")
+        with Client(one.port("none")) as after:
+            must(size_of(after) == 2 << 20, "the new settings are not in force")
+        must(size_of(before) == 1 << 20, "a session changed while it was under way")
+        open_client(one, "may").quit()
+        gone = one.listeners.pop(0)
+        must(one.reload()["event"] == "reloaded", "no second reload")
+        before.expect("NOOP", 250)
+        try:
+            Client(gone.port)
+        except ConnectionRefusedError:
+            return
+        raise Failed("a listener that is no longer in the settings listens")
+
+
+def a_reload_that_fails_changes_nothing():
+    one = Gateway(PROGRAM, [Listener("none")], limits={"message_size": "1M"})
+    with one:
+        one.limits.update({"message_size": "2M", "no_such_limit": 1})
+        line = one.reload()
+        must(line["event"] == "reload-failed" and line["remedy"], f"{line}")
+        must(one.log("settings-fault")[0]["line"] > 0, one.said())
+        del one.limits["no_such_limit"]
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            other = Listener("none")
+            other.port = taken.getsockname()[1]
+            one.listeners.append(other)
+            must(one.reload()["event"] == "reload-failed", "an address that is taken was taken")
+            one.listeners.pop()
+        with Client(one.port("none")) as client:
+            must(size_of(client) == 1 << 20, "half a reload")
+        one.state += "-elsewhere"
+        must(one.reload()["event"] == "reloaded", "it does not recover")
+        must(one.log("restart-needed", key="state_dir"), one.said())
+
+
+# --- the end ---
+
+def a_message_that_is_under_way_is_taken_before_the_end():
+    one = Gateway(PROGRAM, [Listener("may")])
+    one.start()
+    try:
+        idle, sender = Client(one.port()), open_client(one, "clear")
+        sender.envelope("a@outside.test", f"user@{gateway.LOCAL}")
+        sender.expect("DATA", 354)
+        one.child.send_signal(signal.SIGTERM)
+        must(idle.reply().code == 421, "an idle session is not told")
+        sender.send(b"Subject: late\r\n\r\nIn time.\r\n.\r\n")
+        must(sender.reply().code == 250, "the message was not taken")
+        must(sender.reply().code == 421, "the session was not told")
+        must(one.child.wait(gateway.PATIENCE_S) == 0, f"ends with {one.child.returncode}")
+        must([line["event"] for line in one.log()][-1] == "stopped", one.said())
+        if not one.files("user"):  # it stopped before it delivered: then it is in the queue
+            one.start()
+        must(one.one("user").body == b"Subject: late\n\nIn time.\n", "the message is another")
+    finally:
+        one.remove()
+
+
+def a_second_signal_ends_it_at_once():
+    one = Gateway(PROGRAM, [Listener("may")])
+    one.start()
+    try:
+        sender = open_client(one, "clear")
+        sender.envelope("a@outside.test", f"user@{gateway.LOCAL}")
+        sender.expect("DATA", 354)
+        one.child.send_signal(signal.SIGINT)
+        one.wait_log("draining")
+        one.child.send_signal(signal.SIGTERM)
+        must(one.child.wait(gateway.PATIENCE_S) == 0, f"ends with {one.child.returncode}")
+        must(one.log("cutting"), one.said())
+    finally:
+        one.remove()
+
+
+def a_second_one_on_the_same_queue_is_refused():
+    with Gateway(PROGRAM) as one:
+        other = Gateway(PROGRAM, state=one.state)
+        try:
+            other.write_settings()
+            done = ran("-c", other.settings_file)
+            must(done.returncode == 3, f"exits {done.returncode}: {done.stderr}")
+            must(f"process {one.pid} " in done.stderr, done.stderr)
+        finally:
+            other.remove()
+        open_client(one, "may").quit()
+
+
+def it_starts_again_after_a_crash():
+    one = Gateway(PROGRAM)
+    try:
+        for _ in range(2):
+            one.start()
+            open_client(one, "implicit").quit()
+            one.kill()
+    finally:
+        one.remove()
+
+
+def it_takes_all_descriptors_that_it_may_have():
+    one = Gateway(PROGRAM, wrapper=["prlimit", "--nofile=100:600"])
+    with one:
+        with open(f"/proc/{one.pid}/limits", encoding="ascii") as limits:
+            line = next(line for line in limits if line.startswith("Max open files"))
+        must(line.split()[3] == "600", line)
+        must(one.log("descriptors-few")[0]["have"] == 600, one.said())
+
+
+# --- the service manager ---
+
+def heard(manager, begin):
+    manager.settimeout(gateway.PATIENCE_S)
+    text = manager.recv(1024).decode()
+    must(text.startswith(begin) and "\nSTATUS=" in text, f"{text!r} and not {begin}")
+
+
+def a_service_manager_hears_and_hands_over_its_sockets():
+    one = Gateway(PROGRAM, [Listener("may"), Listener("none")])
+    handed, odd = socket.create_server(("127.0.0.1", one.port("may"))), socket.create_server(("127.0.0.1", 0))
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    address = os.path.join(one.folder, "notify")
+    manager.bind(address)
+    try:
+        one.wrapper = ["sh", "-c", f"exec 3<&{handed.fileno()} 4<&{odd.fileno()}; "
+                                   'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=smtp:odd; export LISTEN_PID LISTEN_FDS '
+                                   'LISTEN_FDNAMES; exec "$@"', "-"]
+        one.environment["NOTIFY_SOCKET"] = address
+        one.inherited = (handed.fileno(), odd.fileno())
+        with one:
+            heard(manager, "READY=1\n")
+            must(one.log("socket-unused")[0]["name"] == "odd", one.said())
+            open_client(one, "may").quit()
+            one.reload()
+            heard(manager, "RELOADING=1\n")
+            heard(manager, "READY=1\n")
+            one.stop()
+            heard(manager, "STOPPING=1\n")
+            socket.create_connection(("127.0.0.1", one.port("may"))).close()  # who comes now waits for the next
+            one.start()
+            open_client(one, "may").quit()
+    finally:
+        one.remove()
+        for each in (handed, odd, manager):
+            each.close()
+
+
+TESTS = [
+    every_fault_is_named_with_file_and_line,
+    wrong_usage_is_one_line,
+    settings_without_a_fault_are_said_to_be_so,
+    a_flaw_of_our_certificate_is_a_warning_with_its_remedy,
+    a_sound_certificate_draws_no_warning,
+    a_key_of_another_certificate_keeps_it_from_starting,
+    newer_certificate_files_are_taken_up_by_themselves,
+    a_reload_is_for_those_who_come_after_it,
+    a_reload_that_fails_changes_nothing,
+    a_message_that_is_under_way_is_taken_before_the_end,
+    a_second_signal_ends_it_at_once,
+    a_second_one_on_the_same_queue_is_refused,
+    it_starts_again_after_a_crash,
+    it_takes_all_descriptors_that_it_may_have,
+    a_service_manager_hears_and_hands_over_its_sockets,
+]
+
+
+def main():
+    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
+    failed = 0
+    print(f"1..{len(chosen)}")
+    for number, test in enumerate(chosen, 1):
+        begun = time.monotonic()
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
+            failed += 1
+            print(f"not ok {number} - {test.__name__}", flush=True)
+            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
+        print(f"# {time.monotonic() - begun:.1f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
