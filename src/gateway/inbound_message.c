@@ -285,7 +285,8 @@ static void take_commit(void *owner)
     message->is_asked = false;
     message->status = message->put.request.status;
     message->has_parts = false; /* kept, or gone with the commit that failed */
-    message->envelope.size_bytes = message->put.size_bytes;
+    message->envelope.size_bytes =
+        message->put.size_bytes + (int64_t)message->put.bytes.len; /* the last part too */
     if (message->session != NULL) {
         conclude(message);
     } else {

@@ -278,6 +278,7 @@ static void keeps_what_it_says_250_to(void **state)
     envelope = &list.messages[0].envelope;
     queue_id_format(envelope->id, id);
     assert_true(heard(&scene, id) && is_logged(&scene, id));
+    assert_false(is_logged(&scene, "size=0 "));
     assert_true(span_equal(envelope->sender, span_of("a@b.test")));
     assert_true(span_equal(envelope->envid, span_of("e1")));
     assert_true(span_equal(envelope->message_id, span_of("<1@me>")));
