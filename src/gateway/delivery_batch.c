@@ -17,6 +17,9 @@ enum {
     BYTES_OF_TARGET = 6 * 1024, /* our own beside it: targets, commands, the story */
     BYTES_AT_LEAST = 64 * 1024,
     AGAIN_MS = 1000,
+    GROUP = 32, /* recipients that are worth a commit of their own */
+    GROUP_MS =
+        10, /* how long fewer wait for others: what is delivered, and not settled in a crash, comes twice */
     GIVE_BACK_S = 5,
     FACT_MOST = QUEUE_FACT_BYTES,
 };
@@ -30,7 +33,7 @@ static void free_batch(struct delivery_batch *batch)
     while (*place != batch)
         place = &(*place)->next;
     *place = batch->next;
-    loop_timer_close(&batch->again);
+    loop_timer_close(&batch->timer);
     delivery_plan_release(&batch->plan);
     arena_clear(&batch->arena);
     memory_free(batch);
@@ -62,7 +65,7 @@ void delivery_batch_abandon(struct delivery_batch *batch)
 
 /* ---- settling ---- */
 
-static void ask_to_settle(struct delivery_batch *batch);
+static void settle_soon(struct delivery_batch *batch);
 
 static void complain(struct delivery_batch *batch)
 {
@@ -81,14 +84,15 @@ static void settled(void *owner)
     batch->is_asking = false;
     if (batch->settle.request.status != QUEUE_OK) {
         complain(batch);
-        loop_timer_start(batch->again, AGAIN_MS);
+        loop_timer_start(batch->timer, AGAIN_MS);
+        batch->will_ask = true;
         if (batch->delivery->was_cut)
             delivery_batch_abandon(batch);
         return;
     }
     batch->settled += batch->settle.count;
     batch->delivery->in_hand -= batch->settle.count;
-    ask_to_settle(batch);
+    settle_soon(batch);
     delivery_go_on(batch->delivery);
     delivery_batch_look(batch);
 }
@@ -97,7 +101,8 @@ static void ask_to_settle(struct delivery_batch *batch)
 {
     if (batch->is_asking || batch->known == batch->settled)
         return;
-    loop_timer_stop(batch->again);
+    loop_timer_stop(batch->timer);
+    batch->will_ask = false;
     batch->is_asking = true;
     batch->settle = (struct queue_settle){
         .lease = batch->lease.number,
@@ -107,9 +112,24 @@ static void ask_to_settle(struct delivery_batch *batch)
     queue_settle(batch->delivery->settings.door, &batch->settle, settled, batch);
 }
 
-static void settle_again(void *owner)
+static void on_timer(void *owner)
 {
     ask_to_settle(owner);
+}
+
+/* Now, or soon: together with what becomes known meanwhile. */
+static void settle_soon(struct delivery_batch *batch)
+{
+    size_t waiting = batch->known - batch->settled;
+
+    if (batch->is_asking || waiting == 0)
+        return;
+    if (batch->known == batch->total || waiting >= GROUP) {
+        ask_to_settle(batch);
+    } else if (!batch->will_ask) {
+        loop_timer_start(batch->timer, GROUP_MS);
+        batch->will_ask = true;
+    }
 }
 
 static uint32_t roll(void)
@@ -168,7 +188,7 @@ static void add_settlement(struct delivery_task *task, size_t index,
     assert(!task->targets[index]->is_settled && batch->known < batch->total);
     task->targets[index]->is_settled = true;
     batch->settlements[batch->known++] = *settlement;
-    ask_to_settle(batch);
+    settle_soon(batch);
 }
 
 void delivery_settle(struct delivery_task *task, size_t index,
@@ -396,7 +416,7 @@ bool delivery_batch_lease(struct delivery *delivery, size_t most,
 
     if (batch == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for a lease");
-    if (!loop_timer_open(delivery->settings.loop, settle_again, batch, &batch->again, err)) {
+    if (!loop_timer_open(delivery->settings.loop, on_timer, batch, &batch->timer, err)) {
         memory_free(batch);
         return false;
     }

@@ -62,11 +62,11 @@ struct delivery_batch {
     struct arena arena;
     struct queue_lease lease;
     struct queue_settle settle;
-    struct loop_timer *again;             /* after a settlement that failed */
+    struct loop_timer *timer;             /* the next request to settle */
     struct queue_settlement *settlements; /* in the order in which they became known */
     size_t total, known, settled;
     size_t tasks; /* that have not ended */
-    bool is_asking, has_complained;
+    bool is_asking, will_ask, has_complained;
     void (*leased)(struct delivery_batch *batch);
 };
 
