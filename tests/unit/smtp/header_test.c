@@ -44,8 +44,7 @@ static void stops_at_what_is_no_field(void **state)
                                          " folded: x\n",
                                          "a b: c\n",
                                          "no colon",
-                                         "\x01"
-                                         "name: x\n",
+                                         "\001name: x\n",
                                          "n\xc3\xa4me: x\n",
                                          "" };
 
