@@ -9,7 +9,7 @@ import pathlib
 import re
 import sys
 
-FOLDERS = ("src", "include", "tests", "fuzz", "tools", "doc", "bench", "examples", ".ci")
+FOLDERS = ("src", "include", "tests", "fuzz", "tools", "doc", "bench", "examples", "systemd", ".ci")
 TOP_FILES = ("*.md", "Makefile", "meson.build", "meson_options.txt")
 COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
