@@ -163,8 +163,8 @@ static void finish(struct queue_store *store)
     }
     store->is_in_transaction = false;
     store->batch_status = QUEUE_OK;
-    store->stories = STORIES_NONE;
     answer_waiters(store, status);
+    queue_store_write_many_stories(store);
 }
 
 static bool is_batch_large(const struct queue_store *store)
@@ -230,8 +230,10 @@ static void work(void *owner)
         finish(store);
     else if (store->is_in_transaction)
         loop_timer_start(store->linger, LINGER_MS);
-    if (store->is_stopping)
+    if (store->is_stopping) {
+        queue_store_write_stories(store);
         loop_stop(store->loop);
+    }
 }
 
 static void end_linger(void *owner)
@@ -257,6 +259,11 @@ static void drop_abandoned(struct queue_store *store)
         store->abandoned_count = 0;
     else
         store->backend->rollback(store->queue);
+}
+
+static void write_stories(void *owner)
+{
+    queue_store_write_stories(owner);
 }
 
 static void tidy(void *owner)
@@ -316,7 +323,9 @@ static bool open_parts(struct queue_store *store, struct error *err)
            open_tracking(store, err) && loop_open(&store->loop, err) &&
            mailbox_open(store->loop, 0, work, store, &store->requests, err) &&
            loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&
-           loop_timer_open(store->loop, tidy, store, &store->tidy, err) && start_thread(store, err);
+           loop_timer_open(store->loop, tidy, store, &store->tidy, err) &&
+           loop_timer_open(store->loop, write_stories, store, &store->stories.timer, err) &&
+           start_thread(store, err);
 }
 
 static void close_parts(struct queue_store *store)
@@ -324,8 +333,10 @@ static void close_parts(struct queue_store *store)
     mailbox_close(&store->requests);
     loop_timer_close(&store->linger);
     loop_timer_close(&store->tidy);
+    loop_timer_close(&store->stories.timer);
     loop_close(&store->loop);
     tracking_close(&store->tracking);
+    arena_clear(&store->stories.arena);
     if (store->queue != NULL)
         store->backend->close(&store->queue);
     memory_free(store);
@@ -342,6 +353,7 @@ bool queue_store_open(const struct queue_store_settings *settings, struct queue_
     made->settings = *settings;
     made->backend = settings->backend == NULL ? &queue_sqlite : settings->backend;
     made->last_waiter = &made->waiters;
+    queue_store_start_stories(made);
     if (!open_parts(made, err)) {
         close_parts(made);
         return false;

@@ -237,7 +237,7 @@ struct queue_list {
 void queue_list(struct queue_door *door, struct queue_list *list, void (*answered)(void *owner),
                 void *owner);
 
-/* Counted in memory; asking costs nothing. */
+/* Counted in memory; asking costs next to nothing. Stories that wait to be written are written. */
 struct queue_stats {
     struct queue_request request;
 
@@ -245,7 +245,7 @@ struct queue_stats {
     int64_t messages, body_bytes;
     int64_t puts, settled, commits, busy; /* since the store was opened */
     int64_t failures;                     /* commits that failed, for whatever cause */
-    int64_t tracking_lost;                /* commits whose stories could not be written */
+    int64_t tracking_lost;                /* times that stories could not be written */
     char last_failure[256];               /* in words; "" while there was none */
 };
 

@@ -28,11 +28,13 @@ struct queue_door {
     bool is_handing_out;
 };
 
-/* The stories of one batch. */
-enum stories {
-    STORIES_NONE, /* nothing to tell so far */
-    STORIES_OPEN, /* tracking has a transaction open */
-    STORIES_LOST, /* it failed; this batch has none */
+struct story;
+
+/* Told and not written yet, in order; those from *batch on are of the batch under way. */
+struct stories {
+    struct arena arena; /* theirs */
+    struct story *first, **last, **batch;
+    struct loop_timer *timer; /* when they are to be written */
 };
 
 struct queue_store {
@@ -62,7 +64,7 @@ struct queue_store {
     struct queue_stats stats; /* without the counts */
 
     struct tracking *tracking; /* NULL: no stories are kept */
-    enum stories stories;
+    struct stories stories;
 };
 
 int64_t queue_store_now_ms(const struct queue_store *store);
@@ -83,10 +85,16 @@ void queue_store_take_status(struct queue_store *store, struct queue_request *re
 void queue_store_abandon(struct queue_store *store, int64_t id);
 
 /* Stories go beside the queue and never in its way: what fails is counted. */
+void queue_store_start_stories(struct queue_store *store);
 void queue_store_tell(struct queue_store *store, const struct tracking_event *event);
 void queue_store_tell_of_put(struct queue_store *store, const struct queue_put *put);
 void queue_store_tell_of_settlement(struct queue_store *store,
                                     const struct queue_settlement *settlement);
 void queue_store_tell_of_note(struct queue_store *store, const struct queue_note *note);
+/* After a commit, and after a rollback, of the batch that they are of. */
 void queue_store_keep_stories(struct queue_store *store);
 void queue_store_drop_stories(struct queue_store *store);
+/* All that is kept; but not in the midst of a batch that has some. */
+void queue_store_write_stories(struct queue_store *store);
+/* The same where they have become many. */
+void queue_store_write_many_stories(struct queue_store *store);

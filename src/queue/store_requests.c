@@ -298,6 +298,7 @@ static void perform_stats(struct queue_store *store, struct queue_request *reque
     struct queue_request kept = *request;
     struct queue_counts counts;
 
+    queue_store_write_stories(store); /* so that their losses are counted too */
     store->backend->count(store->queue, &counts);
     *stats = store->stats;
     stats->request = kept;

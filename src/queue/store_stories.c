@@ -1,45 +1,113 @@
-/* queue/store_stories.c - what the store tells tracking: beside the queue, and never in its way. */
+/* queue/store_stories.c - what the store tells tracking: beside the queue, and never in its way.
+ *
+ * A story is copied when it is told, kept when its batch is committed, and written with others some
+ * moments after the batch was answered: nobody waits for tracking, and one transaction of it serves
+ * many of the queue's.
+ */
 #include "queue/store_internal.h"
 
-static void lose_stories(struct queue_store *store)
+enum {
+    WRITTEN_AFTER_MS = 50,
+    ARENA_BYTES = 64 * 1024 * 1024,
+    HELD_BYTES_MOST = 1024 * 1024, /* told and not written; more is written at once */
+};
+
+struct story {
+    struct story *next;
+    enum { STORY_OF_MESSAGE, STORY_OF_EVENT, STORY_OF_NOTE } kind;
+    union {
+        struct queue_envelope envelope;
+        struct tracking_event event;
+        struct {
+            struct queue_origin origin;
+            struct queue_attempt attempt;
+        } note;
+    };
+};
+
+void queue_store_start_stories(struct queue_store *store)
 {
-    tracking_rollback(store->tracking);
-    store->stories = STORIES_LOST;
-    store->stats.tracking_lost++;
+    arena_init(&store->stories.arena, ARENA_BYTES);
+    store->stories.last = store->stories.batch = &store->stories.first;
 }
 
-/* False: no story can be written in this batch. */
-static bool begin_stories(struct queue_store *store)
+/* ---- telling ---------------------------------------------------------------------------------- */
+
+/* Zeroed, at the end of this batch; NULL: it cannot be told, or nobody wants it. */
+static struct story *add_story(struct queue_store *store)
 {
-    if (store->tracking == NULL || store->stories == STORIES_LOST)
-        return false;
-    if (store->stories == STORIES_OPEN)
-        return true;
-    if (tracking_begin(store->tracking, queue_store_now_s(store), NULL))
-        store->stories = STORIES_OPEN;
-    else
-        lose_stories(store);
-    return store->stories == STORIES_OPEN;
+    struct stories *stories = &store->stories;
+    struct story *story;
+
+    if (store->tracking == NULL)
+        return NULL;
+    story = arena_new(&stories->arena, 1, sizeof *story);
+    if (story == NULL)
+        return NULL;
+    *stories->last = story;
+    stories->last = &story->next;
+    return story;
+}
+
+static void copy(struct queue_store *store, struct span *text)
+{
+    *text = arena_copy_bytes(&store->stories.arena, *text);
+}
+
+static void copy_origin(struct queue_store *store, struct queue_origin *origin)
+{
+    copy(store, &origin->client_address);
+    copy(store, &origin->helo);
+    copy(store, &origin->user);
+    copy(store, &origin->tls_version);
+    copy(store, &origin->tls_cipher);
+}
+
+static void copy_attempt(struct queue_store *store, struct queue_attempt *attempt)
+{
+    copy(store, &attempt->relay);
+    copy(store, &attempt->tls);
+    copy(store, &attempt->code);
+    copy(store, &attempt->reply);
+    copy(store, &attempt->finding);
 }
 
 void queue_store_tell(struct queue_store *store, const struct tracking_event *event)
 {
-    if (begin_stories(store) && !tracking_add_event(store->tracking, event, NULL))
-        lose_stories(store);
+    struct story *story = add_story(store);
+
+    if (story == NULL)
+        return;
+    story->kind = STORY_OF_EVENT;
+    story->event = *event;
+    copy(store, &story->event.recipient);
+    copy_attempt(store, &story->event.attempt);
+}
+
+static void tell_of_message(struct queue_store *store, const struct queue_put *put)
+{
+    struct story *story = add_story(store);
+
+    if (story == NULL)
+        return;
+    story->kind = STORY_OF_MESSAGE;
+    story->envelope = *put->envelope;
+    story->envelope.size_bytes = put->size_bytes + (int64_t)put->bytes.len;
+    copy(store, &story->envelope.sender);
+    copy(store, &story->envelope.envid);
+    copy(store, &story->envelope.message_id);
+    copy_origin(store, &story->envelope.origin);
 }
 
 void queue_store_tell_of_put(struct queue_store *store, const struct queue_put *put)
 {
-    struct queue_envelope envelope = *put->envelope;
-
-    envelope.size_bytes = put->size_bytes + (int64_t)put->bytes.len;
-    if (begin_stories(store) && !tracking_add_message(store->tracking, &envelope, NULL))
-        lose_stories(store);
-    for (size_t i = 0; store->stories == STORIES_OPEN && i < put->recipient_count; i++)
-        queue_store_tell(store, &(struct tracking_event){ .kind = TRACKING_ACCEPTED,
-                                                          .id = put->id,
-                                                          .recipient = put->recipients[i].address,
-                                                          .attempt.at_s = envelope.received_at_s });
+    tell_of_message(store, put);
+    for (size_t i = 0; i < put->recipient_count; i++)
+        queue_store_tell(store,
+                         &(struct tracking_event){ .kind = TRACKING_ACCEPTED,
+                                                   .id = put->id,
+                                                   .recipient = put->recipients[i].address,
+                                                   .attempt.at_s = put->envelope->received_at_s });
 }
 
 void queue_store_tell_of_settlement(struct queue_store *store,
@@ -61,19 +129,74 @@ void queue_store_tell_of_settlement(struct queue_store *store,
 
 void queue_store_tell_of_note(struct queue_store *store, const struct queue_note *note)
 {
-    if (begin_stories(store) &&
-        !tracking_add_note(store->tracking, &note->origin, &note->attempt, NULL))
-        lose_stories(store);
+    struct story *story = add_story(store);
+
+    if (story == NULL)
+        return;
+    story->kind = STORY_OF_NOTE;
+    story->note.origin = note->origin;
+    story->note.attempt = note->attempt;
+    copy_origin(store, &story->note.origin);
+    copy_attempt(store, &story->note.attempt);
 }
+
+/* ---- keeping and writing ---------------------------------------------------------------------- */
 
 void queue_store_keep_stories(struct queue_store *store)
 {
-    if (store->stories == STORIES_OPEN && !tracking_commit(store->tracking, NULL))
-        lose_stories(store);
+    struct stories *stories = &store->stories;
+
+    if (stories->batch == stories->last)
+        return;
+    if (stories->batch == &stories->first)
+        loop_timer_start(stories->timer, WRITTEN_AFTER_MS);
+    stories->batch = stories->last;
 }
 
 void queue_store_drop_stories(struct queue_store *store)
 {
-    if (store->stories == STORIES_OPEN)
+    *store->stories.batch = NULL;
+    store->stories.last = store->stories.batch;
+}
+
+static bool write_story(struct tracking *tracking, const struct story *story)
+{
+    switch (story->kind) {
+    case STORY_OF_MESSAGE: return tracking_add_message(tracking, &story->envelope, NULL);
+    case STORY_OF_EVENT: return tracking_add_event(tracking, &story->event, NULL);
+    case STORY_OF_NOTE: break;
+    }
+    return tracking_add_note(tracking, &story->note.origin, &story->note.attempt, NULL);
+}
+
+static bool write_all(struct queue_store *store)
+{
+    if (!tracking_begin(store->tracking, queue_store_now_s(store), NULL))
+        return false;
+    for (const struct story *story = store->stories.first; story != NULL; story = story->next)
+        if (!write_story(store->tracking, story))
+            return false;
+    return tracking_commit(store->tracking, NULL);
+}
+
+void queue_store_write_stories(struct queue_store *store)
+{
+    struct stories *stories = &store->stories;
+
+    if (stories->batch != stories->last) /* a batch is under way: after it */
+        return;
+    loop_timer_stop(stories->timer);
+    if (stories->first != NULL && (stories->arena.exhausted || !write_all(store))) {
         tracking_rollback(store->tracking);
+        store->stats.tracking_lost++;
+    }
+    arena_clear(&stories->arena);
+    stories->first = NULL;
+    stories->last = stories->batch = &stories->first;
+}
+
+void queue_store_write_many_stories(struct queue_store *store)
+{
+    if (store->stories.arena.used > HELD_BYTES_MOST)
+        queue_store_write_stories(store);
 }

@@ -1,9 +1,9 @@
 /* queue/tracking.h - the story of every message: accepted, attempts, end; one database a day.
  *
  * Random keys (addresses, message ids) would slow a growing database down; here each index is one
- * day's, and a day expires by unlinking its file. Stories are written beside the queue, committed
- * after it and without waiting for the disk: a power cut may cost the last seconds of them, never
- * mail. A tracking is written by one thread; finding opens the files by itself, from any thread or
+ * day's, and a day expires by unlinking its file. Stories are written beside the queue, some moments
+ * after it has answered, without waiting for the disk: a crash may cost the last of them, a power cut
+ * the last seconds, never mail. A tracking is written by one thread; finding opens the files by itself, from any thread or
  * process, while they are written.
  */
 #pragma once

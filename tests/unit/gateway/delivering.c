@@ -218,6 +218,7 @@ struct tracking_event delivering_story(struct delivering *delivering, int64_t id
     char folder[128];
     size_t count;
 
+    assert_int_equal(asking_stats(&delivering->asking).tracking_lost, 0);
     snprintf(folder, sizeof folder, "%s/tracking", delivering->asking.folder);
     if (!tracking_find(folder, &query, arena, &stories, &count, &err))
         fail_msg("%s", err.text);

@@ -479,6 +479,7 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     inbound_drain(scene.inbound, note_drained, &scene);
     run(&scene);
     assert_true(scene.is_drained);
+    assert_int_equal(asking_stats(&scene.asking).tracking_lost, 0);
     arena_init(&arena, 1 << 20);
     snprintf(folder, sizeof folder, "%s/tracking", scene.asking.folder);
     assert_true(tracking_find(folder, &query, &arena, &stories, &count, &err));
