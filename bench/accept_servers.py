@@ -1,13 +1,15 @@
 """accept_servers.py - starts each server of bench/accept: it accepts, keeps, and delivers nothing.
 
-Each is as Debian ships it but for limits that would turn the load away, and for delivery: Postfix holds what it
-accepts, Exim queues only, OpenSMTPD's transfer agent is paused. So what is measured is the acceptance, with
-each one's own care for the disk. Spools and queues are in one folder, so on one file system.
+Each is as it is shipped but for limits that would turn the load away, and for delivery: Postfix holds what it
+accepts, Exim queues only, OpenSMTPD's transfer agent is paused, and Postern's next hop takes the connection and
+says nothing. So what is measured is the acceptance, with each one's own care for the disk. Spools and queues
+are in one folder, so on one file system.
 """
 
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,10 +21,12 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "integration", "peers"))
 sys.dont_write_bytecode = True
 
 from faults import pki  # noqa: E402
-from peer import Room, Service, fetch, write  # noqa: E402
+from peer import Room, Service, fetch, greets, write  # noqa: E402
+from ports import free_port  # noqa: E402
 
 NAME = "mx.bench.test"
 RECIPIENT = "someone@kept.example"
+START_S = 20
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -85,6 +89,7 @@ class Program:
         self.chain = write(self.folder, "chain.pem", one.pem)
         self.key = write(self.folder, "key.pem", one.key_pem, 0o600)
         self.child = None
+        self.silent = None  # a next hop that never speaks
 
     def start(self, command):
         """Gives the first lines on its standard output, which is to be a pipe."""
@@ -93,12 +98,18 @@ class Program:
                                       text=True)
         self.pid = self.child.pid
 
+    def said(self):
+        with open(os.path.join(self.folder, "log"), errors="replace") as log:
+            return log.read()
+
     def stop(self):
         if self.child:
             self.child.send_signal(signal.SIGKILL)
             self.child.wait()
             self.child.stdout.close()
             self.log.close()
+        if self.silent:
+            self.silent.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -111,6 +122,40 @@ def start_sink(programs, kind="p256"):
         sink.stop()
         raise
     return sink
+
+
+POSTERN = """
+hostname = "%(name)s"
+state_dir = "%(folder)s/state"
+relay_from = { "127.0.0.0/8" }
+listener "127.0.0.1:%(port)d" {
+    certificate = "%(chain)s"
+    key = "%(key)s"
+}
+domain "%(domain)s" { deliver = "lmtp:[127.0.0.1]:%(silent)d" }
+limits { connections = 20000 per_address = 20000 }
+"""
+
+
+def start_postern(programs, kind="p256"):
+    postern = Program("postern-", kind)
+    postern.silent = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    try:
+        postern.port = free_port()
+        settings = write(postern.folder, "postern.conf", POSTERN % {
+            "name": NAME, "folder": postern.folder, "port": postern.port, "chain": postern.chain,
+            "key": postern.key, "domain": RECIPIENT.partition("@")[2],
+            "silent": postern.silent.getsockname()[1]})
+        postern.start([programs["postern"], "serve", "-c", settings])
+        end = time.monotonic() + START_S
+        while not greets(postern.port):
+            if postern.child.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("postern serve did not start:\n" + postern.said())
+            time.sleep(0.05)
+    except BaseException:
+        postern.stop()
+        raise
+    return postern
 
 
 class House:
@@ -270,4 +315,4 @@ def start_exim(_programs, kind="p256"):
     return House("exim", kind, EXIM, EXIM_GO)
 
 
-STARTERS = {"postfix": start_postfix, "opensmtpd": start_opensmtpd, "exim": start_exim, "sink": start_sink}
+STARTERS = {"postern": start_postern, "postfix": start_postfix, "opensmtpd": start_opensmtpd, "exim": start_exim, "sink": start_sink}
