@@ -15,6 +15,9 @@ int cmd_explain(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
+int cmd_track(int argc, char **argv);
+int cmd_send(int argc, char **argv); /* exit statuses of sysexits */
 
 /* One line on stderr that says what was wrong and what would be right; returns EXIT_USAGE. */
 int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -39,7 +39,7 @@ void options_print(const struct option_table *table)
 void options_begin(void)
 {
     opterr = 0;
-    optind = 1;
+    optind = 0; /* glibc: start afresh, also behind another set of options */
 }
 
 int options_next(const struct option_table *table, int argc, char **argv, const char **value,

@@ -2,19 +2,25 @@
 
 #include <assert.h>
 #include <openssl/rand.h>
+#include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "gateway/bindings.h"
 #include "gateway/certificates.h"
+#include "gateway/control.h"
 #include "gateway/delivery.h"
 #include "gateway/renewal.h"
 #include "gateway/shared_limits.h"
 #include "gateway/worker.h"
 #include "net/mailbox.h"
+#include "queue/lock.h"
 #include "queue/store.h"
 
 enum {
+    LOCK_TRIES = 60, /* of 50 ms */
+    PATH_BYTES = 4096,
     LOOK_MS = 3000,
     DRAIN_MS = 60 * 1000,
     JUDGE_AGAIN_S = 24 * 60 * 60,
@@ -34,6 +40,7 @@ struct gateway {
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
     struct delivery *delivery;
+    struct control *control;
     struct gateway_shared_limits *limits;
     struct gateway_bindings *bindings;
     struct mailbox *mailbox;
@@ -43,7 +50,8 @@ struct gateway {
     size_t worker_count, drained_count;
     size_t changes; /* on their way */
     int64_t judged_at_s, rotated_at_s;
-    bool is_draining, is_cutting, has_delivered; /* delivery is drained */
+    bool is_draining, is_cutting;
+    bool has_delivered, has_answered; /* delivery, control are drained */
     void (*drained)(void *owner);
     void *drained_owner;
 };
@@ -151,6 +159,27 @@ static struct change *make_change(struct gateway *gateway, struct gateway_profil
     return NULL;
 }
 
+/* What a message of a local program must keep to: as what comes in by the first listener. */
+static struct control_terms terms_of(const struct gateway_profile *profile)
+{
+    struct control_terms terms = { profile->hostname, UINT64_C(50) << 20, 1000 };
+
+    if (profile->listener_count > 0) {
+        terms.message_bytes = profile->listeners[0].smtp.size_most;
+        terms.recipients = profile->listeners[0].smtp.recipients_most;
+    }
+    return terms;
+}
+
+static void change_control(struct gateway *gateway, const struct gateway_profile *profile)
+{
+    const struct control_terms terms = terms_of(profile);
+    struct error err;
+
+    if (gateway->control != NULL && !control_set_terms(gateway->control, &terms, &err))
+        log_event(gateway->settings.log, LOG_WARN, "control-unchanged", "reason=%s", err.text);
+}
+
 static void use_profile(struct gateway *gateway, struct gateway_profile *profile)
 {
     struct gateway_profile *before = gateway->profile;
@@ -160,6 +189,7 @@ static void use_profile(struct gateway *gateway, struct gateway_profile *profile
     gateway_shared_limits_set(gateway->limits, &profile->limits);
     if (gateway->delivery != NULL)
         delivery_reload(gateway->delivery, profile);
+    change_control(gateway, profile);
 }
 
 /* By letters to workers that run. */
@@ -252,8 +282,17 @@ static void tell_drained(void *owner)
 
 static void tell_if_drained(struct gateway *gateway)
 {
-    if (gateway->has_delivered && gateway->drained_count == gateway->worker_count)
+    if (gateway->has_delivered && gateway->has_answered &&
+        gateway->drained_count == gateway->worker_count)
         loop_timer_start(gateway->tell, 0);
+}
+
+static void note_answered(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_answered = true;
+    tell_if_drained(gateway);
 }
 
 static void note_delivered(void *owner)
@@ -311,6 +350,7 @@ void gateway_drain(struct gateway *gateway, void (*drained)(void *owner), void *
     for (size_t i = 0; i < gateway->worker_count; i++)
         worker_drain(gateway->workers[i]);
     delivery_drain(gateway->delivery, note_delivered, gateway);
+    control_drain(gateway->control, note_answered, gateway);
     loop_timer_start(gateway->patience,
                      gateway->settings.drain_ms > 0 ? gateway->settings.drain_ms : DRAIN_MS);
 }
@@ -347,11 +387,23 @@ static bool open_timers(struct gateway *gateway, struct error *err)
            loop_timer_open(loop, tell_drained, gateway, &gateway->tell, err);
 }
 
+/* `postern send` and `postern queue` hold the queue for moments where no gateway runs. */
+static void wait_for_lock(const struct gateway *gateway)
+{
+    const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+    char path[PATH_BYTES];
+
+    snprintf(path, sizeof path, "%s/queue.lock", gateway->settings.state_dir);
+    for (int i = 0; i < LOCK_TRIES && queue_lock_is_held(path); i++)
+        nanosleep(&pause, NULL);
+}
+
 static bool open_store(struct gateway *gateway, struct error *err)
 {
     struct queue_store_settings settings = queue_store_defaults(gateway->settings.state_dir);
 
     settings.clock = *gateway->settings.clock;
+    wait_for_lock(gateway);
     return queue_store_open(&settings, &gateway->store, err);
 }
 
@@ -410,6 +462,31 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
 }
 
+static void wake_for_control(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    delivery_wake(gateway->delivery);
+}
+
+static bool start_control(struct gateway *gateway, struct error *err)
+{
+    const struct control_terms terms = terms_of(gateway->profile);
+    char path[PATH_BYTES];
+    struct control_settings settings = { .loop = gateway->settings.loop,
+                                         .door = gateway->door,
+                                         .log = gateway->settings.log,
+                                         .clock = gateway->settings.clock,
+                                         .path = path,
+                                         .changed = wake_for_control,
+                                         .owner = gateway };
+
+    if ((size_t)snprintf(path, sizeof path, "%s/control", gateway->settings.state_dir) >=
+        sizeof path)
+        return error_set(err, ERROR_USAGE, "state_dir is too long");
+    return control_open(&settings, &terms, &gateway->control, err);
+}
+
 static bool start_workers(struct gateway *gateway, struct error *err)
 {
     for (size_t i = 0; i < gateway->worker_count; i++)
@@ -431,7 +508,7 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            mailbox_open(settings->loop, 0, read_letters, gateway, &gateway->mailbox, err) &&
            open_timers(gateway, err) && make_workers(gateway, err) &&
            listen_all(gateway, profile, err) && start_delivery(gateway, err) &&
-           start_workers(gateway, err);
+           start_control(gateway, err) && start_workers(gateway, err);
 }
 
 static void log_start(struct gateway *gateway)
@@ -460,6 +537,16 @@ static void stop_waiting(void *owner)
     loop_stop(gateway->settings.loop);
 }
 
+static void close_control(struct gateway *gateway)
+{
+    if (gateway->control != NULL && !gateway->has_answered) {
+        control_drain(gateway->control, note_answered, gateway);
+        while (!gateway->has_answered)
+            loop_run(gateway->settings.loop);
+    }
+    control_close(&gateway->control);
+}
+
 /* Where the start failed after deliveries were begun, their end is waited for. */
 static void close_delivery(struct gateway *gateway)
 {
@@ -480,6 +567,7 @@ static void close_gateway(struct gateway **gateway)
     for (size_t i = 0; closing->workers != NULL && i < closing->worker_count; i++)
         worker_free(&closing->workers[i]);
     memory_free(closing->workers);
+    close_control(closing);
     close_delivery(closing);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */

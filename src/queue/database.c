@@ -2,8 +2,20 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+/* For its owner alone, whatever the umask: SQLite gives its other files the same mode. One that is
+ * there is not opened here, for closing it would drop SQLite's locks. */
+static void make_private(const char *path)
+{
+    int made = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+    if (made >= 0)
+        close(made);
+}
 
 bool database_open(struct database *database, const char *path, enum database_access access,
                    int busy_ms, struct error *err)
@@ -17,6 +29,8 @@ bool database_open(struct database *database, const char *path, enum database_ac
     if ((size_t)snprintf(database->path, sizeof database->path, "%s", path) >=
         sizeof database->path)
         return error_set(err, ERROR_USAGE, "the path %.100s... is too long", path);
+    if (access == DATABASE_OWN)
+        make_private(path);
     code = sqlite3_open_v2(path, &database->connection, flags, NULL);
     if (code == SQLITE_OK) {
         sqlite3_extended_result_codes(database->connection, 1);

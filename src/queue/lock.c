@@ -64,6 +64,16 @@ bool queue_lock_open(const char *path, int *descriptor, struct error *err)
     return true;
 }
 
+bool queue_lock_is_held(const char *path)
+{
+    int opened = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool is_held = opened >= 0 && flock(opened, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+    if (opened >= 0)
+        close(opened);
+    return is_held;
+}
+
 void queue_lock_close(int *descriptor)
 {
     if (*descriptor >= 0)

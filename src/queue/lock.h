@@ -14,5 +14,8 @@
  * then names the file and the holder. */
 MUST_CHECK bool queue_lock_open(const char *path, int *descriptor, struct error *err);
 
+/* Has another instance that lock just now? False too where the file is not there or cannot be read. */
+MUST_CHECK bool queue_lock_is_held(const char *path);
+
 /* -1 is nothing. Sets -1. */
 void queue_lock_close(int *descriptor);

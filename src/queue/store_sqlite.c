@@ -128,9 +128,10 @@ static bool sync_parent(const char *folder)
     return is_synced;
 }
 
+/* Everybody may pass, to the control socket; the files are for their owner alone. */
 static bool make_folder(const char *folder, struct error *err)
 {
-    bool is_new = mkdir(folder, 0700) == 0;
+    bool is_new = mkdir(folder, 0711) == 0;
 
     if (!is_new && errno != EEXIST)
         return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", folder, strerror(errno));

@@ -75,10 +75,23 @@ static const char *format_tls(struct arena *arena, const struct smtp_received *r
                         received->tls_cipher);
 }
 
+/* Nothing said hello, and there is no protocol to name. */
+static const char *format_local(struct arena *arena, const struct smtp_received *received)
+{
+    return arena_format(arena, "Received: by %s (from user %s)\r\n\tid %s%s;\r\n\t%s\r\n",
+                        received->hostname, make_harmless(arena, received->user),
+                        received->message_id, format_recipient(arena, received->recipient),
+                        text_mail_date(arena, received->at_s));
+}
+
 const char *smtp_received_format(struct arena *arena, const struct smtp_received *received)
 {
-    const char *protocol = smtp_received_protocol(received->is_esmtp, received->tls_version != NULL,
-                                                  received->is_utf8);
+    const char *protocol;
+
+    if (received->client_address == NULL)
+        return format_local(arena, received);
+    protocol = smtp_received_protocol(received->is_esmtp, received->tls_version != NULL,
+                                      received->is_utf8);
 
     return arena_format(arena, "Received: from %s%s\r\n\tby %s with %s id %s%s;\r\n\t%s\r\n",
                         format_client(arena, received), format_tls(arena, received),

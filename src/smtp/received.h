@@ -14,7 +14,8 @@
 struct smtp_received {
     const char *hello;          /* what the client called itself */
     const char *client_name;    /* of its address in the DNS, confirmed; or NULL */
-    const char *client_address; /* "192.0.2.1" or "2001:db8::1" */
+    const char *client_address; /* "192.0.2.1" or "2001:db8::1"; NULL: a program of this host */
+    const char *user;           /* of that program; what is above is then not told */
     const char *hostname;       /* ours */
     const char *tls_version;    /* "TLSv1.3"; NULL: not encrypted */
     const char *tls_cipher;     /* of that, or NULL */

@@ -32,7 +32,9 @@ static void one_has_it_and_the_next_is_told_who(void **state)
     char pid[32];
 
     (void)state;
+    assert_false(queue_lock_is_held(path));
     assert_true(queue_lock_open(path, &first, &err));
+    assert_true(queue_lock_is_held(path));
     assert_false(queue_lock_open(path, &second, &err));
     assert_int_equal(second, -1);
     snprintf(pid, sizeof pid, "process %ld ", (long)getpid());
@@ -40,6 +42,7 @@ static void one_has_it_and_the_next_is_told_who(void **state)
     assert_non_null(strstr(err.text, pid));
     queue_lock_close(&first);
     assert_int_equal(first, -1);
+    assert_false(queue_lock_is_held(path));
     assert_true(queue_lock_open(path, &second, &err));
     queue_lock_close(&second);
 }

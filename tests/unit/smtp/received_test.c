@@ -56,6 +56,21 @@ static void tells_who_over_what_to_whom_and_when(void **state)
                     "\tSat, 21 Nov 2026 19:05:00 +0000\r\n");
 }
 
+static void tells_of_a_program_of_this_host(void **state)
+{
+    struct smtp_received received = { .user = "alice (x\n",
+                                      .hostname = "mx.example.org",
+                                      .message_id = "01J9Z",
+                                      .recipient = "b@example.org",
+                                      .at_s = 1795287900 };
+
+    (void)state;
+    check(received, "Received: by mx.example.org (from user alice??x?)\r\n"
+                    "\tid 01J9Z\r\n"
+                    "\tfor <b@example.org>;\r\n"
+                    "\tSat, 21 Nov 2026 19:05:00 +0000\r\n");
+}
+
 static void names_the_protocol(void **state)
 {
     (void)state;
@@ -125,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_who_over_what_to_whom_and_when),
+        cmocka_unit_test(tells_of_a_program_of_this_host),
         cmocka_unit_test(names_the_protocol),
         cmocka_unit_test(quotes_a_name_that_is_none_as_a_comment),
         cmocka_unit_test(cannot_be_made_to_hold_another_line),

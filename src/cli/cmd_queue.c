@@ -1,0 +1,434 @@
+/* cli/cmd_queue.c - `postern queue`: what waits, and what is to become of it. */
+#include <stdio.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/queue_access.h"
+#include "cli/queue_page.h"
+#include "cli/terminal.h"
+#include "gateway/control_json.h"
+#include "smtp/header.h"
+
+enum { PAGE_BYTES = 64 << 20, ARENA_BYTES = 256 << 20, BODY_BYTES = 1 << 30 };
+
+enum queue_option { OPTION_BODY = 256, OPTION_JSON, OPTION_STATE };
+
+static const struct option_row rows[] = {
+    { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
+    { "state", "STATE", "list: only where a recipient is waiting, deferred, held...",
+      OPTION_STATE },
+    { "body", NULL, "show: the body too, not only the header", OPTION_BODY },
+    { "json", NULL, "one JSON object a message", OPTION_JSON },
+    { "help", NULL, "this text (-h)", 'h' },
+};
+
+static const struct option_table table = { "queue", rows, ARRAY_SIZE(rows) };
+
+/* What the command holds while it runs. */
+struct queue_command {
+    const char *settings_file;
+    bool as_json, with_body, wants_help;
+    struct control_request request; /* the list's filter */
+    struct queue_access access;
+    struct control_client *client;
+    struct report_style style;
+    struct arena arena; /* of one message */
+    struct buffer out;
+    struct queue_page page;
+    struct queue_page_sum sum;
+};
+
+static void print_help(void)
+{
+    puts("usage: postern queue list    [OPTIONS] [ID | @DOMAIN]\n"
+         "       postern queue show    [OPTIONS] ID...\n"
+         "       postern queue retry   [OPTIONS] ID... | @DOMAIN... | all\n"
+         "       postern queue hold    [OPTIONS] ID... | @DOMAIN... | all\n"
+         "       postern queue release [OPTIONS] ID... | @DOMAIN... | all\n"
+         "       postern queue delete  [OPTIONS] ID... | @DOMAIN... | all\n"
+         "\n"
+         "Asks the gateway, or opens the queue itself where none runs. @DOMAIN means\n"
+         "recipients there, not all of their messages.\n");
+    options_print(&table);
+    puts("\nExit status: 0 done, 1 nothing in the queue is meant by that, 2 wrong usage,\n"
+         "3 it could not be done.");
+}
+
+static bool take_option(struct queue_command *command, int option, const char *value)
+{
+    switch (option) {
+    case 'c': command->settings_file = value; return true;
+    case OPTION_STATE:
+        command->request.by_state = true;
+        return queue_state_parse(span_of(value), &command->request.state) ||
+               options_refuse(&table, "state", value,
+                              "waiting, deferred, leased, held, done or bounced");
+    case OPTION_BODY: command->with_body = true; return true;
+    case OPTION_JSON: command->as_json = true; return true;
+    case 'h': command->wants_help = true; return true;
+    default: return false;
+    }
+}
+
+static bool parse_options(struct queue_command *command, int argc, char **argv, int *rest)
+{
+    const char *value;
+    int option;
+
+    options_begin();
+    while ((option = options_next(&table, argc, argv, &value, rest)) != OPTIONS_END)
+        if (option == OPTIONS_REFUSED || !take_option(command, option, value))
+            return false;
+    return true;
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+/* Anew for each message, so that a long list needs little memory. */
+static void begin_page(struct queue_command *command)
+{
+    struct clock clock = clock_system();
+
+    arena_clear(&command->arena);
+    arena_init(&command->arena, ARENA_BYTES);
+    command->page = (struct queue_page){ .arena = &command->arena,
+                                         .now_s = clock.wall_s(&clock),
+                                         .with_utf8 = command->style.with_utf8 };
+    page_init(&command->page.page, &command->out, command->style.columns,
+              command->style.with_colour);
+}
+
+static bool end_page(struct queue_command *command)
+{
+    bool is_written = !command->page.page.has_failed && !command->arena.exhausted &&
+                      fwrite(command->out.data, 1, command->out.len, stdout) == command->out.len;
+
+    buffer_clear(&command->out);
+    return is_written && fflush(stdout) == 0;
+}
+
+static json_t *json_of(const struct queue_message *message)
+{
+    json_t *json = control_json_of_envelope(&message->envelope), *recipients = json_array();
+    bool is_whole = json != NULL && recipients != NULL;
+
+    for (size_t i = 0; is_whole && i < message->recipient_count; i++)
+        is_whole = json_array_append_new(recipients,
+                                         control_json_of_recipient(&message->recipients[i])) == 0;
+    is_whole = is_whole && json_object_set(json, "recipients", recipients) == 0;
+    json_decref(recipients);
+    if (is_whole)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+static bool print_json(const struct queue_message *message)
+{
+    json_t *json = json_of(message);
+    bool is_written = json != NULL && json_dumpf(json, stdout, JSON_COMPACT) == 0;
+
+    json_decref(json);
+    return is_written && putchar('\n') != EOF;
+}
+
+static int fail(enum control_status status, const struct error *err)
+{
+    failure("queue", err->text);
+    return status == CONTROL_ABSENT ? EXIT_FINDINGS : EXIT_COULD_NOT_TELL;
+}
+
+/* ---- list --------------------------------------------------------------------------------- */
+
+static bool print_entry(void *owner, const struct queue_message *message)
+{
+    struct queue_command *command = owner;
+    bool is_first = command->sum.messages == 0;
+
+    queue_page_count(&command->sum, message);
+    if (command->as_json)
+        return print_json(message);
+    begin_page(command);
+    if (is_first)
+        queue_page_heading(&command->page);
+    queue_page_entry(&command->page, message);
+    return end_page(command);
+}
+
+static int print_sum(struct queue_command *command, const char *target)
+{
+    bool is_filtered = target != NULL || command->request.by_state;
+
+    if (command->sum.messages == 0 && !command->as_json)
+        puts(is_filtered ? "Nothing in the queue is like that." : "The queue is empty.");
+    if (command->sum.messages == 0)
+        return is_filtered ? EXIT_FINDINGS : EXIT_HEALTHY;
+    if (command->as_json)
+        return EXIT_HEALTHY;
+    begin_page(command);
+    queue_page_sum(&command->page, &command->sum);
+    return end_page(command) ? EXIT_HEALTHY : EXIT_COULD_NOT_TELL;
+}
+
+/* Trouble that whoever looks at the queue wants to know of. */
+static void print_trouble(struct queue_command *command)
+{
+    struct queue_stats stats;
+    struct error err;
+
+    if (command->as_json || control_client_stats(command->client, &stats, &err) != CONTROL_OK ||
+        stats.failures == 0)
+        return;
+    begin_page(command);
+    page_item(&command->page.page, 0, "trouble", 9, PAGE_RED,
+              arena_format(&command->arena, "%lld commits have failed; the last: %s",
+                           (long long)stats.failures,
+                           queue_page_text(&command->page, span_of(stats.last_failure))));
+    if (!end_page(command))
+        failure("queue", "writing failed");
+}
+
+static int run_list(struct queue_command *command, int count, char **targets)
+{
+    const char *target = count == 0 ? NULL : targets[0];
+    enum control_status status;
+    struct error err = { 0 };
+    int printed;
+
+    if (count > 1)
+        return usage_error("queue", "list takes one ID or @DOMAIN");
+    if (target != NULL && !queue_access_parse(target, true, &command->request.selection))
+        return usage_error("queue", "\"%s\" is no ID of a message and no @DOMAIN", target);
+    command->request.kind = CONTROL_LIST;
+    status = control_client_list(command->client, &command->request, print_entry, command, &err);
+    if (status != CONTROL_OK)
+        return fail(status, &err);
+    printed = print_sum(command, target);
+    print_trouble(command);
+    return printed;
+}
+
+/* ---- show --------------------------------------------------------------------------------- */
+
+static bool print_message(void *owner, const struct queue_message *message)
+{
+    struct queue_command *command = owner;
+
+    command->sum.messages++;
+    if (command->as_json)
+        return print_json(message);
+    begin_page(command);
+    queue_page_message(&command->page, message);
+    page_end_line(&command->page.page);
+    return end_page(command);
+}
+
+/* Lines as they are, made safe to show. */
+static bool print_lines(struct queue_command *command, struct span text)
+{
+    begin_page(command);
+    while (text.len > 0) {
+        struct span line = span_take_until(&text, '\n');
+
+        if (line.len > 0 && line.data[line.len - 1] == '\r')
+            line.len--;
+        if (command->arena.used > ARENA_BYTES / 2) {
+            if (!end_page(command))
+                return false;
+            begin_page(command);
+        }
+        page_put(&command->page.page, PAGE_PLAIN, "    ");
+        for (size_t tab; (tab = span_find(line, '\t')) < line.len;
+             span_take_front(&line, tab + 1)) {
+            page_put(&command->page.page, PAGE_PLAIN,
+                     queue_page_text(&command->page, span_part(line, 0, tab)));
+            page_put(&command->page.page, PAGE_PLAIN, "    ");
+        }
+        page_put(&command->page.page, PAGE_PLAIN, queue_page_text(&command->page, line));
+        page_end_line(&command->page.page);
+    }
+    return end_page(command);
+}
+
+/* Parts until the header is whole, or all of them. */
+static enum control_status read_content(struct queue_command *command, int64_t id,
+                                        struct buffer *content, struct error *err)
+{
+    enum control_status status = CONTROL_OK;
+
+    for (int64_t part = 0; status == CONTROL_OK; part++) {
+        if (part > 0 && !command->with_body && smtp_header_len(buffer_span(content)) < content->len)
+            return CONTROL_OK;
+        status = control_client_read(command->client, id, part, content, err);
+        if (status == CONTROL_ABSENT && part > 0)
+            return CONTROL_OK;
+    }
+    return status;
+}
+
+static int print_content(struct queue_command *command, int64_t id)
+{
+    AUTO(buffer_clear) struct buffer content;
+    struct error err = { 0 };
+    enum control_status status;
+    struct span text;
+
+    buffer_init(&content, BODY_BYTES);
+    status = read_content(command, id, &content, &err);
+    if (status != CONTROL_OK)
+        return fail(status, &err);
+    text = buffer_span(&content);
+    if (!command->with_body)
+        text.len = smtp_header_len(text);
+    return print_lines(command, text) ? EXIT_HEALTHY : EXIT_COULD_NOT_TELL;
+}
+
+static int show_one(struct queue_command *command, const char *target)
+{
+    struct control_request request = { .kind = CONTROL_LIST };
+    enum control_status status;
+    struct error err = { 0 };
+
+    if (!queue_access_parse(target, false, &request.selection) || request.selection.id == 0)
+        return usage_error("queue", "\"%s\" is no ID of a message", target);
+    command->sum.messages = 0;
+    status = control_client_list(command->client, &request, print_message, command, &err);
+    if (status != CONTROL_OK)
+        return fail(status, &err);
+    if (command->sum.messages == 0) {
+        fprintf(
+            stderr,
+            "postern queue: %s is not in the queue; postern track --id %s knows what became of it\n",
+            target, target);
+        return EXIT_FINDINGS;
+    }
+    return command->as_json ? EXIT_HEALTHY : print_content(command, request.selection.id);
+}
+
+static int run_show(struct queue_command *command, int count, char **targets)
+{
+    int worst = EXIT_HEALTHY;
+
+    if (count == 0)
+        return usage_error("queue", "show which message? Give its ID");
+    for (int i = 0; i < count; i++) {
+        int status = show_one(command, targets[i]);
+
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
+/* ---- change ------------------------------------------------------------------------------- */
+
+static int change_one(struct queue_command *command, enum queue_change_kind kind,
+                      const char *target)
+{
+    static const char *const done[] = { [QUEUE_HOLD] = "held",
+                                        [QUEUE_RELEASE] = "released",
+                                        [QUEUE_RETRY] = "due now",
+                                        [QUEUE_DELETE] = "deleted" };
+    struct control_request request = { .kind = CONTROL_CHANGE, .change = kind };
+    enum control_status status;
+    struct error err = { 0 };
+    int64_t changed = 0;
+
+    if (!queue_access_parse(target, true, &request.selection))
+        return usage_error("queue", "\"%s\" is no ID of a message, no @DOMAIN, and not all",
+                           target);
+    status = control_client_change(command->client, &request, &changed, &err);
+    if (status != CONTROL_OK)
+        return fail(status, &err);
+    if (command->as_json)
+        printf("{\"target\":\"%s\",\"recipients\":%lld}\n", target, (long long)changed);
+    else if (changed > 0)
+        printf("%s: %lld recipient%s %s\n", target, (long long)changed, changed == 1 ? "" : "s",
+               done[kind]);
+    else
+        fprintf(stderr, "postern queue: %s: there is nothing to %s\n", target,
+                control_change_name(kind));
+    return changed > 0 ? EXIT_HEALTHY : EXIT_FINDINGS;
+}
+
+static int run_change(struct queue_command *command, enum queue_change_kind kind, int count,
+                      char **targets)
+{
+    int worst = EXIT_HEALTHY;
+
+    if (count == 0)
+        return usage_error("queue", "%s what? Give an ID, @DOMAIN, or all",
+                           control_change_name(kind));
+    for (int i = 0; i < count; i++) {
+        int status = change_one(command, kind, targets[i]);
+
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------- */
+
+static int run_verb(struct queue_command *command, const char *verb, int count, char **targets)
+{
+    struct error err = { 0 };
+    enum control_status status = queue_access_open(&command->access, &command->client, &err);
+
+    if (status != CONTROL_OK)
+        return fail(status, &err);
+    if (strcmp(verb, "list") == 0)
+        return run_list(command, count, targets);
+    if (strcmp(verb, "show") == 0)
+        return run_show(command, count, targets);
+    for (int kind = QUEUE_HOLD; kind <= QUEUE_DELETE; kind++)
+        if (strcmp(verb, control_change_name((enum queue_change_kind)kind)) == 0)
+            return run_change(command, (enum queue_change_kind)kind, count, targets);
+    return EXIT_USAGE;
+}
+
+static bool is_verb(const char *text)
+{
+    static const char *const verbs[] = { "list", "show", "retry", "hold", "release", "delete" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (strcmp(verbs[i], text) == 0)
+            return true;
+    return false;
+}
+
+static int run(struct queue_command *command, int count, char **words)
+{
+    struct error err = { 0 };
+
+    if (count == 0)
+        return usage_error("queue", "list, show, retry, hold, release or delete?");
+    if (!is_verb(words[0]))
+        return usage_error(
+            "queue", "there is no \"%s\"; there are list, show, retry, hold, release and delete",
+            words[0]);
+    if (!queue_access_load(&command->access, command->settings_file, &err))
+        return failure("queue", err.text);
+    return run_verb(command, words[0], count - 1, words + 1);
+}
+
+int cmd_queue(int argc, char **argv)
+{
+    struct queue_command command = { .style = terminal_style(false) };
+    int rest, status = EXIT_USAGE;
+
+    buffer_init(&command.out, PAGE_BYTES);
+    arena_init(&command.arena, ARENA_BYTES);
+    if (parse_options(&command, argc, argv, &rest)) {
+        if (command.wants_help)
+            print_help();
+        status = command.wants_help ? EXIT_HEALTHY : run(&command, argc - rest, argv + rest);
+    }
+    control_client_close(&command.client);
+    queue_access_clear(&command.access);
+    buffer_clear(&command.out);
+    arena_clear(&command.arena);
+    return status;
+}

@@ -1,0 +1,37 @@
+/* cli/queue_page.h - a message of the queue for people: who, how far, when again, and why. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "diagnose/page.h"
+#include "diagnose/report.h"
+#include "queue/store.h"
+
+struct queue_page {
+    struct page page;
+    struct arena *arena; /* for the texts of one call; the caller clears it */
+    int64_t now_s;
+    bool with_utf8;
+};
+
+/* Counted over a list. */
+struct queue_page_sum {
+    int64_t messages, bytes, recipients[QUEUE_STATES];
+};
+
+/* The line above a list. */
+void queue_page_heading(struct queue_page *page);
+/* A message in a list: a line for it, and some for each recipient that is not done. */
+void queue_page_entry(struct queue_page *page, const struct queue_message *message);
+/* All that is known of one. */
+void queue_page_message(struct queue_page *page, const struct queue_message *message);
+/* The line below a list. */
+void queue_page_sum(struct queue_page *page, const struct queue_page_sum *sum);
+
+void queue_page_count(struct queue_page_sum *sum, const struct queue_message *message);
+
+/* Bytes of anybody, safe to show. */
+const char *queue_page_text(struct queue_page *page, struct span text);
+/* "192.0.2.1, HELO mx.example.org, over TLSv1.3 (TLS_AES_256_GCM_SHA384)", "user alice of this host". */
+const char *queue_page_origin(struct queue_page *page, const struct queue_origin *origin);

@@ -1,0 +1,263 @@
+#include "cli/story_page.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "cli/queue_access.h"
+#include "diagnose/catalogue.h"
+#include "gateway/control_json.h"
+#include "queue/id.h"
+
+enum { INDENT = 2, HANG = 24, NAMED_MOST = 5 };
+
+/* ---- words -------------------------------------------------------------------------------- */
+
+/* The end of a recipient, or where it stands. */
+enum fate { OPEN, DELIVERED, GIVEN_UP, DELETED };
+
+static enum fate fate_of(enum tracking_kind kind)
+{
+    switch (kind) {
+    case TRACKING_DONE: return DELIVERED;
+    case TRACKING_BOUNCED: return GIVEN_UP;
+    case TRACKING_DELETED: return DELETED;
+    case TRACKING_ACCEPTED:
+    case TRACKING_DEFERRED:
+    case TRACKING_HELD:
+    case TRACKING_RELEASED:
+    case TRACKING_RETRIED:
+    case TRACKING_NOTED: return OPEN;
+    }
+    return OPEN;
+}
+
+static const char *phrase_of(enum tracking_kind kind)
+{
+    switch (kind) {
+    case TRACKING_ACCEPTED: return "accepted for";
+    case TRACKING_DONE: return "delivered to";
+    case TRACKING_DEFERRED: return "put off:";
+    case TRACKING_BOUNCED: return "given up:";
+    case TRACKING_HELD: return "held:";
+    case TRACKING_RELEASED: return "released:";
+    case TRACKING_RETRIED: return "to be tried at once:";
+    case TRACKING_DELETED: return "deleted:";
+    case TRACKING_NOTED: return "noted:";
+    }
+    return "";
+}
+
+static enum page_colour colour_of(enum tracking_kind kind)
+{
+    enum fate fate = fate_of(kind);
+
+    if (fate == DELIVERED)
+        return PAGE_GREEN;
+    if (fate == GIVEN_UP || fate == DELETED)
+        return PAGE_RED;
+    return kind == TRACKING_DEFERRED || kind == TRACKING_HELD ? PAGE_YELLOW : PAGE_PLAIN;
+}
+
+static const char *format_seconds(struct arena *arena, int64_t milliseconds)
+{
+    return arena_format(arena, "%lld.%lld s", (long long)(milliseconds / 1000),
+                        (long long)(milliseconds % 1000 / 100));
+}
+
+/* Where to, over what, how long: a relay with an address in brackets is over the network, and there
+ * no TLS is worth a word. */
+static const char *format_way(struct queue_page *page, const struct queue_attempt *attempt)
+{
+    const char *relay = queue_page_text(page, attempt->relay);
+    const char *tls = queue_page_text(page, attempt->tls);
+    bool is_remote = strchr(relay, '[') != NULL;
+
+    if (relay[0] == '\0')
+        return "";
+    return arena_format(page->arena, "by %s%s%s, %s", relay,
+                        tls[0] != '\0' || is_remote ? ", " : "",
+                        tls[0] == '\0' && is_remote ? "in clear" : tls,
+                        format_seconds(page->arena, attempt->milliseconds));
+}
+
+static const char *format_outcome(struct queue_page *page, const struct queue_attempt *attempt)
+{
+    const char *code = queue_page_text(page, attempt->code);
+    const char *reply = queue_page_text(page, attempt->reply);
+
+    return arena_format(page->arena, "%s%s%s", code, code[0] != '\0' && reply[0] != '\0' ? " " : "",
+                        reply);
+}
+
+/* What the finding says in one line, and where there is more. */
+static const char *format_finding(struct queue_page *page, struct span finding)
+{
+    const char *code = queue_page_text(page, finding);
+    const struct catalogue_row *row = catalogue_find(code);
+
+    if (row == NULL)
+        return code;
+    return arena_format(page->arena, "%s: %s (postern explain %s)", code, row->title, code);
+}
+
+static void put_line(struct queue_page *page, const char *text)
+{
+    if (text[0] != '\0')
+        page_paragraph(&page->page, HANG, PAGE_PLAIN, text);
+}
+
+static void put_attempt(struct queue_page *page, const struct queue_attempt *attempt)
+{
+    put_line(page, format_way(page, attempt));
+    put_line(page, format_outcome(page, attempt));
+    put_line(page, format_finding(page, attempt->finding));
+}
+
+/* ---- a message ---------------------------------------------------------------------------- */
+
+static const char *format_recipients(struct queue_page *page, const struct tracking_story *story)
+{
+    const char *names = "", *separator = "";
+    size_t count = 0;
+
+    for (size_t i = 0; i < story->event_count; i++) {
+        if (story->events[i].kind != TRACKING_ACCEPTED || ++count > NAMED_MOST)
+            continue;
+        names = arena_format(page->arena, "%s%s%s", names, separator,
+                             queue_page_text(page, story->events[i].recipient));
+        separator = ", ";
+    }
+    if (count > NAMED_MOST)
+        return arena_format(page->arena, "for %s and %zu more", names, count - NAMED_MOST);
+    return count == 0 ? "" : arena_format(page->arena, "for %s", names);
+}
+
+static void put_acceptance(struct queue_page *page, const struct tracking_story *story)
+{
+    const struct queue_envelope *envelope = &story->envelope;
+
+    if (envelope->received_at_s == 0) {
+        page_paragraph(&page->page, INDENT, PAGE_PLAIN,
+                       "how it was accepted is older than what tracking still has");
+        return;
+    }
+    page_item(
+        &page->page, INDENT, text_time(page->arena, envelope->received_at_s), HANG, PAGE_PLAIN,
+        arena_format(page->arena, "accepted from %s", queue_page_origin(page, &envelope->origin)));
+    put_line(page, format_recipients(page, story));
+}
+
+static void put_event(struct queue_page *page, const struct tracking_event *event)
+{
+    page_item(&page->page, INDENT, text_time(page->arena, event->attempt.at_s), HANG,
+              colour_of(event->kind),
+              arena_format(page->arena, "%s %s", phrase_of(event->kind),
+                           queue_page_text(page, event->recipient)));
+    put_attempt(page, &event->attempt);
+}
+
+/* The events of one recipient may be any number; its last one counts. */
+static bool is_last_of_its_recipient(const struct tracking_story *story, size_t index)
+{
+    for (size_t i = index + 1; i < story->event_count; i++)
+        if (span_equal(story->events[i].recipient, story->events[index].recipient))
+            return false;
+    return true;
+}
+
+static void put_end(struct queue_page *page, const struct tracking_story *story)
+{
+    static const char *const words[] = { [OPEN] = "still in the queue",
+                                         [DELIVERED] = "delivered",
+                                         [GIVEN_UP] = "given up",
+                                         [DELETED] = "deleted" };
+    size_t counts[ARRAY_SIZE(words)] = { 0 };
+    const char *text = "", *separator = "";
+
+    for (size_t i = 0; i < story->event_count; i++)
+        if (is_last_of_its_recipient(story, i))
+            counts[fate_of(story->events[i].kind)]++;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        if (counts[i] == 0)
+            continue;
+        text = arena_format(page->arena, "%s%s%zu %s", text, separator, counts[i], words[i]);
+        separator = ", ";
+    }
+    page_item(&page->page, INDENT, counts[OPEN] == 0 ? "end" : "now", HANG, PAGE_BOLD, text);
+}
+
+void story_page_message(struct queue_page *page, const struct tracking_story *story)
+{
+    const struct queue_envelope *envelope = &story->envelope;
+    const char *sender = envelope->sender.len == 0 ? "<>" : queue_page_text(page, envelope->sender);
+    char id[QUEUE_ID_TEXT + 1];
+
+    queue_id_format(envelope->id, id);
+    page_item(&page->page, 0, id, 15, PAGE_BOLD,
+              envelope->received_at_s == 0
+                  ? ""
+                  : arena_format(page->arena, "from %s, %s", sender,
+                                 queue_access_size(page->arena, envelope->size_bytes)));
+    if (envelope->message_id.len > 0)
+        page_paragraph(&page->page, INDENT, PAGE_PLAIN,
+                       arena_format(page->arena, "Message-ID %s",
+                                    queue_page_text(page, envelope->message_id)));
+    put_acceptance(page, story);
+    for (size_t i = 0; i < story->event_count; i++)
+        if (story->events[i].kind != TRACKING_ACCEPTED)
+            put_event(page, &story->events[i]);
+    put_end(page, story);
+}
+
+void story_page_note(struct queue_page *page, const struct tracking_story *story)
+{
+    const struct queue_attempt *attempt = &story->events[0].attempt;
+
+    page_item(&page->page, 0, text_time(page->arena, attempt->at_s), HANG - INDENT, PAGE_BOLD,
+              queue_page_origin(page, &story->envelope.origin));
+    put_attempt(page, attempt);
+}
+
+/* ---- for machines ------------------------------------------------------------------------- */
+
+static bool set_text(json_t *json, const char *key, struct span text)
+{
+    json_t *value = text.len == 0 ? NULL : control_json_of_text(text);
+
+    return text.len == 0 || (value != NULL && json_object_set_new(json, key, value) == 0);
+}
+
+static json_t *json_of_event(const struct tracking_event *event)
+{
+    const struct queue_attempt *attempt = &event->attempt;
+    json_t *json = json_pack("{s:s, s:I}", "event", tracking_kind_name(event->kind), "at",
+                             (json_int_t)attempt->at_s);
+    bool is_whole = json != NULL && set_text(json, "recipient", event->recipient) &&
+                    set_text(json, "relay", attempt->relay) &&
+                    set_text(json, "tls", attempt->tls) && set_text(json, "code", attempt->code) &&
+                    set_text(json, "reply", attempt->reply) &&
+                    set_text(json, "finding", attempt->finding);
+
+    if (is_whole && attempt->milliseconds > 0)
+        is_whole = json_object_set_new(json, "milliseconds",
+                                       json_integer((json_int_t)attempt->milliseconds)) == 0;
+    if (is_whole)
+        return json;
+    json_decref(json);
+    return NULL;
+}
+
+json_t *story_page_json(const struct tracking_story *story)
+{
+    json_t *json = control_json_of_envelope(&story->envelope), *events = json_array();
+    bool is_whole = json != NULL && events != NULL;
+
+    for (size_t i = 0; is_whole && i < story->event_count; i++)
+        is_whole = json_array_append_new(events, json_of_event(&story->events[i])) == 0;
+    is_whole = is_whole && json_object_set(json, "events", events) == 0;
+    json_decref(events);
+    if (is_whole)
+        return json;
+    json_decref(json);
+    return NULL;
+}

@@ -1,0 +1,436 @@
+#!/usr/bin/python3
+"""`postern send`, `queue` and `track`, while the gateway runs and while it does not.
+
+usage: control_test.py POSTERN
+"""
+
+import email
+import email.message
+import email.policy
+import json
+import os
+import pathlib
+import re
+import shutil
+import smtplib
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from gateway import LOCAL, REMOTE, Gateway, Listener, wait_for  # noqa: E402
+
+POSTERN = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "postern"
+UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = 0, 64, 65, 67, 69, 75, 78
+HOST = "mx.example.org"
+
+
+class House:
+    """A state folder without a gateway."""
+
+    def __init__(self, folder, more=""):
+        self.folder = pathlib.Path(folder)
+        self.settings = self.folder / "postern.conf"
+        self.state = self.folder / "state"
+        self.state.mkdir(mode=0o711)
+        self.settings.write_text(f'hostname = "{HOST}"\nstate_dir = "{self.state}"\n{more}\n')
+        os.chmod(folder, 0o755)
+
+    def run(self, *words, stdin=b"", **options):
+        return subprocess.run([POSTERN, words[0], "-c", str(self.settings), *words[1:]], input=stdin, env=UTF8,
+                              capture_output=True, timeout=60, check=False, **options)
+
+    def send(self, *words, stdin=b"Subject: x\n\nHello.\n", **options):
+        return self.run("send", *words, stdin=stdin, **options)
+
+    def list(self, *words):
+        done = self.run("queue", "list", "--json", *words)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def content(self, message_id):
+        """A message as it lies in the queue."""
+        done = self.run("queue", "show", "--body", message_id)
+        head, _, lines = done.stdout.decode().partition("\n\n")
+        assert done.returncode == 0, done.stderr
+        return head, "".join(line[4:] + "\n" for line in lines.splitlines())
+
+
+class WithoutGateway(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="postern-control-")
+        self.house = House(self.folder.name)
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def check(self, done, status=0):
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+
+    def one(self, *words, **options):
+        """Sends, and gives what lies in the queue then: one message."""
+        self.check(self.house.send(*words, **options))
+        messages = self.house.list()
+        self.assertEqual(len(messages), 1)
+        return messages[0]
+
+    def recipients(self, message):
+        return [recipient["address"] for recipient in message["recipients"]]
+
+    # --- send ---
+
+    def test_a_message_goes_to_those_who_are_named(self):
+        message = self.one("ann@a.example", "Bob <bob@b.example>, root")
+        self.assertEqual(self.recipients(message), ["ann@a.example", "bob@b.example", f"root@{HOST}"])
+        self.assertEqual({recipient["state"] for recipient in message["recipients"]}, {"waiting"})
+        self.assertIn("user", message["origin"])
+
+    def test_a_message_is_completed_and_its_lines_end_in_crlf(self):
+        message = self.one("-f", "me@c.example", "-F", "Me, myself", "ann@a.example", stdin=b"Subject: x\n\na\rb\r\nc")
+        _, text = self.house.content(message["id"])
+        parsed = email.message_from_bytes(text.encode(), policy=email.policy.default)
+        self.assertEqual(parsed["from"], '"Me, myself" <me@c.example>')
+        self.assertIsNotNone(parsed["date"].datetime)
+        self.assertEqual(parsed["message-id"], message["message_id"])
+        self.assertTrue(parsed["received"].startswith(f"by {HOST} (from user "))
+        self.assertIn("for <ann@a.example>;", parsed["received"])
+        self.assertEqual(parsed.get_content(), "a b\nc\n")
+        self.assertEqual(message["sender"], "me@c.example")
+
+    def test_with_t_recipients_are_those_of_the_header_and_bcc_is_gone(self):
+        message = self.one("-t", "extra@e.example", stdin=b"To: Team: ann@a.example,\n (x) \"B, b\" <bob@b.example>;\n"
+                           b"Cc: ann@a.example\nBcc: secret@s.example\nSubject: x\n\nBcc: stays\n")
+        self.assertEqual(sorted(self.recipients(message)),
+                         ["ann@a.example", "bob@b.example", "extra@e.example", "secret@s.example"])
+        _, text = self.house.content(message["id"])
+        self.assertNotIn("secret", text)
+        self.assertIn("Bcc: stays", text)
+
+    def test_a_dot_ends_the_message_unless_told_not_to(self):
+        self.check(self.house.send("a@a.example", stdin=b"\none\n.\ntwo\n"))
+        self.check(self.house.send("-i", "b@a.example", stdin=b"\none\n.\ntwo\n"))
+        self.check(self.house.send("-oi", "c@a.example", stdin=b"\none\n.\ntwo\n"))
+        texts = {self.recipients(message)[0]: self.house.content(message["id"])[1] for message in self.house.list()}
+        self.assertNotIn("two", texts["a@a.example"])
+        self.assertIn("\n.\ntwo\n", texts["b@a.example"])
+        self.assertIn("\n.\ntwo\n", texts["c@a.example"])
+
+    def test_what_a_report_needs_is_kept(self):
+        message = self.one("-N", "success,delay", "-R", "hdrs", "-V", "order 7+1=8", "-B", "8BITMIME", "ann@a.example")
+        self.assertEqual(message["recipients"][0]["notify"], 10)
+        self.assertEqual((message["return"], message["envid"]), ("headers", "order+207+2B1+3D8"))
+        self.assertTrue(message["eight_bit"])
+        shown = self.house.run("queue", "show", message["id"]).stdout.decode()
+        self.assertIn("reports: success delay", shown)
+
+    def test_octets_beyond_ascii_are_noticed(self):
+        message = self.one("jürgen@a.example", stdin="Subject: grün\n\ngrün\n".encode())
+        self.assertTrue(message["eight_bit"] and message["smtputf8"])
+        self.assertEqual(self.recipients(message), ["jürgen@a.example"])
+
+    def test_nobody_may_be_the_sender(self):
+        self.check(self.house.send("-f", "<>", "a@a.example"))
+        self.check(self.house.send("-f", "", "a@a.example"))
+        self.assertEqual([message["sender"] for message in self.house.list()], ["", ""])
+
+    def test_each_mistake_has_its_exit_status(self):
+        for status, words, stdin in (
+                (EX_USAGE, [], b"\nx\n"),
+                (EX_USAGE, ["-t"], b"Subject: x\n\nx\n"),
+                (EX_USAGE, ["--wrong"], b""),
+                (EX_USAGE, ["-N", "perhaps", "a@a.example"], b""),
+                (EX_USAGE, ["-bs"], b""),
+                (EX_USAGE, ["-f", "a@a.example, b@b.example", "a@a.example"], b""),
+                (EX_USAGE, ["a@a.example", "-f", "b@b.example"], b""),
+                (EX_NOUSER, ["a@a.example", "two words"], b""),
+                (EX_NOUSER, ["a@-.example"], b""),
+                (EX_DATAERR, ["a@a.example"], b"\na\0b\n"),
+                (EX_DATAERR, ["-t"], b"To: a@a.example b@b.example\n\n"),
+                (EX_DATAERR, ["a@a.example"], b"Received: x\n" * 100 + b"\n"),
+        ):
+            with self.subTest(words=words, status=status):
+                done = self.house.send(*words, stdin=stdin)
+                self.check(done, status)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertTrue(done.stderr.startswith(b"postern send: "))
+        self.assertEqual(self.house.list(), [])
+
+    def test_a_message_that_is_too_large_is_refused(self):
+        self.house.settings.write_text(self.house.settings.read_text() + "limits { message_size = 100K }\n")
+        self.check(self.house.send("a@a.example", stdin=b"\n" + b"x" * 98 * 1024))
+        self.check(self.house.send("a@a.example", stdin=b"\n" + b"x" * 101 * 1024), EX_UNAVAILABLE)
+        self.assertEqual(len(self.house.list()), 1)
+
+    def test_settings_that_cannot_be_read_have_an_exit_status_too(self):
+        self.house.settings.write_text("hostnme = 7\n")
+        done = self.house.send("a@a.example")
+        self.check(done, EX_CONFIG)
+        self.assertIn(b"postern.conf:1:", done.stderr)
+        self.house.settings.unlink()
+        self.check(self.house.send("a@a.example"), EX_CONFIG)
+
+    def test_a_queue_that_is_not_there_is_not_made(self):
+        shutil.rmtree(self.house.state)
+        self.check(self.house.send("a@a.example"), EX_TEMPFAIL)
+        self.check(self.house.run("queue", "list"), 3)
+        self.assertFalse(self.house.state.exists())
+
+    def test_it_is_sendmail_when_it_is_called_so(self):
+        for name in ("sendmail", "mailq", "newaliases"):
+            os.symlink(POSTERN, self.house.folder / name)
+        sendmail = str(self.house.folder / "sendmail")
+        done = subprocess.run([sendmail, "-C", self.house.settings, "-oem", "-oi", "-bm", "-f", "me@c.example", "--",
+                               "ann@a.example"], input=b"Subject: x\n\n.\n", capture_output=True, timeout=60)
+        self.check(done)
+        listed = subprocess.run([sendmail, "-bp", "-C", self.house.settings], capture_output=True, timeout=60)
+        self.check(listed)
+        self.assertIn(b"ann@a.example", listed.stdout)
+        self.check(subprocess.run([sendmail, "-bi"], capture_output=True, timeout=60))
+        self.check(subprocess.run([self.house.folder / "newaliases"], capture_output=True, timeout=60))
+        done = subprocess.run([sendmail, "-C", self.house.settings], input=b"", capture_output=True, timeout=60)
+        self.check(done, EX_USAGE)
+        self.assertTrue(done.stderr.startswith(b"sendmail: "))
+
+    def test_what_programs_write_arrives_as_they_meant_it(self):
+        """Python's email writes CRLF or LF, with an attachment and words beyond ASCII."""
+        meant = email.message.EmailMessage()
+        meant["From"], meant["To"], meant["Subject"] = "Ünal <u@c.example>", "Ann <ann@a.example>", "grün" * 30
+        meant.set_content("Grüße\n.\n\nFrom here on\n")
+        meant.add_attachment(bytes(range(256)) * 40, maintype="application", subtype="octet-stream", filename="all")
+        for policy in (email.policy.SMTP, email.policy.default):
+            with self.subTest(policy=policy):
+                self.check(self.house.send("-t", "-i", stdin=meant.as_bytes(policy=policy)))
+                message = self.house.list()[-1]
+                _, text = self.house.content(message["id"])
+                parsed = email.message_from_bytes(text.encode(), policy=email.policy.default)
+                self.assertEqual(parsed["subject"], meant["subject"])
+                self.assertEqual(parsed.get_body().get_content(), meant.get_body().get_content())
+                self.assertEqual(next(parsed.iter_attachments()).get_content(), bytes(range(256)) * 40)
+
+    def test_many_may_send_at_once(self):
+        children = [subprocess.Popen([POSTERN, "send", "-c", self.house.settings, f"a{number}@a.example"],
+                                     stdin=subprocess.PIPE) for number in range(12)]
+        for child in children:
+            child.stdin.write(b"Subject: x\n\nHello.\n")
+            child.stdin.close()
+        self.assertEqual([child.wait(60) for child in children], [0] * 12)
+        self.assertEqual(len(self.house.list()), 12)
+
+    # --- who may ---
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_others_must_wait_for_a_gateway(self):
+        done = self.house.send("a@a.example", user=65534, group=65534, extra_groups=[])
+        self.check(done, EX_TEMPFAIL)
+        self.assertIn(b"no gateway runs", done.stderr)
+        self.check(self.house.run("queue", "list", user=65534, group=65534, extra_groups=[]), 3)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_root_leaves_no_file_that_the_owner_cannot_open(self):
+        os.chown(self.house.state, 65534, 65534)
+        self.check(self.house.send("a@a.example"))
+        self.check(self.house.run("queue", "list"))
+        files = [path for path in self.house.state.rglob("*")]
+        self.assertIn(self.house.state / "queue.db", files)
+        self.assertEqual({path.stat().st_uid for path in files}, {65534})
+        self.assertEqual({path.stat().st_mode & 0o077 for path in files}, {0})
+        self.assertEqual(self.house.list()[0]["origin"]["user"], "root")
+
+    # --- queue ---
+
+    def test_an_empty_queue_says_so(self):
+        done = self.house.run("queue", "list")
+        self.check(done)
+        self.assertEqual(done.stdout, b"The queue is empty.\n")
+        self.assertEqual(self.house.run("queue", "list", "--json").stdout, b"")
+
+    def test_the_list_fits_eighty_columns_and_sums_up(self):
+        self.check(self.house.send("-f", "a" * 60 + "@" + "b" * 60 + ".example", "c" * 60 + "@" + "d" * 60 + ".example",
+                                   "bob@b.example"))
+        done = self.house.run("queue", "list")
+        self.check(done)
+        text = done.stdout.decode()
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        self.assertIn("waiting   bob@b.example\n", text)
+        self.assertRegex(text, r"\n1 message, \d+ bytes; 2 recipients: 2 waiting\n$")
+
+    def test_what_is_chosen_is_held_released_retried_and_deleted(self):
+        self.check(self.house.send("ann@a.example", "bob@B.example"))
+        self.check(self.house.send("carol@b.example"))
+        first = self.house.list()[0]["id"]
+
+        def states():
+            return [[one["state"] for one in message["recipients"]] for message in self.house.list()]
+
+        self.check(self.house.run("queue", "hold", "@b.EXAMPLE"))
+        self.assertEqual(states(), [["waiting", "held"], ["held"]])
+        self.assertEqual(len(self.house.list("--state", "waiting")), 1)
+        self.check(self.house.run("queue", "hold", "@b.example"), 1)
+        self.check(self.house.run("queue", "release", first))
+        self.assertEqual(states(), [["waiting", "waiting"], ["held"]])
+        done = self.house.run("queue", "retry", "all")
+        self.check(done)
+        self.assertEqual(done.stdout, b"all: 2 recipients due now\n")
+        self.check(self.house.run("queue", "delete", "@a.example"))
+        self.assertEqual(states(), [["waiting"], ["held"]])
+        self.check(self.house.run("queue", "delete", "all"))
+        self.assertEqual(states(), [])
+        self.check(self.house.run("queue", "delete", "all"), 1)
+        self.check(self.house.run("queue", "show", first), 1)
+        self.check(self.house.run("queue", "list", "@a.example"), 1)
+
+    def test_wrong_usage_is_one_line(self):
+        for words in (["queue"], ["queue", "dance"], ["queue", "delete"], ["queue", "hold", "x"], ["queue", "show"],
+                      ["queue", "show", "@a.example"], ["queue", "list", "a", "b"], ["queue", "list", "--state", "lost"],
+                      ["track", "more"], ["track", "--since", "soon"], ["track", "--id", "x"], ["track", "--most", "0"]):
+            with self.subTest(words=words):
+                done = self.house.run(*words)
+                self.check(done, 2)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_the_body_is_shown_only_when_it_is_asked_for(self):
+        message = self.one("ann@a.example", stdin=b"Subject: seen\n\n\x1b[31mhidden\n")
+        shown = self.house.run("queue", "show", message["id"])
+        self.check(shown)
+        self.assertIn(b"Subject: seen", shown.stdout)
+        self.assertNotIn(b"hidden", shown.stdout)
+        whole = self.house.run("queue", "show", "--body", message["id"]).stdout
+        self.assertIn(b"\\x1b[31mhidden", whole)
+
+    def test_no_text_of_a_stranger_reaches_the_terminal(self):
+        self.check(self.house.send("-f", "\"\\\x7f\"@c.example", "ann@a.example"), EX_USAGE)
+        self.check(self.house.send("ann@a.example", stdin="Message-ID: <\u202e\x1b[2J@x>\n\nx\n".encode()))
+        for words in (["queue", "list"], ["queue", "show", self.house.list()[0]["id"]], ["track"]):
+            done = self.house.run(*words)
+            self.assertNotRegex(done.stdout.decode(), "[\x00-\x09\x0b-\x1f\x7f\u202e]")
+
+    # --- track ---
+
+    def test_the_story_of_a_message_is_told(self):
+        self.check(self.house.send("-f", "me@c.example", "ann@a.example", "bob@b.example",
+                                   stdin=b"Message-ID: <one@c.example>\n\nx\n"))
+        identifier = self.house.list()[0]["id"]
+        self.check(self.house.run("queue", "hold", "@a.example"))
+        self.check(self.house.run("queue", "delete", "@b.example"))
+        for words in (["--id", identifier], ["--from", "ME@c.example"], ["--to", "<ann@a.example>"],
+                      ["--message-id", "<one@c.example>"], ["--since", "1h"], []):
+            with self.subTest(words=words):
+                done = self.house.run("track", *words)
+                self.check(done)
+                text = done.stdout.decode()
+                self.assertLessEqual(max(map(len, text.splitlines())), 80)
+                self.assertIn(f"{identifier}  from me@c.example, ", text)
+                self.assertRegex(text, r"Z  accepted from user \S+ of this host\n +for ann@a.example, bob@b.example\n")
+                self.assertIn("held: ann@a.example\n", text)
+                self.assertIn("deleted: bob@b.example\n", text)
+                self.assertRegex(text, r"  now +1 still in the queue, 1 deleted\n")
+        story = json.loads(self.house.run("track", "--json", "--id", identifier).stdout)
+        self.assertEqual([event["event"] for event in story["events"]], ["accepted", "accepted", "held", "deleted"])
+        for words in (["--from", "other@c.example"], ["--since", "2030-01-01"], ["--failed"], ["--id", "0000000000001"]):
+            self.check(self.house.run("track", *words), 1)
+
+
+class WithGateway(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.gateway = Gateway(POSTERN, listeners=[Listener("may")])
+        cls.gateway.start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.__exit__(None, None, None)
+
+    def run_postern(self, *words, stdin=b"", **options):
+        return subprocess.run([POSTERN, words[0], "-c", self.gateway.settings_file, *words[1:]], input=stdin,
+                              capture_output=True, timeout=60, check=False, **options)
+
+    def check(self, done, status=0):
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+
+    def arrived(self, user):
+        """The one message in a mailbox."""
+        [path] = wait_for(f"mail for {user}", lambda: self.gateway.files(user) or None)
+        return pathlib.Path(path).read_bytes()
+
+    def told(self, *words):
+        """What track says, once it says something."""
+        def tell():
+            done = self.run_postern("track", *words)
+            return done.stdout.decode() if done.returncode == 0 else None
+
+        return wait_for("a story", tell)
+
+    def test_a_message_arrives_and_its_story_is_told(self):
+        done = self.run_postern("send", "-v", f"ann@{LOCAL}", stdin=b"Subject: hello\n\nHello.\n")
+        self.check(done)
+        identifier = re.match(rb"queued as (\w+), 1 recipient\n", done.stdout).group(1).decode()
+        self.assertIn(b"\n\nHello.\n", self.arrived("ann"))
+        def told():
+            text = self.run_postern("track", "--id", identifier).stdout.decode()
+            return text if "end " in text else None
+
+        text = wait_for("the end of the story", told)
+        self.assertIn(f"delivered to ann@{LOCAL}\n", text)
+        self.assertRegex(text, r"  end +1 delivered\n")
+        self.assertTrue(self.gateway.log("submitted", id=identifier))
+
+    def test_the_queue_answers_while_the_gateway_runs(self):
+        self.check(self.run_postern("send", f"bob@{REMOTE}", stdin=b"\nx\n"))
+
+        def deferred():
+            done = self.run_postern("queue", "list", "--json", f"@{REMOTE}", "--state", "deferred")
+            return done.stdout if done.returncode == 0 else None
+
+        wait_for("a deferred recipient", deferred)
+        text = self.run_postern("queue", "list", f"@{REMOTE}").stdout.decode()
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        self.assertRegex(text, rf"deferred  bob@{REMOTE}\n +1 attempt, again in \d+ minutes\n +4\.4\.0")
+        self.check(self.run_postern("queue", "hold", f"@{REMOTE}"))
+        self.check(self.run_postern("queue", "list", "--state", "held"))
+        self.check(self.run_postern("queue", "delete", f"@{REMOTE}"))
+        self.check(self.run_postern("queue", "list", f"@{REMOTE}"), 1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_every_user_may_send_and_no_more(self):
+        as_nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+        self.check(self.run_postern("send", f"carol@{LOCAL}", stdin=b"\nx\n", **as_nobody))
+        self.assertIn(b"(from user nobody)", self.arrived("carol"))
+        self.check(self.run_postern("queue", "list", **as_nobody), 3)
+        self.check(self.run_postern("queue", "delete", "all", **as_nobody), 3)
+
+    def test_the_story_says_over_which_tls_it_came(self):
+        for name, over in (("clear", r"in clear"), ("tls", r"over\s+TLSv1\.3\s+\(TLS_\w+\)")):
+            with smtplib.SMTP("127.0.0.1", self.gateway.port(), "client.example") as client:
+                if name == "tls":
+                    client.starttls(context=ssl._create_unverified_context())
+                client.sendmail(f"{name}@c.example", [f"dave@{LOCAL}", f"{name}@{LOCAL}"], "Subject: x\r\n\r\nx\r\n")
+            text = self.told("--from", f"{name}@c.example")
+            self.assertLessEqual(max(map(len, text.splitlines())), 80)
+            self.assertRegex(text, r"accepted from 127\.0\.0\.1, HELO client\.example,\s+" + over)
+
+    def test_a_session_that_failed_is_told_with_its_finding(self):
+        with socket.create_connection(("127.0.0.1", self.gateway.port())) as client:
+            lines = client.makefile("rb")
+            lines.readline()
+            client.sendall(b"EHLO evil.example\r\n")
+            while not lines.readline().startswith(b"250 "):
+                pass
+            client.sendall(b"STARTTLS\r\n")
+            self.assertTrue(lines.readline().startswith(b"220 "))
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            lines.read()
+        text = self.told("--failed")
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        self.assertRegex(text, r"Z  127\.0\.0\.1, HELO evil\.example, in clear\n")
+        self.assertIn("(postern explain inbound-", re.sub(r"\s+", " ", text))
+        note = json.loads(self.told("--failed", "--json").splitlines()[0])
+        self.assertTrue(note["events"][0]["finding"].startswith("inbound-"))
+        self.assertEqual(note["origin"]["helo"], "evil.example")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
