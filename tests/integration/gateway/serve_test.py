@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import gateway
@@ -20,6 +21,7 @@ from faults import pki
 from faults.peer import HOST
 
 PROGRAM = gateway.take_program()
+SESSIONS = 40
 
 
 def must(holds, what):
@@ -208,6 +210,39 @@ def a_reload_that_fails_changes_nothing():
         must(one.log("restart-needed", key="state_dir"), one.said())
 
 
+def send_some(one, how, count, taken, faults):
+    """Sessions of two messages each, one after the other."""
+    try:
+        for _ in range(count):
+            with open_client(one, how) as client:
+                for number in range(2):
+                    client.envelope("a@outside.test", f"user{number}@{gateway.LOCAL}")
+                    answer = client.data(b"Subject: load\r\n\r\n" + b"x" * 500 + b"\r\n")
+                    must(answer.code == 250, f"{answer}")
+                    taken.append(number)
+                client.quit()
+    except (AssertionError, OSError, gateway.Closed) as fault:
+        faults.append(f"{how}: {type(fault).__name__}: {fault}")
+
+
+def nobody_is_dropped_by_reloads_and_newer_certificates():
+    one = Gateway(PROGRAM, [Listener("may"), Listener("implicit")], settings="workers = 3")
+    taken, faults = [], []
+    with one:
+        senders = [threading.Thread(target=send_some, args=(one, how, SESSIONS, taken, faults))
+                   for how in ("clear", "may", "implicit", "may")]
+        for sender in senders:
+            sender.start()
+        while any(sender.is_alive() for sender in senders):
+            must(one.reload()["event"] == "reloaded", one.said())  # with certificate files of other names
+        for sender in senders:
+            sender.join()
+        must(not faults, "\n".join(faults))
+        for number in range(2):
+            one.mail(f"user{number}", taken.count(number))
+        must(len(taken) == 2 * SESSIONS * len(senders), f"{len(taken)} messages were taken")
+
+
 # --- the end ---
 
 def a_message_that_is_under_way_is_taken_before_the_end():
@@ -328,6 +363,7 @@ TESTS = [
     newer_certificate_files_are_taken_up_by_themselves,
     a_reload_is_for_those_who_come_after_it,
     a_reload_that_fails_changes_nothing,
+    nobody_is_dropped_by_reloads_and_newer_certificates,
     a_message_that_is_under_way_is_taken_before_the_end,
     a_second_signal_ends_it_at_once,
     a_second_one_on_the_same_queue_is_refused,
