@@ -537,17 +537,16 @@ static void stop_waiting(void *owner)
     loop_stop(gateway->settings.loop);
 }
 
+/* Where the start failed after they were opened, their end is waited for. */
 static void close_control(struct gateway *gateway)
 {
     if (gateway->control != NULL && !gateway->has_answered) {
-        control_drain(gateway->control, note_answered, gateway);
-        while (!gateway->has_answered)
-            loop_run(gateway->settings.loop);
+        control_drain(gateway->control, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
     }
     control_close(&gateway->control);
 }
 
-/* Where the start failed after deliveries were begun, their end is waited for. */
 static void close_delivery(struct gateway *gateway)
 {
     if (gateway->delivery != NULL && !gateway->has_delivered) {

@@ -3,9 +3,12 @@
 #include "gateway/gateway.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +45,23 @@ struct room {
     bool ran_out, has_drained;
     struct error err;
 };
+
+/* ---- threads ------------------------------------------------------------------------------ */
+
+static int threads_left = INT_MAX; /* that may be started */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+                          void *argument)
+{
+    if (threads_left-- > 0)
+        return __real_pthread_create(thread, attributes, run, argument);
+    return EAGAIN;
+}
 
 /* ---- profiles ----------------------------------------------------------------------------- */
 
@@ -417,6 +437,46 @@ static void a_second_one_is_refused_and_told_of_the_first(void **state)
     await_end(room);
 }
 
+static void a_start_that_fails_late_leaves_nothing_behind(void **state)
+{
+    struct room *room = *state;
+    struct made_profile *made = make_profile("mx.example.org", 0);
+    struct gateway_profile *profile = &made->profile;
+    char queue[300];
+
+    /* The address of a local socket is short; all else is open by then. */
+    snprintf(queue, sizeof queue, "%s/%0150d", room->folder, 0);
+    room->settings.state_dir = queue;
+    assert_false(gateway_start(&room->settings, profile, &room->gateway, &room->err));
+    assert_null(room->gateway);
+    assert_non_null(strstr(room->err.text, "/control"));
+    assert_int_equal(profile->references, 1);
+    gateway_profile_release(&profile);
+    read_log(room);
+    assert_int_equal(dial(listening_port(room)), -1);
+    room->settings.state_dir = room->queue;
+    start(room, make_profile("mx.example.org", 0));
+    drain(room);
+    await_end(room);
+}
+
+static void a_worker_that_cannot_start_ends_the_others(void **state)
+{
+    struct room *room = *state;
+    struct made_profile *made = make_profile("mx.example.org", 0);
+    struct gateway_profile *profile = &made->profile;
+
+    threads_left = 1 + WORKERS - 1; /* the queue's, and all workers but one */
+    assert_false(gateway_start(&room->settings, profile, &room->gateway, &room->err));
+    threads_left = INT_MAX;
+    assert_non_null(strstr(room->err.text, "starting a worker"));
+    assert_int_equal(profile->references, 1);
+    gateway_profile_release(&profile);
+    start(room, make_profile("mx.example.org", 0));
+    drain(room);
+    await_end(room);
+}
+
 static void newer_certificates_are_taken_up(void **state)
 {
     struct room *room = *state;
@@ -496,6 +556,8 @@ int main(void)
         IN_ROOM(what_is_no_longer_asked_for_is_closed),
         IN_ROOM(a_reload_that_cannot_listen_changes_nothing),
         IN_ROOM(a_second_one_is_refused_and_told_of_the_first),
+        IN_ROOM(a_start_that_fails_late_leaves_nothing_behind),
+        IN_ROOM(a_worker_that_cannot_start_ends_the_others),
         IN_ROOM(newer_certificates_are_taken_up),
         IN_ROOM(listens_on_what_was_handed_over),
     };
