@@ -348,6 +348,39 @@ static void divide_message(struct delivery_batch *batch, const struct queue_mess
     parts->targets += count;
 }
 
+static bool has(const struct delivery_batch *batch, int64_t number)
+{
+    for (size_t i = 0; i < batch->lease.message_count; i++)
+        for (size_t j = 0; j < batch->lease.messages[i].recipient_count; j++)
+            if (batch->lease.messages[i].recipients[j].number == number)
+                return true;
+    return false;
+}
+
+/* A lease that ended while its work goes on, on a disk that hangs or because the clock was set: the new
+ * lease leaves the recipient to who has it. */
+static bool is_at_work(const struct delivery_batch *batch, int64_t number)
+{
+    for (const struct delivery_batch *other = batch->delivery->batches; other != NULL;
+         other = other->next)
+        if (other != batch && other->lease.until_s <= batch->lease.now_s && has(other, number))
+            return true;
+    return false;
+}
+
+static void leave_those_at_work(struct delivery_batch *batch, struct delivery_target *targets)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < batch->total; i++)
+        if (is_at_work(batch, targets[i].recipient->number)) {
+            targets[i].is_in_task = targets[i].is_settled = true;
+            left++;
+        }
+    batch->total -= left;
+    batch->delivery->in_hand -= left;
+}
+
 static bool make_parts(struct delivery_batch *batch, struct parts *parts)
 {
     struct arena *arena = &batch->arena;
@@ -362,6 +395,8 @@ static bool make_parts(struct delivery_batch *batch, struct parts *parts)
     for (size_t i = 0; i < batch->lease.message_count; i++)
         for (size_t j = 0; j < batch->lease.messages[i].recipient_count; j++)
             parts->targets[at++] = make_target(batch, &batch->lease.messages[i].recipients[j]);
+    if (!arena->exhausted)
+        leave_those_at_work(batch, parts->targets);
     return !arena->exhausted;
 }
 

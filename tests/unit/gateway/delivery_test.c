@@ -231,6 +231,31 @@ static void gives_back_what_finds_a_line_full_and_serves_others_meanwhile(void *
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
 }
 
+static void turn_often(void)
+{
+    for (int i = 0; i < 100; i++)
+        delivering_turn(&delivering);
+}
+
+static void leaves_what_is_under_way_alone_when_its_lease_ends(void **state)
+{
+    (void)state;
+    server.is_silent = true;
+    delivering.drain_ms = 20;
+    lmtp_server_start(&server, delivering.asking.loop);
+    delivering.domains[DELIVERING_ONE].address = server.address;
+    put("a@one.example");
+    delivering_start(&delivering);
+    for (int i = 0; i < 5000 && server.messages == 0; i++)
+        delivering_turn(&delivering);
+    delivering.clock.fixed_wall_s += 2 * 3600;
+    put("user@box.example");
+    turn_often();
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+    assert_int_equal(server.messages, 1);
+    assert_int_equal(server.accepted, 1);
+}
+
 /* SQLite, but for commits that hold a settlement and are to fail. */
 static struct queue_backend failing;
 static atomic_int commits_to_fail;
@@ -331,6 +356,7 @@ int main(void)
         DELIVERS(gives_back_what_waits_when_it_drains),
         DELIVERS(drains_at_once_where_nothing_is_under_way),
         DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
+        DELIVERS(leaves_what_is_under_way_alone_when_its_lease_ends),
         DELIVERS(settles_again_until_the_store_takes_it_down),
         DELIVERS(drains_though_the_store_takes_nothing_down_and_delivers_again),
         DELIVERS(delivers_nothing_of_a_message_that_was_deleted_meanwhile),
