@@ -102,10 +102,26 @@ static void leave_if_draining(struct session *session)
         server_link_quit(session->link, (struct smtp_answer){ .code = 0 });
 }
 
+void session_hold_up(struct session *session)
+{
+    session->is_held_up = true;
+    server_link_pause(session->link);
+}
+
+void session_let_go_on(struct session *session)
+{
+    if (!session->is_held_up)
+        return;
+    session->is_held_up = false;
+    server_link_resume(session->link);
+}
+
 void session_end_message(struct session *session, struct smtp_answer answer)
 {
     session->is_answering = true;
     server_link_answer(session->link, answer);
+    if (!session->has_closed)
+        session_let_go_on(session); /* its end may have come with what it was held up for */
     if (!session->has_closed)
         leave_if_draining(session);
     session->is_answering = false;
@@ -219,6 +235,7 @@ static void on_event(void *owner, const struct smtp_server_event *event)
     case SMTP_SERVER_MESSAGE_ENDED: inbound_message_end(session->message); break;
     case SMTP_SERVER_MESSAGE_DROPPED:
         inbound_message_drop(&session->message);
+        session_let_go_on(session);
         leave_if_draining(session);
         break;
     case SMTP_SERVER_REFUSED: take_refusal(session, event); break;

@@ -192,7 +192,7 @@ static void take_answer(void *owner)
         message->status = message->put.request.status;
     go_on(message);
     if (waits) /* then the message and its session are still there */
-        server_link_resume(session->link);
+        session_let_go_on(session);
     inbound_look_whether_drained(inbound);
 }
 
@@ -346,7 +346,7 @@ void inbound_message_take(struct inbound_message *message, struct span content)
     if (message->gathered.len < QUEUE_PART_BYTES)
         return;
     if (message->is_asked)
-        server_link_pause(message->session->link);
+        session_hold_up(message->session);
     else
         go_on(message);
 }

@@ -38,6 +38,7 @@ struct session {
     bool is_counted;
     bool is_trusted; /* its address is in relay_from */
     bool is_esmtp;
+    bool is_held_up;               /* paused, until the store has taken what it was given */
     bool is_answering, has_closed; /* while it is answered it stays, though its link has gone */
     const char *tls_version;       /* NULL: in clear */
     char tls_cipher[SESSION_CIPHER_BYTES];
@@ -47,6 +48,9 @@ struct session {
 
 /* Something that was waited for is over. */
 void inbound_look_whether_drained(struct inbound *inbound);
+/* The client waits, until it is let go on. The session may be gone after that. */
+void session_hold_up(struct session *session);
+void session_let_go_on(struct session *session);
 /* What became of the message in hand, which is gone. The session may be gone after it. */
 void session_end_message(struct session *session, struct smtp_answer answer);
 void session_address_text(const struct session *session, char text[NET_ADDRESS_TEXT]);

@@ -140,6 +140,21 @@ static bool is_ours(int descriptor, struct stat *facts)
            is_tracked[descriptor] && fstat(descriptor, facts) == 0;
 }
 
+/* The descriptor may be for writing alone. */
+static void read_back(int descriptor, char *out, struct record record)
+{
+    char link[64];
+    int again;
+
+    if (record.more == 0)
+        return;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    again = (int)syscall(SYS_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC);
+    if (pread(again, out, record.more, (off_t)record.offset) != (ssize_t)record.more)
+        abort();
+    syscall(SYS_close, again);
+}
+
 /* The octets from `offset` on, `len` at most, are about to change. */
 static void tell_octets(unsigned kind, int descriptor, uint64_t offset, uint64_t len)
 {
@@ -152,8 +167,7 @@ static void tell_octets(unsigned kind, int descriptor, uint64_t offset, uint64_t
     record.size = (uint64_t)facts.st_size;
     if (offset < record.size)
         record.more = len < record.size - offset ? len : record.size - offset;
-    if (pread(descriptor, give(record), record.more, (off_t)offset) != (ssize_t)record.more)
-        abort();
+    read_back(descriptor, give(record), record);
     take(record);
 }
 
