@@ -1,7 +1,7 @@
 # Makefile - the short way to everything; the build itself is Meson's.
 #
 #   make            installs what is missing, builds build/postern
-#   make run        the lab: every broken server, checked
+#   make run        the lab: every broken server, checked; then the gateway: one message, all the way
 #   make test       every test; the last line counts them
 #   make check      what to run before a commit, under a minute
 #   make check-all  sanitizers, both compilers, clang-tidy, fuzzers, coverage
@@ -26,6 +26,7 @@ $(BUILD)/build.ninja: tools/setup
 
 run: all
 	tools/run-lab-demo $(BUILD)/postern
+	tools/run-gateway-demo $(BUILD)/postern
 
 test: all
 	-@tools/setup test
