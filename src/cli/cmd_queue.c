@@ -108,7 +108,7 @@ static bool end_page(struct queue_command *command)
                       fwrite(command->out.data, 1, command->out.len, stdout) == command->out.len;
 
     buffer_clear(&command->out);
-    return is_written && fflush(stdout) == 0;
+    return is_written;
 }
 
 static json_t *json_of(const struct queue_message *message)
@@ -425,6 +425,8 @@ int cmd_queue(int argc, char **argv)
         if (command.wants_help)
             print_help();
         status = command.wants_help ? EXIT_HEALTHY : run(&command, argc - rest, argv + rest);
+        if (fflush(stdout) != 0)
+            status = failure("queue", "writing the answer failed");
     }
     control_client_close(&command.client);
     queue_access_clear(&command.access);

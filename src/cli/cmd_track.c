@@ -219,6 +219,8 @@ int cmd_track(int argc, char **argv)
         if (command.wants_help)
             print_help();
         status = command.wants_help ? EXIT_HEALTHY : run(&command);
+        if (fflush(stdout) != 0)
+            status = failure("track", "writing the answer failed");
     }
     queue_access_clear(&command.access);
     arena_clear(&command.stories);

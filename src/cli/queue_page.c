@@ -11,7 +11,20 @@ enum { INDENT = 4, ENTRY_HANG = 14, LABEL_HANG = 14 };
 
 const char *queue_page_text(struct queue_page *page, struct span text)
 {
-    return text_printable(page->arena, text, page->with_utf8);
+    const char *shown = text_printable(page->arena, text, page->with_utf8);
+    char *copy;
+    size_t len = 0;
+
+    if (strstr(shown, "\\\\") == NULL)
+        return shown;
+    copy = arena_new(page->arena, strlen(shown) + 1, 1);
+    if (copy == NULL)
+        return "";
+    for (const char *c = shown; *c != '\0'; c++) {
+        copy[len++] = *c;
+        c += c[0] == '\\' && c[1] == '\\';
+    }
+    return copy;
 }
 
 static const char *sender_of(struct queue_page *page, const struct queue_envelope *envelope)
@@ -57,16 +70,20 @@ static const char *format_progress(struct queue_page *page, const struct queue_r
     return "";
 }
 
-/* What the last attempt showed: code, finding, words. "" where there was none. */
-static const char *format_reason(struct queue_page *page, const struct queue_recipient *recipient)
+const char *queue_page_reason(struct queue_page *page, struct span code, struct span finding,
+                              struct span words)
 {
-    const char *code = queue_page_text(page, recipient->last_code);
-    const char *finding = queue_page_text(page, recipient->last_finding);
-    const char *reply = queue_page_text(page, recipient->last_reply);
-    const char *gap = code[0] != '\0' && finding[0] != '\0' ? " " : "";
-    const char *colon = (code[0] != '\0' || finding[0] != '\0') && reply[0] != '\0' ? ": " : "";
+    const char *shown_words = queue_page_text(page, words);
+    const char *shown_code = queue_page_text(page, code);
+    const char *shown_finding = queue_page_text(page, finding);
+    const char *gap, *colon;
 
-    return arena_format(page->arena, "%s%s%s%s%s", code, gap, finding, colon, reply);
+    if (shown_code[0] != '\0' && strstr(shown_words, shown_code) != NULL)
+        shown_code = "";
+    gap = shown_code[0] != '\0' && shown_finding[0] != '\0' ? " " : "";
+    colon = shown_code[0] == '\0' && shown_finding[0] == '\0' ? "" : ": ";
+    return arena_format(page->arena, "%s%s%s%s%s", shown_code, gap, shown_finding,
+                        shown_words[0] == '\0' ? "" : colon, shown_words);
 }
 
 static enum page_colour colour_of(enum queue_state state)
@@ -85,7 +102,8 @@ static enum page_colour colour_of(enum queue_state state)
 static void put_recipient(struct queue_page *page, const struct queue_recipient *recipient)
 {
     const char *progress = format_progress(page, recipient);
-    const char *reason = format_reason(page, recipient);
+    const char *reason = queue_page_reason(page, recipient->last_code, recipient->last_finding,
+                                           recipient->last_reply);
 
     page_item(&page->page, INDENT, queue_state_name(recipient->state), ENTRY_HANG,
               colour_of(recipient->state), queue_page_text(page, recipient->address));
@@ -117,10 +135,15 @@ static void put_rest(struct queue_page *page, const struct queue_message *messag
         done += message->recipients[i].state == QUEUE_DONE;
         bounced += message->recipients[i].state == QUEUE_BOUNCED;
     }
-    if (done + bounced > 0)
-        page_paragraph(&page->page, INDENT, PAGE_DIM,
-                       arena_format(page->arena, "and %lld delivered, %lld given up",
-                                    (long long)done, (long long)bounced));
+    if (done + bounced == 0)
+        return;
+    page_paragraph(
+        &page->page, INDENT, PAGE_DIM,
+        arena_format(
+            page->arena, "and %s%s%s",
+            done == 0 ? "" : arena_format(page->arena, "%lld delivered", (long long)done),
+            done > 0 && bounced > 0 ? ", " : "",
+            bounced == 0 ? "" : arena_format(page->arena, "%lld given up", (long long)bounced)));
 }
 
 void queue_page_entry(struct queue_page *page, const struct queue_message *message)
@@ -176,20 +199,30 @@ void queue_page_sum(struct queue_page *page, const struct queue_page_sum *sum)
 
 /* ---- one message -------------------------------------------------------------------------- */
 
-const char *queue_page_origin(struct queue_page *page, const struct queue_origin *origin)
+const char *queue_page_client(struct queue_page *page, const struct queue_origin *origin)
 {
     const char *user = queue_page_text(page, origin->user);
     const char *helo = queue_page_text(page, origin->helo);
-    const char *version = queue_page_text(page, origin->tls_version);
-    const char *cipher = queue_page_text(page, origin->tls_cipher);
 
     if (origin->client_address.len == 0)
         return user[0] == '\0' ? "a program of this host"
                                : arena_format(page->arena, "user %s of this host", user);
-    return arena_format(page->arena, "%s%s%s%s%s, %s%s%s%s%s",
-                        queue_page_text(page, origin->client_address),
+    return arena_format(page->arena, "%s%s%s%s%s", queue_page_text(page, origin->client_address),
                         helo[0] == '\0' ? "" : ", HELO ", helo, user[0] == '\0' ? "" : ", user ",
-                        user, version[0] == '\0' ? "in clear" : "over ", version,
+                        user);
+}
+
+const char *queue_page_origin(struct queue_page *page, const struct queue_origin *origin)
+{
+    const char *client = queue_page_client(page, origin);
+    const char *version = queue_page_text(page, origin->tls_version);
+    const char *cipher = queue_page_text(page, origin->tls_cipher);
+
+    if (origin->client_address.len == 0)
+        return client;
+    if (version[0] == '\0')
+        return arena_format(page->arena, "%s, in clear", client);
+    return arena_format(page->arena, "%s, over %s%s%s%s", client, version,
                         cipher[0] == '\0' ? "" : " (", cipher, cipher[0] == '\0' ? "" : ")");
 }
 

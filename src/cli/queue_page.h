@@ -31,7 +31,12 @@ void queue_page_sum(struct queue_page *page, const struct queue_page_sum *sum);
 
 void queue_page_count(struct queue_page_sum *sum, const struct queue_message *message);
 
-/* Bytes of anybody, safe to show. */
+/* Bytes of anybody, safe to show. A backslash stays one: this is for reading, not for undoing. */
 const char *queue_page_text(struct queue_page *page, struct span text);
-/* "192.0.2.1, HELO mx.example.org, over TLSv1.3 (TLS_AES_256_GCM_SHA384)", "user alice of this host". */
+/* "4.7.5 certificate-expired: the words", and no code where the words have it. "" where all are empty. */
+const char *queue_page_reason(struct queue_page *page, struct span code, struct span finding,
+                              struct span words);
+/* "192.0.2.1, HELO mx.example.org", "user alice of this host". */
+const char *queue_page_client(struct queue_page *page, const struct queue_origin *origin);
+/* The same with ", over TLSv1.3 (TLS_AES_256_GCM_SHA384)" or ", in clear". */
 const char *queue_page_origin(struct queue_page *page, const struct queue_origin *origin);

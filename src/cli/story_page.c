@@ -1,5 +1,6 @@
 #include "cli/story_page.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -58,9 +59,14 @@ static enum page_colour colour_of(enum tracking_kind kind)
     return kind == TRACKING_DEFERRED || kind == TRACKING_HELD ? PAGE_YELLOW : PAGE_PLAIN;
 }
 
-static const char *format_seconds(struct arena *arena, int64_t milliseconds)
+/* "" where it took no time worth a word. */
+static const char *format_time(struct arena *arena, int64_t milliseconds)
 {
-    return arena_format(arena, "%lld.%lld s", (long long)(milliseconds / 1000),
+    if (milliseconds <= 0)
+        return "";
+    if (milliseconds < 1000)
+        return arena_format(arena, ", %lld ms", (long long)milliseconds);
+    return arena_format(arena, ", %lld.%lld s", (long long)(milliseconds / 1000),
                         (long long)(milliseconds % 1000 / 100));
 }
 
@@ -72,21 +78,11 @@ static const char *format_way(struct queue_page *page, const struct queue_attemp
     const char *tls = queue_page_text(page, attempt->tls);
     bool is_remote = strchr(relay, '[') != NULL;
 
-    if (relay[0] == '\0')
+    if (relay[0] == '\0' || strcmp(relay, "none") == 0)
         return "";
-    return arena_format(page->arena, "by %s%s%s, %s", relay,
-                        tls[0] != '\0' || is_remote ? ", " : "",
+    return arena_format(page->arena, "by %s%s%s%s", relay, tls[0] != '\0' || is_remote ? ", " : "",
                         tls[0] == '\0' && is_remote ? "in clear" : tls,
-                        format_seconds(page->arena, attempt->milliseconds));
-}
-
-static const char *format_outcome(struct queue_page *page, const struct queue_attempt *attempt)
-{
-    const char *code = queue_page_text(page, attempt->code);
-    const char *reply = queue_page_text(page, attempt->reply);
-
-    return arena_format(page->arena, "%s%s%s", code, code[0] != '\0' && reply[0] != '\0' ? " " : "",
-                        reply);
+                        format_time(page->arena, attempt->milliseconds));
 }
 
 /* What the finding says in one line, and where there is more. */
@@ -109,7 +105,7 @@ static void put_line(struct queue_page *page, const char *text)
 static void put_attempt(struct queue_page *page, const struct queue_attempt *attempt)
 {
     put_line(page, format_way(page, attempt));
-    put_line(page, format_outcome(page, attempt));
+    put_line(page, queue_page_reason(page, attempt->code, (struct span){ "", 0 }, attempt->reply));
     put_line(page, format_finding(page, attempt->finding));
 }
 
@@ -156,13 +152,38 @@ static void put_event(struct queue_page *page, const struct tracking_event *even
     put_attempt(page, &event->attempt);
 }
 
-/* The events of one recipient may be any number; its last one counts. */
-static bool is_last_of_its_recipient(const struct tracking_story *story, size_t index)
+struct last_word {
+    struct span recipient;
+    size_t index;
+    enum tracking_kind kind;
+};
+
+/* By recipient, and those of one as they came. */
+static int compare_endings(const void *left, const void *right)
 {
-    for (size_t i = index + 1; i < story->event_count; i++)
-        if (span_equal(story->events[i].recipient, story->events[index].recipient))
-            return false;
-    return true;
+    const struct last_word *a = left, *b = right;
+    size_t len = a->recipient.len < b->recipient.len ? a->recipient.len : b->recipient.len;
+    int order = len == 0 ? 0 : memcmp(a->recipient.data, b->recipient.data, len);
+
+    if (order == 0 && a->recipient.len != b->recipient.len)
+        order = a->recipient.len < b->recipient.len ? -1 : 1;
+    return order != 0 ? order : a->index < b->index ? -1 : 1;
+}
+
+/* The last event of each recipient counts. */
+static void count_fates(struct queue_page *page, const struct tracking_story *story, size_t *counts)
+{
+    struct last_word *endings = arena_new(page->arena, story->event_count + 1, sizeof *endings);
+
+    if (endings == NULL)
+        return;
+    for (size_t i = 0; i < story->event_count; i++)
+        endings[i] = (struct last_word){ story->events[i].recipient, i, story->events[i].kind };
+    qsort(endings, story->event_count, sizeof *endings, compare_endings);
+    for (size_t i = 0; i < story->event_count; i++)
+        if (i + 1 == story->event_count ||
+            !span_equal(endings[i].recipient, endings[i + 1].recipient))
+            counts[fate_of(endings[i].kind)]++;
 }
 
 static void put_end(struct queue_page *page, const struct tracking_story *story)
@@ -174,9 +195,7 @@ static void put_end(struct queue_page *page, const struct tracking_story *story)
     size_t counts[ARRAY_SIZE(words)] = { 0 };
     const char *text = "", *separator = "";
 
-    for (size_t i = 0; i < story->event_count; i++)
-        if (is_last_of_its_recipient(story, i))
-            counts[fate_of(story->events[i].kind)]++;
+    count_fates(page, story, counts);
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         if (counts[i] == 0)
             continue;
@@ -209,13 +228,17 @@ void story_page_message(struct queue_page *page, const struct tracking_story *st
     put_end(page, story);
 }
 
+/* The finding leads; its words have been made safe once, and hold what proves it. */
 void story_page_note(struct queue_page *page, const struct tracking_story *story)
 {
     const struct queue_attempt *attempt = &story->events[0].attempt;
+    const char *relay = queue_page_text(page, attempt->relay);
 
     page_item(&page->page, 0, text_time(page->arena, attempt->at_s), HANG - INDENT, PAGE_BOLD,
-              queue_page_origin(page, &story->envelope.origin));
-    put_attempt(page, attempt);
+              arena_format(page->arena, "%s%s%s", queue_page_client(page, &story->envelope.origin),
+                           relay[0] == '\0' ? "" : ", to ", relay));
+    page_paragraph(&page->page, HANG - INDENT, PAGE_RED, format_finding(page, attempt->finding));
+    page_paragraph(&page->page, HANG - INDENT, PAGE_PLAIN, queue_page_text(page, attempt->reply));
 }
 
 /* ---- for machines ------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@ import email.policy
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import smtplib
@@ -401,6 +402,35 @@ class WithGateway(unittest.TestCase):
         self.check(self.run_postern("queue", "list", **as_nobody), 3)
         self.check(self.run_postern("queue", "delete", "all", **as_nobody), 3)
 
+    def ask(self, octets, cut=False):
+        """Says that to the control socket; what came back."""
+        with socket.socket(socket.AF_UNIX) as asker:
+            asker.connect(os.path.join(self.gateway.state, "control"))
+            asker.settimeout(60)
+            try:
+                asker.sendall(octets)
+                if cut:
+                    return b""
+                asker.shutdown(socket.SHUT_WR)
+                return b"".join(iter(lambda: asker.recv(65536), b""))
+            except (BrokenPipeError, ConnectionResetError):
+                return b""
+
+    def test_nothing_that_is_said_to_the_socket_harms_the_gateway(self):
+        put = b'{"do":"put","size":%d,"envelope":{"sender":"a@b.example"},"recipients":[{"address":"c@d.example"}]}\n'
+        generator = random.Random(7)
+        for number, octets in enumerate((
+                b"", b"\n", b"\0" * 100 + b"\n", b"[" * 100000 + b"\n", b"{" * 3000000, b"x" * 2000000,
+                b'{"do":"stats"}\n' * 5000, b'{"do":"list"}' * 3, put % 10, put % 10 + b"a", put % 0 + put % 0,
+                put % 70000 + b"x" * 61440, put % 70000 + b"x" * 70000 * 2, put % 10 ** 18, put % 5 + b"ab\ncd",
+                *(generator.randbytes(generator.randrange(4000)) for _ in range(40)))):
+            with self.subTest(number=number):
+                self.ask(octets, cut=number % 2 == 1)
+                self.ask(octets, cut=number % 2 == 0)
+        self.check(self.run_postern("queue", "list"))
+        self.check(self.run_postern("queue", "list", "@none.example"), 1)
+        self.assertIsNone(self.gateway.child.poll())
+
     def test_the_story_says_over_which_tls_it_came(self):
         for name, over in (("clear", r"in clear"), ("tls", r"over\s+TLSv1\.3\s+\(TLS_\w+\)")):
             with smtplib.SMTP("127.0.0.1", self.gateway.port(), "client.example") as client:
@@ -425,7 +455,7 @@ class WithGateway(unittest.TestCase):
             lines.read()
         text = self.told("--failed")
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
-        self.assertRegex(text, r"Z  127\.0\.0\.1, HELO evil\.example, in clear\n")
+        self.assertRegex(text, r"Z  127\.0\.0\.1, HELO evil\.example, to\s+\S+\n +inbound-")
         self.assertIn("(postern explain inbound-", re.sub(r"\s+", " ", text))
         note = json.loads(self.told("--failed", "--json").splitlines()[0])
         self.assertTrue(note["events"][0]["finding"].startswith("inbound-"))
