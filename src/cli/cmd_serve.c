@@ -126,6 +126,15 @@ static int load(struct serve *serve)
     return EXIT_USAGE;
 }
 
+/* RFC 5321 section 2.3.5: a name that others can look up. */
+static bool is_short(const char *hostname)
+{
+    return strchr(hostname, '.') == NULL;
+}
+
+static const char short_remedy[] = "Set hostname to the full name under which others know this "
+                                   "machine";
+
 /* ---- --check-config ----------------------------------------------------------------------- */
 
 static void print_findings(const struct serve *serve, const struct gateway_certificates *own)
@@ -143,9 +152,16 @@ static void print_findings(const struct serve *serve, const struct gateway_certi
 
 static int check(const struct serve *serve)
 {
-    for (size_t i = 0; i < serve->profile->listener_count; i++)
-        if (serve->profile->listeners[i].certificates != NULL)
-            print_findings(serve, serve->profile->listeners[i].certificates);
+    for (size_t i = 0; i < serve->profile->listener_count; i++) {
+        const struct gateway_certificates *own =
+            gateway_profile_first_certificates(serve->profile, i);
+
+        if (own != NULL)
+            print_findings(serve, own);
+    }
+    if (is_short(serve->profile->hostname))
+        fprintf(stderr, "%s: warning: our name is \"%s\", which has no domain. To do: %s\n",
+                serve->path, serve->profile->hostname, short_remedy);
     printf("%s: no fault\n", serve->path);
     return fflush(stdout) == 0 ? EXIT_HEALTHY : failure("serve", "writing the answer failed");
 }
@@ -194,13 +210,6 @@ static bool load_again(struct serve *serve, struct gateway_profile **profile, st
     return serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err);
 }
 
-static void log_certificates(struct serve *serve, const struct gateway_profile *profile)
-{
-    for (size_t i = 0; i < profile->listener_count; i++)
-        if (profile->listeners[i].certificates != NULL)
-            gateway_certificates_log(profile->listeners[i].certificates, &serve->log);
-}
-
 static void reload(void *owner)
 {
     struct serve *serve = owner;
@@ -211,7 +220,6 @@ static void reload(void *owner)
         return;
     tell(serve, SERVICE_RELOADING, "reading the settings again");
     if (load_again(serve, &profile, &err) && gateway_reload(serve->gateway, profile, &err)) {
-        log_certificates(serve, profile);
         tell(serve, SERVICE_READY, "serving by the settings as they are now");
     } else {
         log_event(&serve->log, LOG_ERROR, "reload-failed", "reason=%s remedy=%s", err.text,
@@ -293,6 +301,9 @@ static bool start(struct serve *serve, struct error *err)
                                          .sockets = sockets };
 
     raise_descriptors(serve);
+    if (is_short(serve->profile->hostname))
+        log_event(&serve->log, LOG_WARN, "hostname-short", "hostname=%s remedy=%s",
+                  serve->profile->hostname, short_remedy);
     if (!service_open(&serve->service, err) || !loop_open(&serve->loop, err) ||
         !open_signals(serve, err))
         return false;

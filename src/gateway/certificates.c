@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/arena.h"
@@ -236,6 +237,20 @@ gateway_certificates_self(const struct gateway_certificates *certificates)
 const char *gateway_certificates_listener(const struct gateway_certificates *certificates)
 {
     return certificates->settings->listener;
+}
+
+bool gateway_certificates_have_same_files(const struct gateway_certificates *a,
+                                          const struct gateway_certificates *b)
+{
+    const struct gateway_certificates_settings *left = a->settings, *right = b->settings;
+
+    if (left->count != right->count)
+        return false;
+    for (size_t i = 0; i < left->count; i++)
+        if (strcmp(left->certificates[i], right->certificates[i]) != 0 ||
+            strcmp(left->keys[i], right->keys[i]) != 0)
+            return false;
+    return true;
 }
 
 const struct findings *

@@ -57,6 +57,10 @@ const struct inbound_self *
 gateway_certificates_self(const struct gateway_certificates *certificates);
 const char *gateway_certificates_listener(const struct gateway_certificates *certificates);
 
+/* Are both of the same files? */
+MUST_CHECK bool gateway_certificates_have_same_files(const struct gateway_certificates *a,
+                                                     const struct gateway_certificates *b);
+
 /* What is wrong with the n-th; NULL: there is no n-th. */
 const struct findings *
 gateway_certificates_findings(const struct gateway_certificates *certificates, size_t number,

@@ -224,9 +224,25 @@ static void note_changed(struct gateway *gateway, struct change *change)
     free_change(change);
 }
 
+static void log_certificates(struct gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->profile->listener_count; i++) {
+        const struct gateway_certificates *own =
+            gateway_profile_first_certificates(gateway->profile, i);
+
+        if (own != NULL)
+            gateway_certificates_log(own, gateway->settings.log);
+    }
+}
+
 bool gateway_reload(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
 {
-    return gateway->is_draining || apply(gateway, profile, "reloaded", err);
+    if (gateway->is_draining)
+        return true;
+    if (!apply(gateway, profile, "reloaded", err))
+        return false;
+    log_certificates(gateway);
+    return true;
 }
 
 /* ---- certificates and tickets ------------------------------------------------------------- */
@@ -242,7 +258,9 @@ static void renew_certificates(struct gateway *gateway)
         gateway->judged_at_s = now_s(gateway);
     if (!gateway_renewal_look(gateway->profile, judges_again, clock->wall_s(clock),
                               gateway->settings.log, &renewed, &err) ||
-        (renewed != NULL && !apply(gateway, renewed, "certificates-renewed", &err)))
+        (renewed != NULL &&
+         !apply(gateway, renewed, judges_again ? "certificates-judged" : "certificates-renewed",
+                &err)))
         log_event(gateway->settings.log, LOG_ERROR, "certificates-not-renewed", "reason=%s",
                   err.text);
     gateway_profile_release(&renewed);
@@ -521,10 +539,7 @@ static void log_start(struct gateway *gateway)
                   "name=%s address=%s port=%u remedy=%s", unused->name,
                   net_address_text(&unused->address, text), unused->address.port,
                   "No listener of the settings has this address; nobody is served there");
-    for (size_t i = 0; i < gateway->profile->listener_count; i++)
-        if (gateway->profile->listeners[i].certificates != NULL)
-            gateway_certificates_log(gateway->profile->listeners[i].certificates,
-                                     gateway->settings.log);
+    log_certificates(gateway);
     log_event(gateway->settings.log, LOG_NOTE, "started",
               "hostname=%s pid=%ld listeners=%zu workers=%zu", gateway->profile->hostname,
               (long)getpid(), gateway->profile->listener_count, gateway->worker_count);

@@ -23,7 +23,7 @@ struct gateway_profile_listener {
     struct net_address address; /* as in the settings; port 0: a free one */
     struct smtp_server_settings smtp;
     struct smtp_server_settings smtp_mending; /* the same for bare_lf_from: mends_bare_lf is set */
-    struct tls_server_context *tls; /* NULL: without TLS */
+    struct tls_server_context *tls;           /* NULL: without TLS */
     struct inbound_self self;
     struct gateway_certificates *certificates; /* that tls and self are of; NULL: without TLS */
 };
@@ -65,6 +65,11 @@ struct gateway_profile {
 
 /* One more reference, from any thread that has one. */
 struct gateway_profile *gateway_profile_hold(struct gateway_profile *profile);
+
+/* Those of the n-th listener, to tell of; NULL: it has none, or one before it has those of the same
+ * files, so that all is told already. */
+struct gateway_certificates *
+gateway_profile_first_certificates(const struct gateway_profile *profile, size_t number);
 
 /* NULL is nothing. */
 void gateway_profile_release(struct gateway_profile **profile);

@@ -60,23 +60,24 @@ static void use(struct gateway_profile_listener *listener, struct gateway_certif
     listener->self = *gateway_certificates_self(newer);
 }
 
-/* The newer ones; NULL: they cannot be used, which is told. */
-static struct gateway_certificates *load_newer(const struct gateway_certificates *before,
+/* The newer ones of the n-th listener; NULL: they cannot be used. What is found is told. */
+static struct gateway_certificates *load_newer(const struct gateway_profile *profile, size_t number,
                                                int64_t now_s, struct log *log)
 {
-    const char *listener = gateway_certificates_listener(before);
+    const struct gateway_certificates *before = profile->listeners[number].certificates;
+    bool is_told = gateway_profile_first_certificates(profile, number) == NULL;
     struct gateway_certificates *newer;
     struct error err;
 
-    if (!gateway_certificates_load_again(before, now_s, &newer, &err)) {
-        log_event(
-            log, LOG_WARN, "certificate-unusable", "listener=%s cause=%s remedy=%s", listener,
-            err.text,
-            "The certificate that was there before is shown on; put a certificate and its key "
-            "in place, and they are taken up within seconds");
-        return NULL;
+    if (gateway_certificates_load_again(before, now_s, &newer, &err)) {
+        if (!is_told)
+            gateway_certificates_log(newer, log);
+    } else if (!is_told) {
+        log_event(log, LOG_WARN, "certificate-unusable", "listener=%s cause=%s remedy=%s",
+                  gateway_certificates_listener(before), err.text,
+                  "The certificate that was there before is shown on; put a certificate and its "
+                  "key in place, and they are taken up within seconds");
     }
-    gateway_certificates_log(newer, log);
     return newer;
 }
 
@@ -91,7 +92,7 @@ bool gateway_renewal_look(struct gateway_profile *profile, bool judges_again, in
 
         if (before == NULL || (!gateway_certificates_look(before) && !judges_again))
             continue;
-        newer = load_newer(before, now_s, log);
+        newer = load_newer(profile, i, now_s, log);
         if (newer == NULL)
             continue;
         if (renewal == NULL)

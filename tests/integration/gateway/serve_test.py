@@ -65,6 +65,13 @@ def wrong_usage_is_one_line():
         must(done.returncode == 2 and done.stderr.count("\n") == 1, f"{arguments}: {done.returncode} {done.stderr}")
 
 
+def a_name_without_a_domain_is_warned_of():
+    with tempfile.TemporaryDirectory() as folder:
+        path = settings_of(folder, 'hostname = "alone"\nlistener "127.0.0.1:0" { tls = none }\n')
+        done = ran("-c", path, "--check-config")
+        must(done.returncode == 0 and 'our name is "alone"' in done.stderr, f"{done.returncode}: {done.stderr}")
+
+
 def settings_without_a_fault_are_said_to_be_so():
     with Gateway(PROGRAM) as one:
         done = ran("-c", one.settings_file, "--check-config")  # while another works on the queue
@@ -148,6 +155,39 @@ def files_in(settings_file):
     """Certificate and key of the only listener."""
     with open(settings_file, encoding="utf-8") as file:
         return re.findall(r"(?:certificate|key) = \{ \"([^\"]*)\" \}", file.read())
+
+
+def the_certificate_is_chosen_by_the_name_that_is_asked_for():
+    one = Gateway(PROGRAM, relay_from=["127.0.0.0/8"])
+    other = one.world.leaf(common_name="other.example", names=("other.example", "*.wild.example"))
+    one.listeners = [Listener("may", [one.world.good(), other])]
+    with one:
+        must(not [line for line in one.log() if line["event"].startswith("certificate")], one.said())
+        for name, identity in ((HOST, one.world.good()), ("other.example", other), ("a.wild.example", other),
+                               ("a.b.wild.example", one.world.good()), ("nobody.example", one.world.good()),
+                               (None, one.world.good())):
+            with Client(one.port("may")) as client:
+                client.starttls(trusting(one, check_hostname=False), name)
+                must(client.socket.getpeercert(True) == identity.der, f"{name}: another certificate")
+
+
+def a_tls_session_is_resumed_at_any_worker_and_after_a_reload():
+    one = Gateway(PROGRAM, [Listener("may"), Listener("implicit")], settings="workers = 4")
+    with one:
+        context = trusting(one)
+        with Client(one.port("may")) as client:
+            session = client.starttls(context).socket.session
+            client.quit()
+        must(session is not None and session.has_ticket, "no ticket came")
+        for number in range(8):
+            if number == 4:
+                one.reload()
+            with Client(one.port("implicit"), greet=False) as client:
+                client.secure(context, session=session)
+                client.reply()
+                must(client.socket.session_reused, f"the {number}. was not resumed")
+                session = client.socket.session
+                client.quit()
 
 
 def put_files(certificate, key, identity):
@@ -356,11 +396,14 @@ def a_service_manager_hears_and_hands_over_its_sockets():
 TESTS = [
     every_fault_is_named_with_file_and_line,
     wrong_usage_is_one_line,
+    a_name_without_a_domain_is_warned_of,
     settings_without_a_fault_are_said_to_be_so,
     a_flaw_of_our_certificate_is_a_warning_with_its_remedy,
     a_sound_certificate_draws_no_warning,
     a_key_of_another_certificate_keeps_it_from_starting,
     newer_certificate_files_are_taken_up_by_themselves,
+    the_certificate_is_chosen_by_the_name_that_is_asked_for,
+    a_tls_session_is_resumed_at_any_worker_and_after_a_reload,
     a_reload_is_for_those_who_come_after_it,
     a_reload_that_fails_changes_nothing,
     nobody_is_dropped_by_reloads_and_newer_certificates,

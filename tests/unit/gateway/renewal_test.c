@@ -171,6 +171,34 @@ static void what_cannot_be_used_is_told_once_and_not_taken(void **state)
     replace(room, renewed);
 }
 
+static void what_two_listeners_share_is_told_once(void **state)
+{
+    struct room *room = *state;
+    struct gateway_profile *renewed;
+
+    room->settings[1].certificates = room->settings[0].certificates;
+    room->settings[1].keys = room->settings[0].keys;
+    gateway_certificates_release(&room->listeners[1].certificates);
+    assert_true(gateway_certificates_load(&room->settings[1], MAKE_NOW_S,
+                                          &room->listeners[1].certificates, &room->err));
+    assert_non_null(gateway_profile_first_certificates(room->current, 0));
+    assert_null(gateway_profile_first_certificates(room->current, 1));
+    assert_null(gateway_profile_first_certificates(room->current, LEAF_PAIRS));
+    leaf_files_make(&room->files, 0, "other.example", &room->files.root);
+    assert_null(look(room, false));
+    renewed = look(room, false);
+    assert_non_null(renewed);
+    assert_false(renewed->listeners[1].self.verdict.name_matched);
+    assert_non_null(strstr(room->said, " listener=first "));
+    assert_null(strstr(room->said, " listener=second "));
+    replace(room, renewed);
+    assert_int_equal(truncate(room->files.keys[0], 20), 0);
+    assert_null(look(room, false));
+    assert_null(look(room, false));
+    assert_non_null(strstr(room->said, " certificate-unusable listener=first "));
+    assert_null(strstr(room->said, " listener=second "));
+}
+
 static void judges_all_again_when_told_to(void **state)
 {
     struct room *room = *state;
@@ -191,6 +219,7 @@ int main(void)
         IN_ROOM(renews_what_changed_and_keeps_the_rest),
         IN_ROOM(a_line_of_renewals_keeps_none_but_the_first),
         IN_ROOM(what_cannot_be_used_is_told_once_and_not_taken),
+        IN_ROOM(what_two_listeners_share_is_told_once),
         IN_ROOM(judges_all_again_when_told_to),
     };
 
