@@ -31,8 +31,11 @@ static void dispatch(struct delivery *delivery, struct delivery_plan *plan)
         delivery_lmtp_dispatch(&plan->destinations[i]);
 }
 
+/* While it drains the timer is for its end. */
 static void look_in(struct delivery *delivery, int64_t delay_ms)
 {
+    if (delivery->is_draining)
+        return;
     delivery->next_look_ms = delivery_now_ms(delivery) + delay_ms;
     loop_timer_start(delivery->timer, delay_ms);
 }
@@ -47,8 +50,8 @@ static void sleep_until_due(struct delivery *delivery, int64_t next_due_at_s)
         delay_ms = PAUSE_MS;
     else if (next_due_at_s - now_s < SLEEP_MOST_MS / 1000)
         delay_ms = (next_due_at_s - now_s) * 1000;
-    delivery->next_look_ms = delivery_now_ms(delivery) + PAUSE_MS;
-    loop_timer_start(delivery->timer, delivery->is_woken ? PAUSE_MS : delay_ms);
+    look_in(delivery, delivery->is_woken ? PAUSE_MS : delay_ms);
+    delivery->next_look_ms = delivery_now_ms(delivery) + PAUSE_MS; /* a wake need not wait longer */
 }
 
 static void take_failure(struct delivery *delivery, const struct delivery_batch *batch)

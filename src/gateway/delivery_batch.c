@@ -306,7 +306,8 @@ static void hand_on(struct delivery_task *task, struct delivery_line *line)
     } else if (delivery->is_draining || (line != &delivery->maildirs &&
                                          line->recipients + task->count > DELIVERY_LINE_MOST)) {
         delivery->has_given_back = true;
-        delivery_give_back(task, delivery_now_s(delivery) + GIVE_BACK_S);
+        delivery_give_back(task,
+                           delivery_now_s(delivery) + (delivery->is_draining ? 0 : GIVE_BACK_S));
         delivery_task_end(task);
     } else {
         delivery_line_add(line, task);

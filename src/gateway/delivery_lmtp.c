@@ -98,10 +98,39 @@ static void make_envelope(struct smtp_client_message *message,
         .sender = text_of(arena, envelope->sender),
         .size_bytes = (uint64_t)envelope->size_bytes,
         .is_8bit = envelope->is_8bit,
-        .is_utf8 = envelope->is_smtputf8,
         .envelope_id = option_of(arena, envelope->envid, SMTP_COMMAND_ENVID_MOST),
         .return_part = parts[envelope->returns],
     };
+}
+
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+static bool offers_utf8(const struct observation *observation)
+{
+    const struct smtp_capabilities *capabilities = observation->has_capabilities_after_tls
+                                                       ? &observation->capabilities_after_tls
+                                                       : &observation->capabilities;
+
+    return capabilities->extensions & SMTP_EXTENSION_SMTPUTF8;
+}
+
+/* Senders ask for SMTPUTF8 (RFC 6531 section 3.4) where they could do without it. A mailbox takes the
+ * bytes of a header as they are; only an address in the envelope cannot be said without it. */
+static bool needs_utf8(const struct delivery_conversation *conversation,
+                       const struct delivery_task *task)
+{
+    const struct queue_envelope *envelope = &task->message->envelope;
+    bool is_needed = offers_utf8(&conversation->observation) || !is_ascii(envelope->sender);
+
+    for (size_t i = 0; i < task->count; i++)
+        is_needed |= !is_ascii(task->targets[i]->address);
+    return envelope->is_smtputf8 && is_needed;
 }
 
 /* Those that are not settled yet. False: no memory. */
@@ -164,6 +193,7 @@ static bool begin_task(struct delivery_conversation *conversation, struct delive
     conversation->rest = (struct span){ NULL, 0 };
     make_story(conversation, task);
     make_envelope(&conversation->message, envelope, &task->batch->arena);
+    conversation->message.is_utf8 = needs_utf8(conversation, task);
     if (delivery_body_open(&conversation->body, conversation->delivery->settings.door, envelope) &&
         make_recipients(conversation, task) && conversation->message.recipient_count > 0)
         return true;

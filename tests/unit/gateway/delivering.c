@@ -144,10 +144,18 @@ static void take_drained(void *owner)
     delivery_close(&delivering->delivery);
 }
 
-void delivering_stop(struct delivering *delivering)
+void delivering_drain(struct delivering *delivering)
 {
     delivering->was_drained = false;
+    delivering->is_draining = true;
     delivery_drain(delivering->delivery, take_drained, delivering);
+}
+
+void delivering_stop(struct delivering *delivering)
+{
+    if (!delivering->is_draining)
+        delivering_drain(delivering);
+    delivering->is_draining = false;
     for (int i = 0; i < TURNS_MOST && !delivering->was_drained; i++)
         delivering_turn(delivering);
     assert_true(delivering->was_drained);
@@ -190,7 +198,8 @@ int64_t delivering_put(struct delivering *delivering, const char *sender, const 
     struct queue_door *door = delivering->asking.door;
     struct queue_envelope envelope = { .id = queue_door_id(door),
                                        .sender = span_of(sender),
-                                       .received_at_s = ASKING_NOW_S };
+                                       .received_at_s = ASKING_NOW_S,
+                                       .is_smtputf8 = delivering->is_smtputf8 };
     struct queue_put put = { .id = envelope.id, .envelope = &envelope, .recipients = list };
     struct span rest = span_of(recipients);
 

@@ -30,8 +30,9 @@ struct delivering {
     char log_path[128];
     int log_file;
     struct delivery *delivery;
+    bool is_smtputf8; /* what is put is said to be */
     int64_t drain_ms; /* 0: as it is by itself */
-    bool was_drained;
+    bool is_draining, was_drained;
 };
 
 /* Everything but the delivery itself; the test may change the domains before it starts. */
@@ -43,7 +44,9 @@ void delivering_settle(struct delivering *delivering);
 void delivering_empty(struct delivering *delivering);
 /* Runs the loop for a moment. */
 void delivering_turn(struct delivering *delivering);
-/* Drains and closes what delivers. */
+/* Begins to drain. */
+void delivering_drain(struct delivering *delivering);
+/* Drains, unless that has begun, and closes what delivers. */
 void delivering_stop(struct delivering *delivering);
 /* Stops it where it runs, and removes everything. */
 void delivering_close(struct delivering *delivering);

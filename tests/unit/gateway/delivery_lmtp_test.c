@@ -306,6 +306,42 @@ static void bounces_what_the_server_cannot_be_given(void **state)
     assert_int_equal(server.transactions, 0);
 }
 
+static void check_utf8(const char *recipient, enum tracking_kind kind, const char *code)
+{
+    int64_t id;
+
+    delivering.is_smtputf8 = true;
+    start();
+    id = delivering_put(&delivering, "from@example.net", recipient, span_of(body));
+    delivering_settle(&delivering);
+    check(id, recipient, kind, code);
+}
+
+static void does_without_smtputf8_where_no_address_needs_it(void **state)
+{
+    (void)state;
+    check_utf8("a@one.example", TRACKING_DONE, "2.0.0");
+    assert_true(span_starts_with(buffer_span(&server.commands), "MAIL FROM:<from@example.net>\n"));
+}
+
+static void bounces_an_address_in_utf8_where_the_server_knows_none(void **state)
+{
+    (void)state;
+    check_utf8("gr\xc3\xbc\xc3\x9f"
+               "e@one.example",
+               TRACKING_BOUNCED, "5.6.7");
+    assert_int_equal(server.transactions, 0);
+}
+
+static void asks_for_smtputf8_where_the_server_knows_it(void **state)
+{
+    (void)state;
+    server.offers = "SMTPUTF8\0"
+                    "8BITMIME\0";
+    check_utf8("a@one.example", TRACKING_DONE, "2.0.0");
+    assert_non_null(memmem(server.commands.data, server.commands.len, " SMTPUTF8", 9));
+}
+
 static void keeps_an_address_that_fits_into_no_command_out_of_the_transaction(void **state)
 {
     int64_t id;
@@ -436,6 +472,9 @@ int main(void)
         DELIVERS(defers_where_the_server_leaves_in_the_middle_of_a_body),
         DELIVERS(goes_on_over_another_connection_where_a_server_closes_after_some),
         DELIVERS(bounces_what_the_server_cannot_be_given),
+        DELIVERS(does_without_smtputf8_where_no_address_needs_it),
+        DELIVERS(bounces_an_address_in_utf8_where_the_server_knows_none),
+        DELIVERS(asks_for_smtputf8_where_the_server_knows_it),
         DELIVERS(keeps_an_address_that_fits_into_no_command_out_of_the_transaction),
         DELIVERS(turns_to_tls_where_a_server_at_an_address_offers_it),
         DELIVERS(goes_on_in_the_clear_where_tls_fails_and_says_so),

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lmtp_server.h"
 #include "queue/backend.h"
@@ -31,6 +32,12 @@ static int close_all(void **state)
     lmtp_server_stop(&server);
     delivering_close(&delivering);
     return 0;
+}
+
+static void turn_often(void)
+{
+    for (int i = 0; i < 100; i++)
+        delivering_turn(&delivering);
 }
 
 static int64_t put(const char *recipients)
@@ -201,6 +208,53 @@ static void gives_back_what_waits_when_it_drains(void **state)
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), MESSAGES);
 }
 
+/* SQLite, but for leases that take as long as the test says. */
+static atomic_bool holds_leases;
+
+static enum queue_status lease_when_let(void *queue, struct queue_lease *lease, struct error *err)
+{
+    while (atomic_load(&holds_leases))
+        usleep(1000);
+    return queue_sqlite.lease(queue, lease, err);
+}
+
+static void lets_a_conversation_end_well_though_a_lease_comes_while_it_drains(void **state)
+{
+    static struct queue_backend slow;
+    struct delivery *kept;
+    int64_t id;
+
+    (void)state;
+    slow = queue_sqlite;
+    slow.lease = lease_when_let;
+    delivering.asking.settings.backend = &slow;
+    asking_reopen(&delivering.asking);
+    server.is_silent = true;
+    lmtp_server_start(&server, delivering.asking.loop);
+    delivering.domains[DELIVERING_ONE].address = server.address;
+    id = put("a@one.example");
+    delivering_start(&delivering);
+    for (int i = 0; i < 5000 && server.messages == 0; i++)
+        delivering_turn(&delivering);
+    kept = delivering.delivery;
+    delivering.delivery = NULL; /* so that putting does not wake it */
+    put("user@box.example");
+    delivering.delivery = kept;
+    atomic_store(&holds_leases, true);
+    delivery_wake(delivering.delivery);
+    for (int i = 0; i < 20; i++)
+        delivering_turn(&delivering);
+    delivering_drain(&delivering);
+    atomic_store(&holds_leases, false);
+    for (int i = 0; i < 400; i++) /* longer than any pause between leases */
+        delivering_turn(&delivering);
+    assert_false(delivering.was_drained);
+    lmtp_server_speak(&server);
+    delivering_stop(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "a@one.example"), TRACKING_DONE);
+    assert_int_equal(asking_stats(&delivering.asking).recipients[QUEUE_WAITING], 1);
+}
+
 static void drains_at_once_where_nothing_is_under_way(void **state)
 {
     (void)state;
@@ -229,12 +283,6 @@ static void gives_back_what_finds_a_line_full_and_serves_others_meanwhile(void *
             break;
     }
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
-}
-
-static void turn_often(void)
-{
-    for (int i = 0; i < 100; i++)
-        delivering_turn(&delivering);
 }
 
 static void leaves_what_is_under_way_alone_when_its_lease_ends(void **state)
@@ -354,6 +402,7 @@ int main(void)
         DELIVERS(goes_by_a_new_profile_after_a_reload),
         DELIVERS(keeps_the_profile_of_a_conversation_that_outlives_it),
         DELIVERS(gives_back_what_waits_when_it_drains),
+        DELIVERS(lets_a_conversation_end_well_though_a_lease_comes_while_it_drains),
         DELIVERS(drains_at_once_where_nothing_is_under_way),
         DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
         DELIVERS(leaves_what_is_under_way_alone_when_its_lease_ends),

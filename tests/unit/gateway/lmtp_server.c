@@ -18,7 +18,7 @@ struct lmtp_connection {
     char recipients[RECIPIENTS_MOST][ADDRESS_BYTES];
     size_t recipient_count;
     unsigned messages;
-    bool is_in_data;
+    bool is_in_data, owes_answers;
     struct tls_facts facts;
     struct arena arena;
 };
@@ -150,6 +150,7 @@ static void end_data(struct lmtp_connection *connection)
 
     connection->is_in_data = false;
     connection->messages++;
+    connection->owes_answers = server->is_silent;
     server->messages++;
     for (size_t i = 0; !server->is_silent && i < connection->recipient_count; i++) {
         answer_for(connection, connection->recipients[i]);
@@ -268,6 +269,16 @@ void lmtp_server_start_local(struct lmtp_server *server, struct loop *loop, cons
     begin(server, loop);
     if (!listener_open_local(loop, path, 0600, accept_one, server, &server->listener, &err))
         fail_msg("%s", err.text);
+}
+
+void lmtp_server_speak(struct lmtp_server *server)
+{
+    server->is_silent = false;
+    for (struct lmtp_connection *each = server->connections; each != NULL; each = each->next) {
+        for (size_t i = 0; each->owes_answers && i < each->recipient_count; i++)
+            answer_for(each, each->recipients[i]);
+        each->owes_answers = false;
+    }
 }
 
 void lmtp_server_stop(struct lmtp_server *server)

@@ -39,4 +39,6 @@ struct lmtp_server {
 void lmtp_server_start(struct lmtp_server *server, struct loop *loop);
 /* At a local socket. */
 void lmtp_server_start_local(struct lmtp_server *server, struct loop *loop, const char *path);
+/* Gives the answers that a silent one owes, and is silent no more. */
+void lmtp_server_speak(struct lmtp_server *server);
 void lmtp_server_stop(struct lmtp_server *server);
