@@ -13,10 +13,13 @@ struct token {
     size_t end; /* where the next one begins at the earliest */
 };
 
+/* The first flaw stays. */
 static bool reject(struct smtp_address_list *list, const char *flaw, size_t at)
 {
-    list->flaw = flaw;
-    list->flaw_at = at;
+    if (list->flaw == NULL) {
+        list->flaw = flaw;
+        list->flaw_at = at;
+    }
     return false;
 }
 
@@ -42,7 +45,7 @@ static bool skip_comment(struct smtp_address_list *list, size_t *at)
     for (; *at < list->text.len; ++*at) {
         char c = list->text.data[*at];
 
-        if (c == '\\')
+        if (c == '\\' && *at + 1 < list->text.len)
             ++*at;
         else if (c == '(')
             depth++;

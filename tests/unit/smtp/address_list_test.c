@@ -53,6 +53,7 @@ static const struct broken {
     { "a@b.example c@d.example", "a comma is missing between two addresses", 12 },
     { "Ann Example", "several words stand there and no address in brackets", 0 },
     { "a@b.example (never ends", "a comment does not end", 12 },
+    { "<@a.test,(never\\", "a comment does not end", 9 },
     { "x, \"never ends", "a quote does not end", 3 },
     { "a@[192.0.2.1", "a bracket does not end", 2 },
     { "Ann <ann@example.org", "an address in brackets does not end in >", 20 },
