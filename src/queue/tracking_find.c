@@ -188,6 +188,19 @@ static bool is_in_range(const struct tracking_query *query, int64_t day)
            (query->until_s <= 0 || day <= tracking_day_of(query->until_s) + 1);
 }
 
+/* The tables of a day are made by its first story, and this one last: until then there is none. */
+static bool has_begun(struct search *search)
+{
+    static const char sql[] = "SELECT 1 FROM sqlite_master WHERE name = 'note'";
+    sqlite3_stmt *row = NULL;
+    bool is_there =
+        sqlite3_prepare_v2(search->database.connection, sql, -1, &row, NULL) == SQLITE_OK;
+    int code = is_there ? sqlite3_step(row) : SQLITE_ROW;
+
+    sqlite3_finalize(row);
+    return code != SQLITE_DONE; /* an error is told by the search itself */
+}
+
 static bool look_into(struct search *search, const char *folder, int64_t day,
                       bool (*find)(struct search *search, struct error *err), struct error *err)
 {
@@ -197,7 +210,7 @@ static bool look_into(struct search *search, const char *folder, int64_t day,
     if (!tracking_day_path(folder, day, path, err) ||
         !database_open(&search->database, path, DATABASE_LOOK, BUSY_MS, err))
         return false;
-    is_found = find(search, err);
+    is_found = !has_begun(search) || find(search, err);
     database_close(&search->database);
     return is_found;
 }

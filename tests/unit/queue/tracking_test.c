@@ -260,6 +260,21 @@ static void a_folder_that_is_not_there_has_no_stories(void **state)
     assert_int_equal(count, 0);
 }
 
+static void a_day_that_is_only_begun_has_no_stories(void **state)
+{
+    struct tracking_query notes = { .notes = true };
+    char path[128];
+    size_t count = 1;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/2026-11-21.db", folder);
+    fclose(fopen(path, "w")); /* as SQLite leaves it until the tables are there */
+    find(notes, &count);
+    assert_int_equal(count, 0);
+    find((struct tracking_query){ .id = 12345 }, &count);
+    assert_int_equal(count, 0);
+}
+
 static void files_that_are_not_ours_are_left_alone(void **state)
 {
     static const char *const names[] = { "2026-11-21.db-wal", "2026-11-2.db", "readme.db",
@@ -375,6 +390,7 @@ int main(void)
         TEST(old_days_are_unlinked_and_late_stories_keep_what_is_left),
         TEST(an_id_that_nobody_knows_has_no_story),
         TEST(a_folder_that_is_not_there_has_no_stories),
+        TEST(a_day_that_is_only_begun_has_no_stories),
         TEST(files_that_are_not_ours_are_left_alone),
         TEST(the_store_tells_the_whole_story),
         TEST(a_note_goes_through_the_store),
