@@ -317,7 +317,8 @@ static void start_engine(struct server_link *link)
     enter_phase(link, PHASE_TALKING, INT64_MAX);
 }
 
-/* A reset would eat our last word, and closing while the peer still sends makes one. */
+/* A reset would eat our last word, and closing while the peer still sends makes one: we say that this
+ * is the end, and close when the peer does. */
 static void say_farewell(struct server_link *link)
 {
     bool is_quit = link->spare->storage.command.verb == SMTP_COMMAND_QUIT;
@@ -328,6 +329,7 @@ static void say_farewell(struct server_link *link)
         return;
     }
     enter_phase(link, PHASE_FAREWELL, SERVER_LINK_FAREWELL_MS);
+    stream_send_end(link->stream);
     stream_resume(link->stream);
 }
 

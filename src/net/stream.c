@@ -315,6 +315,17 @@ void stream_forget_facts(struct stream *stream)
         stream_tls_forget(stream);
 }
 
+void stream_send_end(struct stream *stream)
+{
+    if (stream->state != STREAM_OPEN || stream->write_error != 0)
+        return;
+    if (stream->tls != NULL)
+        stream_tls_shutdown(stream);
+    stream_flush(stream);
+    if (stream_unsent(stream) == 0)
+        shutdown(stream->socket, SHUT_WR);
+}
+
 /* Closing a socket with unread bytes would send RST, and a reset can eat our last words. */
 static void discard_unread(int socket)
 {

@@ -95,6 +95,11 @@ void stream_resume(struct stream *stream);
  * connection need not hold. Before it, or without TLS: nothing. */
 void stream_forget_facts(struct stream *stream);
 
+/* We have nothing more to say: what is queued, close_notify where TLS is up, then FIN; what the peer
+ * still sends comes all the same. Where the kernel does not take all at once, the peer hears of the end
+ * at close. */
+void stream_send_end(struct stream *stream);
+
 /* Sends close_notify where TLS is up, then FIN, and frees. After it no callback comes. Unsent bytes
  * are offered to the kernel once, and a peer that goes on sending (TLS 1.3 tickets) is answered by
  * RST: who must be sure that all arrived waits for the peer's reply or its end. */

@@ -207,6 +207,61 @@ static void sees_nothing_unread_where_all_was_read(void **state)
     peers_stop(&peers);
 }
 
+/* One end of a pair is a stream, the other a plain socket that is spoken to in the callback. */
+struct half_closed {
+    struct loop *loop;
+    struct stream *stream;
+    int other;
+    size_t heard;
+    enum stream_end end;
+};
+
+static void say_that_it_is_the_end(void *owner, struct span *bytes)
+{
+    struct half_closed *half = owner;
+    char heard[16];
+
+    half->heard += bytes->len;
+    if (half->other < 0)
+        return;
+    assert_true(stream_send(half->stream, span_of("bye")));
+    stream_send_end(half->stream);
+    assert_int_equal(recv(half->other, heard, sizeof heard, MSG_DONTWAIT), 3);
+    assert_int_equal(recv(half->other, heard, sizeof heard, MSG_DONTWAIT), 0); /* the end */
+    assert_int_equal(send(half->other, "more", 4, 0), 4);
+    close(half->other);
+    half->other = -1;
+}
+
+static void note_the_end(void *owner, enum stream_end end)
+{
+    struct half_closed *half = owner;
+
+    half->end = end;
+    stream_close(&half->stream);
+    loop_stop(half->loop);
+}
+
+static void hears_what_comes_after_it_said_that_it_is_the_end(void **state)
+{
+    static const struct stream_handlers handlers = { .received = say_that_it_is_the_end,
+                                                     .ended = note_the_end };
+    struct half_closed half = { .end = STREAM_RESET };
+    struct error err;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    half.other = pair[1];
+    assert_true(loop_open(&half.loop, &err));
+    assert_true(stream_adopt(half.loop, pair[0], &handlers, &half, &half.stream, &err));
+    assert_int_equal(send(half.other, "hello", 5, 0), 5);
+    loop_run(half.loop);
+    assert_int_equal(half.heard, strlen("hello") + strlen("more"));
+    assert_int_equal(half.end, STREAM_CLOSED);
+    loop_close(&half.loop);
+}
+
 static void refuses_to_send_after_the_end(void **state)
 {
     struct peers peers;
@@ -496,6 +551,7 @@ int main(void)
         cmocka_unit_test(skips_no_drain_that_was_waited_for),
         cmocka_unit_test(sees_nothing_unread_where_all_was_read),
         cmocka_unit_test(refuses_to_send_after_the_end),
+        cmocka_unit_test(hears_what_comes_after_it_said_that_it_is_the_end),
         cmocka_unit_test(reads_nothing_while_it_is_paused),
         cmocka_unit_test(hears_after_a_pause_what_came_before_the_end),
         cmocka_unit_test(goes_on_sending_while_it_is_paused),
