@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "gateway/inbound_parts.h"
 
+enum { HANDSHAKE_TIMEOUT_MS = 60 * 1000 }; /* what the link has where nothing is said */
+
 static const struct smtp_answer no_memory = { 451, "4.3.0", "There is no memory for this now" };
 
 static int64_t now_of(const struct inbound *inbound)
@@ -290,6 +292,12 @@ static bool mends_bare_lf(const struct gateway_profile *profile, const struct ne
     return gateway_relay_match_client(&rules, peer);
 }
 
+/* A handshake may not take longer than a command may; 0: as the link has it. */
+static int64_t handshake_timeout_of(const struct smtp_server_settings *smtp)
+{
+    return smtp->command_timeout_ms < HANDSHAKE_TIMEOUT_MS ? smtp->command_timeout_ms : 0;
+}
+
 void inbound_accept(struct inbound *inbound, struct gateway_profile *profile, size_t listener,
                     int socket, const struct net_address *peer)
 {
@@ -309,6 +317,7 @@ void inbound_accept(struct inbound *inbound, struct gateway_profile *profile, si
         .self = &at->self,
         .port = at->address.port,
         .clock = inbound->settings.clock,
+        .handshake_timeout_ms = handshake_timeout_of(&at->smtp),
     };
     if (!server_link_open(inbound->pool, &made->link_settings, socket, peer, &handlers, made,
                           &made->link, &err)) {
