@@ -142,10 +142,11 @@ class Room:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_postfix(services):
+def start_postfix(services, main=(), master=()):
+    """`main` and `master`: more lines of main.cf and master.cf; what main.cf says last holds."""
     room = Room(fetch("postfix"), services)
     master = [
-        "postlog unix-dgram n - n - 1 postlogd", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
+        *master, "postlog unix-dgram n - n - 1 postlogd", "cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr",
         "rewrite unix - - n - - trivial-rewrite", "tlsmgr unix - - n 1000? 1 tlsmgr", "bounce unix - - n - 0 bounce",
         "defer unix - - n - 0 bounce", "error unix - - n - - error", "anvil unix - - n - 1 anvil",
         "proxymap unix - - n - - proxymap", "pickup unix n - n 60 1 pickup", "showq unix n - n - - showq",
@@ -187,7 +188,8 @@ setgid_group = postdrop
 maillog_file = /dev/stdout
 alias_maps =
 alias_database =
-""" % HOST)
+%s
+""" % (HOST, "\n".join(main)))
     script = write(room.folder, "go", """#!/bin/sh
 set -e
 cp {0}/main.cf {0}/master.cf /etc/postfix/
