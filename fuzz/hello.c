@@ -42,6 +42,7 @@ static void note_messages(struct span bytes)
         facts->version = 0x0300 | (uint8_t)(bytes.data[1] & 7);
         facts->cipher = hello_cipher_name((uint16_t)(0xc000 | (uint8_t)bytes.data[1]));
         tls_message_note(span_part(bytes, 2, SIZE_MAX), is_sent, is_server, facts, &arena);
+        tls_message_note_offer(span_part(bytes, 2, SIZE_MAX), facts, &arena);
     }
     memory_free(facts);
     arena_clear(&arena);

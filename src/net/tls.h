@@ -102,7 +102,9 @@ struct tls_facts {
     uint16_t offered_minimum, offered_maximum; /* a client's minimum: 0 where it does not say */
     size_t hello_bytes; /* of our first ClientHello: the handshake message with its header */
     bool offered_ticket;
-    struct tls_offer offer; /* of the first ClientHello; nothing in it where none was read */
+    /* Of the first ClientHello; nothing in it where none was read. In a server's facts it comes with
+     * the end of the stream, for those that fail: forgotten facts never had it. */
+    struct tls_offer offer;
 
     /* what came */
     struct span first_bytes; /* at most TLS_FIRST_BYTES of what the peer sent first */

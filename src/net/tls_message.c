@@ -115,6 +115,14 @@ static void note_encrypted_extensions(struct span body, struct tls_facts *facts)
         facts->sni_was_used |= type == EXTENSION_SERVER_NAME;
 }
 
+void tls_message_note_offer(struct span message, struct tls_facts *facts, struct arena *arena)
+{
+    struct client_hello hello;
+
+    if (client_hello_parse(span_part(message, 4, SIZE_MAX), &hello))
+        facts->offer = client_hello_offer(&hello, arena);
+}
+
 static void note_client_hello(struct span message, bool is_server, struct tls_facts *facts,
                               struct arena *arena)
 {
@@ -126,11 +134,12 @@ static void note_client_hello(struct span message, bool is_server, struct tls_fa
     if (!client_hello_parse(span_part(message, 4, SIZE_MAX), &hello))
         return;
     facts->offered_ticket = hello.has_ticket;
-    facts->offer = client_hello_offer(&hello, arena);
     if (hello.sni[0] != '\0')
         facts->sni = arena_copy(arena, span_of(hello.sni));
-    if (!is_server) /* what was allowed is known better than what a hello says */
+    if (!is_server) { /* what was allowed is known better than what a hello says */
+        facts->offer = client_hello_offer(&hello, arena);
         return;
+    }
     facts->offered_minimum = client_hello_oldest(&hello);
     facts->offered_maximum = client_hello_newest(&hello);
 }

@@ -43,6 +43,10 @@ MUST_CHECK bool tls_message_server_hello(struct span body, struct tls_server_hel
 void tls_message_note(struct span message, bool is_sent, bool is_server, struct tls_facts *facts,
                       struct arena *arena);
 
+/* What a ClientHello, whole with its header, offers by name. tls_message_note leaves that out for a
+ * server: it takes longer than all the rest, and is wanted only where the session fails. */
+void tls_message_note_offer(struct span message, struct tls_facts *facts, struct arena *arena);
+
 /* Makes a ClientHello look as if its client had never heard of RFC 5746: the signalling cipher and
  * the extension become ones that nobody knows. The length stays. For a server that plays an old
  * one; what is not well formed stays as it is. */

@@ -30,6 +30,13 @@ static void note_alert(struct tls_watch *watch, bool is_sent, const uint8_t *byt
     };
 }
 
+static void keep_client_hello(struct tls_watch *watch, struct span message)
+{
+    if (watch->is_server && watch->hello.len == 0 && message.len > 4 &&
+        message.data[0] == TLS_MESSAGE_CLIENT_HELLO)
+        watch->hello = arena_copy_bytes(watch->arena, message);
+}
+
 static void see_message(int is_sent, int version, int type, const void *bytes, size_t len, SSL *ssl,
                         void *owner)
 {
@@ -42,6 +49,8 @@ static void see_message(int is_sent, int version, int type, const void *bytes, s
     if (type == SSL3_RT_HANDSHAKE && !is_sent && watch->forgets_renegotiation &&
         watch->facts->hello_bytes == 0)
         tls_message_forget_renegotiation((uint8_t *)(uintptr_t)bytes, len);
+    if (type == SSL3_RT_HANDSHAKE && !is_sent)
+        keep_client_hello(watch, (struct span){ bytes, len });
     if (type == SSL3_RT_HANDSHAKE)
         tls_message_note((struct span){ bytes, len }, is_sent != 0, watch->is_server, watch->facts,
                          watch->arena);
@@ -145,14 +154,7 @@ static void note_authorities(struct tls_watch *watch, SSL *ssl)
     }
 }
 
-void tls_watch_completed(struct tls_watch *watch, SSL *ssl)
-{
-    watch->facts->was_completed = true;
-    watch->facts->was_resumed = SSL_session_reused(ssl) == 1;
-    tls_watch_ended(watch, ssl);
-}
-
-void tls_watch_ended(struct tls_watch *watch, SSL *ssl)
+static void end_handshake(struct tls_watch *watch, SSL *ssl)
 {
     struct tls_facts *facts = watch->facts;
 
@@ -160,4 +162,18 @@ void tls_watch_ended(struct tls_watch *watch, SSL *ssl)
         facts->ended_ms = loop_now_ms(watch->loop);
     if (!watch->is_server && facts->client_certificate_requested && facts->authority_count == 0)
         note_authorities(watch, ssl);
+}
+
+void tls_watch_completed(struct tls_watch *watch, SSL *ssl)
+{
+    watch->facts->was_completed = true;
+    watch->facts->was_resumed = SSL_session_reused(ssl) == 1;
+    end_handshake(watch, ssl);
+}
+
+void tls_watch_ended(struct tls_watch *watch, SSL *ssl)
+{
+    end_handshake(watch, ssl);
+    if (watch->hello.len > 0 && watch->facts->offer.versions == NULL)
+        tls_message_note_offer(watch->hello, watch->facts, watch->arena);
 }

@@ -12,6 +12,7 @@ struct tls_watch {
     struct arena *arena;
     const struct loop *loop;
     char *first_bytes; /* TLS_FIRST_BYTES in the arena; NULL before the first */
+    struct span hello; /* the client's first, in the arena, for a server; empty before it came */
     bool is_server;
     bool forgets_renegotiation; /* a server that plays one from before RFC 5746 */
 };
@@ -29,5 +30,5 @@ void tls_watch_completed(struct tls_watch *watch, SSL *ssl);
  * the reason. */
 void tls_watch_failed(struct tls_watch *watch);
 
-/* The handshake is over, by whomever: what only the SSL still knows. */
+/* The session is over, by whomever: what only the SSL still knows, and what the client offered. */
 void tls_watch_ended(struct tls_watch *watch, SSL *ssl);

@@ -144,6 +144,28 @@ static void keeps_the_whole_offer_of_a_client_of_today(void **state)
     peers_stop(&peers);
 }
 
+static void expect_no_offer_yet(struct end *end)
+{
+    assert_int_equal(end->facts.offered_maximum, TLS_VERSION_1_3);
+    assert_string_equal(end->facts.sni, "mx.test");
+    assert_int_equal(end->facts.offer.cipher_count, 0);
+}
+
+static void names_the_offer_of_who_leaves_behind_a_handshake(void **state)
+{
+    struct peers peers;
+    const struct tls_facts *facts = &peers.server.facts;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .security_level = 1 });
+    peers.server.on_secured = expect_no_offer_yet;
+    peers.client.on_secured = end_close;
+    peers_run(&peers);
+    assert_true(facts->was_completed);
+    assert_true(lists(facts->offer.ciphers, facts->offer.cipher_count, "TLS_AES_128_GCM_SHA256"));
+    peers_stop(&peers);
+}
+
 static void hello_and_hang_up(struct end *end)
 {
     static const uint8_t random[32];
@@ -341,6 +363,7 @@ int main(void)
         cmocka_unit_test(keeps_what_an_old_client_offered),
         cmocka_unit_test(keeps_the_whole_offer_of_a_client_of_today),
         cmocka_unit_test(tells_after_which_flight_a_client_hangs_up),
+        cmocka_unit_test(names_the_offer_of_who_leaves_behind_a_handshake),
         cmocka_unit_test(gives_the_certificate_that_is_for_the_name),
         cmocka_unit_test(refuses_another_certificate_whose_key_is_not_its_own),
         cmocka_unit_test(lasts_as_long_as_a_stream_needs_it),
