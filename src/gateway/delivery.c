@@ -27,8 +27,7 @@ int64_t delivery_now_ms(const struct delivery *delivery)
 static void dispatch(struct delivery *delivery, struct delivery_plan *plan)
 {
     delivery_maildir_dispatch(delivery);
-    for (size_t i = 0; i < plan->destination_count; i++)
-        delivery_lmtp_dispatch(&plan->destinations[i]);
+    delivery_lmtp_dispatch(plan);
 }
 
 /* While it drains the timer is for its end. */

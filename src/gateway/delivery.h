@@ -6,7 +6,8 @@
  * unsettled is delivered again: twice at worst, and never half.
  *
  * Several messages are under way at once: DELIVERY_IN_HAND_MOST recipients are leased at most, Maildirs
- * are written on pool threads, and one LMTP server has DELIVERY_CONVERSATIONS_MOST connections at most.
+ * are written on pool threads, and one LMTP server has DELIVERY_CONVERSATIONS_MOST connections at most, all
+ * together DELIVERY_CONVERSATIONS_IN_ALL.
  * Everything here but delivery_wake belongs to the loop's thread. SIGXFSZ must be ignored
  * (gateway/maildir.h).
  */
@@ -24,11 +25,11 @@ enum {
     DELIVERY_IN_HAND_MOST = 500, /* recipients that are leased and not settled */
     DELIVERY_LEASED_AT_ONCE = 100,
     DELIVERY_LINE_MOST = 300, /* recipients that wait for one LMTP server; more are given back */
-    DELIVERY_MAILBOXES_MOST =
-        8, /* of one message that are written at once; the body is read again for more */
-    DELIVERY_MAILDIRS_AT_ONCE = 8,   /* messages being written into Maildirs */
+    DELIVERY_MAILDIRS_AT_ONCE = 8,   /* messages being written */
+    DELIVERY_MAILBOXES_MOST = 8,     /* of one of them; for more its body is read again */
     DELIVERY_CONVERSATIONS_MOST = 4, /* with one LMTP server */
-    DELIVERY_RECIPIENTS_MOST = 100,  /* of one LMTP transaction: RFC 5321 section 4.5.3.1.8 */
+    DELIVERY_CONVERSATIONS_IN_ALL = 64,
+    DELIVERY_RECIPIENTS_MOST = 100, /* of one LMTP transaction: RFC 5321 section 4.5.3.1.8 */
     DELIVERY_DRAIN_MS = 20000,
 };
 

@@ -438,10 +438,13 @@ static void take_lease(void *owner)
 {
     struct delivery_batch *batch = owner;
     struct delivery *delivery = batch->delivery;
-    void (*leased)(struct delivery_batch *) = batch->leased;
 
     delivery->leasing = NULL;
-    leased(batch);
+    if (batch->plan != delivery->plan) { /* there was a reload: nothing waits in the lines of old */
+        delivery_plan_release(&batch->plan);
+        batch->plan = delivery_plan_hold(delivery->plan);
+    }
+    batch->leased(batch);
 }
 
 bool delivery_batch_lease(struct delivery *delivery, size_t most,

@@ -10,10 +10,10 @@
  */
 #include "base/memory.h"
 #include "diagnose/judge.h"
+#include "gateway/delivery_envelope.h"
 #include "gateway/delivery_parts.h"
 #include "link/client_link.h"
 #include "net/host.h"
-#include "smtp/command.h"
 
 enum {
     CONVERSATION_TAKES_MS = 10 * 60 * 1000,
@@ -39,8 +39,7 @@ struct delivery_conversation {
 
     /* of the message in hand */
     struct delivery_task *task; /* NULL: none */
-    size_t *target_of;          /* the n-th recipient of the transaction is this target */
-    struct smtp_client_message message;
+    struct delivery_envelope envelope;
     struct delivery_body body;
     struct span rest;                /* of its part */
     struct delivery_outcome refusal; /* of MAIL or DATA */
@@ -74,43 +73,6 @@ static void make_story(struct delivery_conversation *conversation, struct delive
         conversation->story.why_clear = why_clear(conversation);
 }
 
-static const char *text_of(struct arena *arena, struct span text)
-{
-    return arena_copy(arena, text);
-}
-
-/* What would break out of its command line is left out. */
-static const char *option_of(struct arena *arena, struct span text, size_t most)
-{
-    const char *option = text_of(arena, text);
-
-    return smtp_command_value_is_safe(option, most) ? option : NULL;
-}
-
-static void make_envelope(struct smtp_client_message *message,
-                          const struct queue_envelope *envelope, struct arena *arena)
-{
-    static const char *const parts[] = {
-        [QUEUE_RETURN_UNSAID] = NULL, [QUEUE_RETURN_FULL] = "FULL", [QUEUE_RETURN_HEADERS] = "HDRS"
-    };
-
-    *message = (struct smtp_client_message){
-        .sender = text_of(arena, envelope->sender),
-        .size_bytes = (uint64_t)envelope->size_bytes,
-        .is_8bit = envelope->is_8bit,
-        .envelope_id = option_of(arena, envelope->envid, SMTP_COMMAND_ENVID_MOST),
-        .return_part = parts[envelope->returns],
-    };
-}
-
-static bool is_ascii(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] >= 0x80)
-            return false;
-    return true;
-}
-
 static bool offers_utf8(const struct observation *observation)
 {
     const struct smtp_capabilities *capabilities = observation->has_capabilities_after_tls
@@ -120,51 +82,17 @@ static bool offers_utf8(const struct observation *observation)
     return capabilities->extensions & SMTP_EXTENSION_SMTPUTF8;
 }
 
-/* Senders ask for SMTPUTF8 (RFC 6531 section 3.4) where they could do without it. A mailbox takes the
- * bytes of a header as they are; only an address in the envelope cannot be said without it. */
-static bool needs_utf8(const struct delivery_conversation *conversation,
-                       const struct delivery_task *task)
+/* False: nobody is left to send it to. */
+static bool make_envelope(struct delivery_conversation *conversation, struct delivery_task *task)
 {
-    const struct queue_envelope *envelope = &task->message->envelope;
-    bool is_needed = offers_utf8(&conversation->observation) || !is_ascii(envelope->sender);
+    struct delivery_envelope *envelope = &conversation->envelope;
+    struct delivery_outcome unfit = delivery_outcome_of_unsent(SMTP_CLIENT_UNSENT_RECIPIENT);
 
-    for (size_t i = 0; i < task->count; i++)
-        is_needed |= !is_ascii(task->targets[i]->address);
-    return envelope->is_smtputf8 && is_needed;
-}
-
-/* Those that are not settled yet. False: no memory. */
-static bool make_recipients(struct delivery_conversation *conversation, struct delivery_task *task)
-{
-    struct arena *arena = &task->batch->arena;
-    struct smtp_client_recipient *recipients = arena_new(arena, task->count, sizeof *recipients);
-    struct smtp_client_message *message = &conversation->message;
-
-    conversation->target_of = arena_new(arena, task->count, sizeof *conversation->target_of);
-    if (recipients == NULL || conversation->target_of == NULL)
+    if (!delivery_envelope_make(task, offers_utf8(&conversation->observation), envelope))
         return false;
-    message->recipients = recipients;
-    for (size_t i = 0; i < task->count; i++) {
-        const struct delivery_target *target = task->targets[i];
-        const char *address = text_of(arena, target->address);
-
-        if (target->is_settled)
-            continue;
-        if (!smtp_command_path_is_safe(address, message->is_utf8)) {
-            struct delivery_outcome outcome =
-                delivery_outcome_of_unsent(SMTP_CLIENT_UNSENT_RECIPIENT);
-
-            delivery_settle(task, i, &outcome, &conversation->story);
-            continue;
-        }
-        conversation->target_of[message->recipient_count] = i;
-        recipients[message->recipient_count++] = (struct smtp_client_recipient){
-            .address = address,
-            .original = option_of(arena, target->recipient->orcpt, SMTP_COMMAND_ORCPT_MOST),
-            .notify = target->recipient->notify,
-        };
-    }
-    return !arena->exhausted;
+    for (size_t i = 0; i < envelope->unfit_count; i++)
+        delivery_settle(task, envelope->unfit[i], &unfit, &conversation->story);
+    return envelope->message.recipient_count > 0;
 }
 
 /* The task leaves the conversation's hands, all of it settled. */
@@ -183,7 +111,6 @@ static void end_task(struct delivery_conversation *conversation,
 
 static bool begin_task(struct delivery_conversation *conversation, struct delivery_task *task)
 {
-    const struct queue_envelope *envelope = &task->message->envelope;
     struct delivery_outcome outcome =
         delivery_outcome_of(DELIVERY_DEFERRED, "4.3.0", "no memory for a delivery");
 
@@ -192,10 +119,9 @@ static bool begin_task(struct delivery_conversation *conversation, struct delive
     conversation->has_reply = conversation->is_behind_data = false;
     conversation->rest = (struct span){ NULL, 0 };
     make_story(conversation, task);
-    make_envelope(&conversation->message, envelope, &task->batch->arena);
-    conversation->message.is_utf8 = needs_utf8(conversation, task);
-    if (delivery_body_open(&conversation->body, conversation->delivery->settings.door, envelope) &&
-        make_recipients(conversation, task) && conversation->message.recipient_count > 0)
+    if (delivery_body_open(&conversation->body, conversation->delivery->settings.door,
+                           &task->message->envelope) &&
+        make_envelope(conversation, task))
         return true;
     end_task(conversation, &outcome);
     return false;
@@ -230,7 +156,7 @@ static void on_ready(void *owner, const struct observation *observation)
             delivery_give_back(task, delivery_now_s(conversation->delivery));
             delivery_task_end(task);
         } else if (begin_task(conversation, task)) {
-            client_link_send(conversation->link, &conversation->message);
+            client_link_send(conversation->link, &conversation->envelope.message);
             return;
         }
     }
@@ -245,7 +171,8 @@ static void on_recipient(void *owner, size_t index, const struct smtp_reply *rep
 
     conversation->has_reply = true;
     if (conversation->is_behind_data || outcome.fate != DELIVERY_DELIVERED)
-        delivery_settle(task, conversation->target_of[index], &outcome, &conversation->story);
+        delivery_settle(task, conversation->envelope.target_of[index], &outcome,
+                        &conversation->story);
 }
 
 static void on_refused(void *owner, const struct smtp_reply *reply)
@@ -343,6 +270,7 @@ static void remove_conversation(struct delivery_conversation *conversation)
     while (*place != conversation)
         place = &(*place)->next;
     *place = conversation->next;
+    conversation->delivery->conversation_count--;
     conversation->destination->conversations--;
     if (!conversation->was_ready)
         conversation->destination->coming--;
@@ -450,8 +378,6 @@ static void take_failure(struct delivery_conversation *conversation)
 static void conclude(struct delivery_conversation *conversation)
 {
     struct delivery *delivery = conversation->delivery;
-    struct delivery_plan *plan = delivery_plan_hold(conversation->plan);
-    struct delivery_destination *destination = conversation->destination;
 
     if (conversation->task != NULL)
         end_task_in_hand(conversation);
@@ -459,8 +385,7 @@ static void conclude(struct delivery_conversation *conversation)
         take_failure(conversation);
     remove_conversation(conversation);
     if (!delivery->is_draining)
-        delivery_lmtp_dispatch(destination);
-    delivery_plan_release(&plan);
+        delivery_lmtp_dispatch(delivery->plan);
     delivery_go_on(delivery);
 }
 
@@ -597,6 +522,7 @@ static bool open_conversation(struct delivery_destination *destination, enum pol
     arena_init(&made->arena, ARENA_BYTES);
     made->next = delivery->conversations;
     delivery->conversations = made;
+    delivery->conversation_count++;
     destination->conversations++;
     destination->coming++;
     if (begin_conversation(made))
@@ -609,8 +535,10 @@ static bool open_conversation(struct delivery_destination *destination, enum pol
 static bool wants_conversation(const struct delivery_destination *destination)
 {
     size_t most = destination->has_failed ? 1 : DELIVERY_CONVERSATIONS_MOST;
+    const struct delivery *delivery = destination->plan->delivery;
 
-    return destination->conversations < most && destination->coming < destination->line.tasks;
+    return delivery->conversation_count < DELIVERY_CONVERSATIONS_IN_ALL &&
+           destination->conversations < most && destination->coming < destination->line.tasks;
 }
 
 static void defer_line(struct delivery_destination *destination)
@@ -629,7 +557,7 @@ static void defer_line(struct delivery_destination *destination)
     }
 }
 
-void delivery_lmtp_dispatch(struct delivery_destination *destination)
+static void dispatch(struct delivery_destination *destination)
 {
     enum policy_level level =
         destination->domain->kind == GATEWAY_DELIVER_LMTP ? POLICY_MAY : POLICY_NONE;
@@ -640,4 +568,10 @@ void delivery_lmtp_dispatch(struct delivery_destination *destination)
                 defer_line(destination);
             return;
         }
+}
+
+void delivery_lmtp_dispatch(struct delivery_plan *plan)
+{
+    for (size_t i = 0; i < plan->destination_count; i++)
+        dispatch(&plan->destinations[i]);
 }

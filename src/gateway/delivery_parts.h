@@ -89,6 +89,7 @@ struct delivery {
     struct delivery_line maildirs;
     size_t maildirs_at_work;
     struct delivery_conversation *conversations;
+    size_t conversation_count;
 
     bool is_draining, was_cut;
     void (*drained)(void *owner);
@@ -183,7 +184,7 @@ void delivery_maildir_dispatch(struct delivery *delivery);
 
 /* ---- delivery_lmtp.c ---- */
 
-/* Gives the line's tasks to conversations, and begins conversations as many as that asks for. */
-void delivery_lmtp_dispatch(struct delivery_destination *destination);
+/* Begins as many conversations as the lines of the plan ask for, within the bounds. */
+void delivery_lmtp_dispatch(struct delivery_plan *plan);
 /* Cuts every conversation: what was not answered is deferred. */
 void delivery_lmtp_cut_all(struct delivery *delivery);

@@ -10,6 +10,11 @@ static void free_plan(struct delivery_plan *plan)
     memory_free(plan);
 }
 
+static bool is_lmtp(const struct gateway_profile_domain *domain)
+{
+    return domain->kind == GATEWAY_DELIVER_LMTP || domain->kind == GATEWAY_DELIVER_LMTP_SOCKET;
+}
+
 /* Domains of the same server share one destination. */
 static void find_destinations(struct delivery_plan *plan)
 {
@@ -19,14 +24,14 @@ static void find_destinations(struct delivery_plan *plan)
         const struct gateway_profile_domain *domain = &profile->domains[i];
         size_t at = 0;
 
+        if (!is_lmtp(domain))
+            continue;
         while (at < plan->destination_count &&
                !delivery_route_match(domain, plan->destinations[at].domain))
             at++;
-        if (at == plan->destination_count) {
-            plan->destinations[at] =
+        if (at == plan->destination_count)
+            plan->destinations[plan->destination_count++] =
                 (struct delivery_destination){ .plan = plan, .domain = domain };
-            plan->destination_count++;
-        }
         plan->destination_of[i] = at;
     }
 }

@@ -137,6 +137,40 @@ static void is_woken_from_any_thread(void **state)
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
 }
 
+/* SQLite, but for leases that take as long as the test says. */
+static atomic_bool holds_leases;
+
+static enum queue_status lease_when_let(void *queue, struct queue_lease *lease, struct error *err)
+{
+    while (atomic_load(&holds_leases))
+        usleep(1000);
+    return queue_sqlite.lease(queue, lease, err);
+}
+
+static void use_slow_store(void)
+{
+    static struct queue_backend slow;
+
+    slow = queue_sqlite;
+    slow.lease = lease_when_let;
+    delivering.asking.settings.backend = &slow;
+    asking_reopen(&delivering.asking);
+}
+
+/* A lease of what is put here is asked for when this returns, and not answered. */
+static void put_and_hold_the_lease(const char *recipient)
+{
+    struct delivery *kept = delivering.delivery;
+
+    delivering.delivery = NULL; /* so that putting does not wake it */
+    put(recipient);
+    delivering.delivery = kept;
+    atomic_store(&holds_leases, true);
+    delivery_wake(delivering.delivery);
+    for (int i = 0; i < 20; i++)
+        delivering_turn(&delivering);
+}
+
 static void goes_by_a_new_profile_after_a_reload(void **state)
 {
     struct gateway_profile_domain domains[DELIVERING_DOMAINS];
@@ -160,6 +194,34 @@ static void goes_by_a_new_profile_after_a_reload(void **state)
     assert_int_equal(other.references, 2);
     assert_int_equal(delivering_files(&delivering, "box.example/first", "new", NULL), 1);
     assert_int_equal(delivering_files(&delivering, "second", "new", NULL), 1);
+    delivering_stop(&delivering);
+    assert_int_equal(other.references, 1);
+}
+
+static void goes_by_a_new_profile_with_what_was_leased_before(void **state)
+{
+    struct gateway_profile_domain domains[DELIVERING_DOMAINS];
+    struct gateway_profile other;
+    char elsewhere[128];
+
+    (void)state;
+    use_slow_store();
+    delivering_start(&delivering);
+    for (int i = 0; i < 20; i++)
+        delivering_turn(&delivering);
+    put_and_hold_the_lease("user@box.example");
+    memcpy(domains, delivering.domains, sizeof domains);
+    other = delivering.profile;
+    other.references = 1;
+    other.domains = domains;
+    snprintf(elsewhere, sizeof elsewhere, "%s/{user}", delivering.root);
+    domains[DELIVERING_BOX].path = elsewhere;
+    delivery_reload(delivering.delivery, &other);
+    assert_int_equal(delivering.profile.references, 2); /* of the lease */
+    atomic_store(&holds_leases, false);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering.profile.references, 1);
+    assert_int_equal(delivering_files(&delivering, "user", "new", NULL), 1);
     delivering_stop(&delivering);
     assert_int_equal(other.references, 1);
 }
@@ -208,27 +270,12 @@ static void gives_back_what_waits_when_it_drains(void **state)
     assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), MESSAGES);
 }
 
-/* SQLite, but for leases that take as long as the test says. */
-static atomic_bool holds_leases;
-
-static enum queue_status lease_when_let(void *queue, struct queue_lease *lease, struct error *err)
-{
-    while (atomic_load(&holds_leases))
-        usleep(1000);
-    return queue_sqlite.lease(queue, lease, err);
-}
-
 static void lets_a_conversation_end_well_though_a_lease_comes_while_it_drains(void **state)
 {
-    static struct queue_backend slow;
-    struct delivery *kept;
     int64_t id;
 
     (void)state;
-    slow = queue_sqlite;
-    slow.lease = lease_when_let;
-    delivering.asking.settings.backend = &slow;
-    asking_reopen(&delivering.asking);
+    use_slow_store();
     server.is_silent = true;
     lmtp_server_start(&server, delivering.asking.loop);
     delivering.domains[DELIVERING_ONE].address = server.address;
@@ -236,14 +283,7 @@ static void lets_a_conversation_end_well_though_a_lease_comes_while_it_drains(vo
     delivering_start(&delivering);
     for (int i = 0; i < 5000 && server.messages == 0; i++)
         delivering_turn(&delivering);
-    kept = delivering.delivery;
-    delivering.delivery = NULL; /* so that putting does not wake it */
-    put("user@box.example");
-    delivering.delivery = kept;
-    atomic_store(&holds_leases, true);
-    delivery_wake(delivering.delivery);
-    for (int i = 0; i < 20; i++)
-        delivering_turn(&delivering);
+    put_and_hold_the_lease("user@box.example");
     delivering_drain(&delivering);
     atomic_store(&holds_leases, false);
     for (int i = 0; i < 400; i++) /* longer than any pause between leases */
@@ -400,6 +440,7 @@ int main(void)
         DELIVERS(settles_in_groups),
         DELIVERS(is_woken_from_any_thread),
         DELIVERS(goes_by_a_new_profile_after_a_reload),
+        DELIVERS(goes_by_a_new_profile_with_what_was_leased_before),
         DELIVERS(keeps_the_profile_of_a_conversation_that_outlives_it),
         DELIVERS(gives_back_what_waits_when_it_drains),
         DELIVERS(lets_a_conversation_end_well_though_a_lease_comes_while_it_drains),

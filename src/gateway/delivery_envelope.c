@@ -1,0 +1,86 @@
+#include "gateway/delivery_envelope.h"
+
+#include "smtp/command.h"
+
+/* What would break out of its command line is left out. */
+static const char *option_of(struct arena *arena, struct span text, size_t most)
+{
+    const char *option = arena_copy(arena, text);
+
+    return smtp_command_value_is_safe(option, most) ? option : NULL;
+}
+
+static bool is_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Senders ask for SMTPUTF8 (RFC 6531 section 3.4) where they could do without it. A mailbox takes the
+ * bytes of a header as they are; only an address in the envelope cannot be said without it. */
+static bool needs_utf8(const struct delivery_task *task, bool offers_utf8)
+{
+    const struct queue_envelope *envelope = &task->message->envelope;
+    bool is_needed = offers_utf8 || !is_ascii(envelope->sender);
+
+    for (size_t i = 0; i < task->count; i++)
+        is_needed |= !is_ascii(task->targets[i]->address);
+    return envelope->is_smtputf8 && is_needed;
+}
+
+static struct smtp_client_message make_message(const struct delivery_task *task, bool offers_utf8)
+{
+    static const char *const parts[] = {
+        [QUEUE_RETURN_UNSAID] = NULL, [QUEUE_RETURN_FULL] = "FULL", [QUEUE_RETURN_HEADERS] = "HDRS"
+    };
+    const struct queue_envelope *envelope = &task->message->envelope;
+    struct arena *arena = &task->batch->arena;
+
+    return (struct smtp_client_message){
+        .sender = arena_copy(arena, envelope->sender),
+        .size_bytes = (uint64_t)envelope->size_bytes,
+        .is_8bit = envelope->is_8bit,
+        .is_utf8 = needs_utf8(task, offers_utf8),
+        .envelope_id = option_of(arena, envelope->envid, SMTP_COMMAND_ENVID_MOST),
+        .return_part = parts[envelope->returns],
+    };
+}
+
+static struct smtp_client_recipient make_recipient(const struct delivery_target *target,
+                                                   const char *address, struct arena *arena)
+{
+    return (struct smtp_client_recipient){
+        .address = address,
+        .original = option_of(arena, target->recipient->orcpt, SMTP_COMMAND_ORCPT_MOST),
+        .notify = target->recipient->notify,
+    };
+}
+
+bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
+                            struct delivery_envelope *envelope)
+{
+    struct arena *arena = &task->batch->arena;
+    struct smtp_client_recipient *recipients = arena_new(arena, task->count, sizeof *recipients);
+    struct smtp_client_message *message = &envelope->message;
+
+    *envelope = (struct delivery_envelope){ .message = make_message(task, offers_utf8) };
+    envelope->target_of = arena_new(arena, task->count, sizeof *envelope->target_of);
+    envelope->unfit = arena_new(arena, task->count, sizeof *envelope->unfit);
+    message->recipients = recipients;
+    for (size_t i = 0; !arena->exhausted && i < task->count; i++) {
+        const struct delivery_target *target = task->targets[i];
+        const char *address = arena_copy(arena, target->address);
+
+        if (target->is_settled)
+            continue;
+        if (smtp_command_path_is_safe(address, message->is_utf8)) {
+            envelope->target_of[message->recipient_count] = i;
+            recipients[message->recipient_count++] = make_recipient(target, address, arena);
+        } else {
+            envelope->unfit[envelope->unfit_count++] = i;
+        }
+    }
+    return !arena->exhausted;
+}

@@ -1,0 +1,19 @@
+/* gateway/delivery_envelope.h - the envelope of one LMTP transaction, from a task (pure).
+ */
+#pragma once
+
+#include "gateway/delivery_parts.h"
+#include "smtp/client.h"
+
+/* Arrays and texts live in the arena of the task's batch. */
+struct delivery_envelope {
+    struct smtp_client_message
+        message;       /* to those that are not settled yet, and fit into a command */
+    size_t *target_of; /* its n-th recipient is this target of the task */
+    size_t *unfit;     /* targets whose address fits into no command */
+    size_t unfit_count;
+};
+
+/* False: no memory. */
+MUST_CHECK bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
+                                       struct delivery_envelope *envelope);
