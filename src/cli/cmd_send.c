@@ -13,6 +13,7 @@
 #include "cli/queue_access.h"
 #include "cli/send_options.h"
 #include "queue/id.h"
+#include "smtp/address.h"
 #include "smtp/address_list.h"
 #include "smtp/submission.h"
 
@@ -47,10 +48,24 @@ static const char *login_name(void)
     return entry == NULL ? "nobody" : entry->pw_name;
 }
 
-/* The sender of the envelope where -f says none, and of the From field where the sender is nobody. */
+static bool is_mailbox(const char *text)
+{
+    struct smtp_address address;
+    struct smtp_address_flaw flaw;
+
+    return smtp_address_parse(span_of(text), &address, &flaw);
+}
+
+/* The sender of the envelope where -f says none, and of the From field where the sender is nobody.
+ * A name that is no dot-string goes in quotes. */
 static const char *own_address(struct sending *sending)
 {
-    return arena_format(&sending->arena, "%s@%s", login_name(), sending->access.hostname);
+    const char *name = login_name(), *hostname = sending->access.hostname;
+    const char *address = arena_format(&sending->arena, "%s@%s", name, hostname);
+
+    if (is_mailbox(address) || strpbrk(name, "\"\\") != NULL)
+        return address;
+    return arena_format(&sending->arena, "\"%s\"@%s", name, hostname);
 }
 
 /* One address, or <>. */
@@ -83,7 +98,13 @@ static int find_sender(struct sending *sending)
         return fail(sending, EX_USAGE,
                     arena_format(&sending->arena, "-f \"%s\" is not one address",
                                  text_printable(&sending->arena, span_of(text), true)));
-    return EX_OK;
+    if (sending->sender[0] == '\0' || is_mailbox(sending->sender))
+        return EX_OK;
+    return fail(
+        sending, EX_CONFIG,
+        arena_format(&sending->arena,
+                     "%s is no address: set hostname in the settings to a name of this host",
+                     text_printable(&sending->arena, span_of(sending->sender), true)));
 }
 
 static bool is_plain(struct span text)

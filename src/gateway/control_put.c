@@ -155,6 +155,21 @@ bool control_put_abandon(struct control_session *session)
     return is_begun;
 }
 
+/* The line of gateway/inbound, for mail that came by no client but by a program. */
+static void log_acceptance(const struct control_session *session, const char *id)
+{
+    const struct queue_envelope *envelope = &session->request.envelope;
+    struct span to = session->request.recipients[0].address;
+
+    if (session->control->settings.log == NULL)
+        return;
+    log_event(session->control->settings.log, LOG_NOTE, "accepted",
+              "id=%s from=<%.*s> to=<%.*s> nrcpt=%zu size=%jd user=%s message_id=%.*s", id,
+              (int)envelope->sender.len, envelope->sender.data, (int)to.len, to.data,
+              session->request.recipient_count, (intmax_t)session->request.size_bytes,
+              session->user, (int)envelope->message_id.len, envelope->message_id.data);
+}
+
 static void take_commit(void *owner)
 {
     struct control_session *session = owner;
@@ -170,11 +185,7 @@ static void take_commit(void *owner)
     }
     buffer_clear(&session->part);
     queue_id_format(envelope->id, id);
-    if (settings->log != NULL)
-        log_event(settings->log, LOG_NOTE, "submitted",
-                  "id=%s from=<%.*s> user=%s size=%jd recipients=%zu", id,
-                  (int)envelope->sender.len, envelope->sender.data, session->user,
-                  (intmax_t)session->request.size_bytes, session->request.recipient_count);
+    log_acceptance(session, id);
     control_session_answer_with(session, json_pack("{s:s, s:s}", "status", "ok", "id", id));
     if (settings->changed != NULL)
         settings->changed(settings->owner);

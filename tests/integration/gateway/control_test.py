@@ -211,6 +211,54 @@ class WithoutGateway(unittest.TestCase):
                 self.assertEqual(parsed.get_body().get_content(), meant.get_body().get_content())
                 self.assertEqual(next(parsed.iter_attachments()).get_content(), bytes(range(256)) * 40)
 
+    def sendmail(self):
+        """A command for programs that want to call sendmail."""
+        script = self.house.folder / "call-sendmail"
+        script.write_text(f"#!/bin/sh\nexec '{POSTERN}' send -c '{self.house.settings}' \"$@\"\n")
+        script.chmod(0o755)
+        return str(script)
+
+    def check_call(self, words, text=b"", **options):
+        environment = {**UTF8, "HOME": self.folder.name, "GIT_CONFIG_NOSYSTEM": "1",
+                       "GIT_COMMITTER_NAME": "Ann", "GIT_COMMITTER_EMAIL": "ann@c.example",
+                       "GIT_AUTHOR_NAME": "Ann", "GIT_AUTHOR_EMAIL": "ann@c.example"}
+        self.check(subprocess.run(words, input=text, env=environment, capture_output=True, timeout=60, **options))
+
+    @unittest.skipUnless(shutil.which("s-nail"), "no s-nail here")
+    def test_s_nail_sends(self):
+        self.check_call(["s-nail", "-:/", "-S", f"mta={self.sendmail()}", "-S", "sendwait", "-s", "Grüße", "-b",
+                         "bcc@b.example", "-a", str(self.house.settings), "ann@a.example"], b"Hello.\n.\nmore\n")
+        [message] = self.house.list()
+        self.assertEqual(self.recipients(message), ["ann@a.example", "bcc@b.example"])
+        _, text = self.house.content(message["id"])
+        self.assertIn("\n.\nmore\n", text)
+        self.assertNotIn("bcc@", text)
+
+    @unittest.skipUnless(shutil.which("mutt"), "no mutt here")
+    def test_mutt_sends(self):
+        self.check_call(["mutt", "-n", "-F", "/dev/null", "-e", f'set sendmail="{self.sendmail()} -oem -oi"', "-e",
+                         'set use_from; set from="me@c.example"; set copy=no; set dsn_notify="failure,delay"; '
+                         "set dsn_return=hdrs", "-s", "hello", "-b", "bcc@b.example", "--", "ann@a.example"], b"Hello.\n")
+        [message] = self.house.list()
+        self.assertEqual(self.recipients(message), ["ann@a.example", "bcc@b.example"])
+        self.assertEqual((message["return"], message["recipients"][0]["notify"]), ("headers", 12))
+        self.assertNotIn("bcc@", self.house.content(message["id"])[1])
+
+    def test_git_send_email_sends(self):
+        patch = self.house.folder / "0001.patch"
+        patch.write_text("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+                         "From: Ann <ann@c.example>\nDate: Sat, 21 Nov 2026 23:18:07 +0000\n"
+                         "Subject: [PATCH] Mend it\n\nA body.\n---\n-- \n2.39.5\n")
+        if not shutil.which("git") or subprocess.run(["git", "send-email", "--dump-aliases"], env=UTF8, timeout=60,
+                                                     stdin=subprocess.DEVNULL, capture_output=True).returncode:
+            self.skipTest("no git send-email here")
+        self.check_call(["git", "send-email", f"--sendmail-cmd={self.sendmail()}", "--from=ann@c.example",
+                         "--to=List <list@l.example>", "--cc=x@y.example", "--suppress-cc=author", "--confirm=never",
+                         "--quiet", str(patch)], cwd=self.folder.name)
+        [message] = self.house.list()
+        self.assertEqual(self.recipients(message), ["list@l.example", "x@y.example"])
+        self.assertIn("Subject: [PATCH] Mend it\n", self.house.content(message["id"])[1])
+
     def test_many_may_send_at_once(self):
         children = [subprocess.Popen([POSTERN, "send", "-c", self.house.settings, f"a{number}@a.example"],
                                      stdin=subprocess.PIPE) for number in range(12)]
@@ -376,7 +424,8 @@ class WithGateway(unittest.TestCase):
         text = wait_for("the end of the story", told)
         self.assertIn(f"delivered to ann@{LOCAL}\n", text)
         self.assertRegex(text, r"  end +1 delivered\n")
-        self.assertTrue(self.gateway.log("submitted", id=identifier))
+        [line] = self.gateway.log("accepted", id=identifier)
+        self.assertEqual((line["to"], line["nrcpt"]), (f"<ann@{LOCAL}>", 1))
 
     def test_the_queue_answers_while_the_gateway_runs(self):
         self.check(self.run_postern("send", f"bob@{REMOTE}", stdin=b"\nx\n"))
