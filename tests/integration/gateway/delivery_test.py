@@ -4,6 +4,7 @@
 Into Maildirs on disks that are full, forbidden or missing; to Dovecot's LMTP server, at its socket and over TLS;
 and over crashes. Each promise is a TAP test.
 """
+import json
 import os
 import random
 import subprocess
@@ -162,13 +163,27 @@ def a_forbidden_folder_makes_mail_wait():
         one.mail("open")
 
 
-def a_disk_that_is_not_mounted_makes_mail_wait():
+def a_disk_that_is_not_mounted_makes_mail_wait_until_somebody_asks_for_another_try():
     one = plain_gateway()
     os.rmdir(one.mailboxes)
     with one:
         send(one, message("one", b"a\r\n"), f"user@{LOCAL}")
         line = one.wait_log("deferred", to=f"<user@{LOCAL}>")
         must(line["code"] == "4.3.5" and not os.path.exists(one.mailboxes), f"{line}")
+        os.mkdir(one.mailboxes)
+        one.run("queue", "retry", "--config", one.settings_file, line["id"])
+        must(one.one("user").body == as_stored(message("one", b"a\r\n")), "another message")
+        one.wait_log("delivered", id=line["id"])
+        story = wait_for("its story", lambda: complete_story(one, line["id"]))
+        must([event["event"] for event in story] == ["accepted", "deferred", "retried", "done"],
+             f"{story}")
+        must(story[1]["code"] == "4.3.5" and story[3]["relay"] == f"maildir:{one.mailboxes}/{LOCAL}/user", f"{story}")
+
+
+def complete_story(one, message_id):
+    """Its events, once the last of them is there: stories are written after the answer."""
+    told = json.loads(one.run("track", "--config", one.settings_file, "--id", message_id, "--json"))
+    return told["events"] if told["events"][-1]["event"] == "done" else None
 
 
 # --- crashes ---
@@ -214,7 +229,7 @@ TESTS = [
     each_recipient_is_settled_by_what_dovecot_says_of_it,
     a_full_disk_makes_mail_wait_and_leaves_nothing_half,
     a_forbidden_folder_makes_mail_wait,
-    a_disk_that_is_not_mounted_makes_mail_wait,
+    a_disk_that_is_not_mounted_makes_mail_wait_until_somebody_asks_for_another_try,
     no_crash_loses_or_halves_what_is_being_delivered,
 ]
 
