@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """abuse_test.py - clients that break every rule do no harm to those beside them, and nothing is left of them.
 
-usage: abuse_test.py POSTERN QUEUE-DUMP [--seconds N] [--seed N]
+usage: abuse_test.py POSTERN QUEUE-DUMP [--seconds N] [--abusers N] [--seed N] [--keep]
 
-Resets, silence, half handshakes, garbage, floods and slow bytes, from many addresses at once, while others send
-mail over STARTTLS and the settings are read again and again. Then: every message that got a 250 was delivered
-whole and once, nothing was refused that was due, every connection is gone, and the gateway ends well (a build
-with sanitizers also says there what leaked). Prints TAP and how often each was done.
+Resets, silence, half handshakes, garbage, floods and slow bytes, from many addresses at once and on the control
+socket, while others send mail over STARTTLS and the settings are read again and again. Then: every message that
+got a 250 was delivered whole and once, nothing was refused that was due, every connection is gone, and the
+gateway ends well (a build with sanitizers also says there what leaked). Prints TAP and how often each was done.
 """
 import argparse
 import collections
@@ -27,9 +27,13 @@ from crash_test import Account, wait, words_of  # noqa: E402
 from gateway import HOST, LOCAL, Client, Closed, Failed, Gateway, Listener, next_source  # noqa: E402
 from load import Load, Tally  # noqa: E402
 
-ABUSERS = 4
+ABUSERS = 6
 SENDERS = 3
 STALL_S = 1.0
+REQUESTS = [b'{"do": "list"}\n', b'{"do": "stats"}\n', b'{"do": "retry", "all": true}\n',
+            b'{"do": "read", "id": "0000000000001", "part": 0}\n']
+PUT = (b'{"do": "put", "size": 100, "envelope": {"sender": "a@sender.test"}, "recipients": [{"address": "local@' +
+       LOCAL.encode() + b'"}]}\n')
 ABUSES = []
 
 
@@ -290,12 +294,48 @@ def holds_on(scene):
             leave(stream, scene.dice)
 
 
+def control_of(scene):
+    stream = socket.socket(socket.AF_UNIX)
+    stream.settimeout(10)
+    stream.connect(os.path.join(scene.gateway.state, "control"))
+    return stream
+
+
+@abuse
+def says_anything_to_the_control_socket(scene):
+    stream = control_of(scene)
+    stream.sendall(scene.dice.choice([
+        scene.octets(3000), b"{" * 5000 + b"\n", REQUESTS[0][:9], b"x" * 300_000, b"{}\n[]\n1\n\n",
+        PUT + b"half", PUT + scene.octets(300), b'{"request": "' + b"0" * 70_000 + b'"}\n', *REQUESTS]))
+    leave(stream, scene.dice)
+
+
+@abuse
+def asks_and_does_not_listen(scene):
+    stream = control_of(scene)
+    for _ in range(50):
+        stream.sendall(b"".join(REQUESTS))
+    leave(stream, scene.dice)
+
+
+@abuse
+def lists_the_queue(scene):
+    scene.gateway.run("queue", "list", "-c", scene.gateway.settings_file)
+
+
+@abuse
+def sends_from_here(scene):
+    """To somebody whom the account does not know."""
+    scene.gateway.run("send", "-c", scene.gateway.settings_file, "-f", "local@sender.test", f"local@{LOCAL}",
+                      stdin=None, input="Subject: from here\n\nhello\n")
+
+
 class Abusers:
-    def __init__(self, gateway, seed):
+    def __init__(self, gateway, seed, count):
         self.counts, self.faults, self.is_over = collections.Counter(), [], False
         dice = random.Random(seed)
         self.threads = [threading.Thread(target=self.work, args=(Scene(gateway, random.Random(dice.random())),),
-                                         daemon=True) for _ in range(ABUSERS)]
+                                         daemon=True) for _ in range(count)]
         for thread in self.threads:
             thread.start()
 
@@ -340,7 +380,7 @@ def measure(options):
         quiet = sockets_of(gateway.pid)
         load = Load(tally, gateway.world.root_file, SENDERS, options.seed)
         load.port = gateway.port()
-        abusers = Abusers(gateway, options.seed)
+        abusers = Abusers(gateway, options.seed, options.abusers)
         end = time.monotonic() + options.seconds
         while time.monotonic() < end and gateway.child.poll() is None:
             time.sleep(1)
@@ -374,6 +414,7 @@ def main():
     parser.add_argument("dump")
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 1 << 30))
+    parser.add_argument("--abusers", type=int, default=ABUSERS)
     parser.add_argument("--keep", action="store_true", help="the folder with log and mailboxes")
     options = parser.parse_args()
     options.dump = os.path.abspath(options.dump)

@@ -90,7 +90,7 @@ class Message:
 class Client:
     """SMTP by hand, so that what was sent before a cut is known."""
 
-    def __init__(self, port, context, source, name="sender.example"):
+    def __init__(self, port, context, source, session=None, name="sender.example"):
         self.buffer = b""
         try:
             self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S, (source, 0))
@@ -101,7 +101,7 @@ class Client:
             self.want(2)
             self.ask("EHLO " + name, 2)
             self.ask("STARTTLS", 2)
-            self.socket = context.wrap_socket(self.socket, server_hostname=HOST)
+            self.socket = context.wrap_socket(self.socket, server_hostname=HOST, session=session)
             self.ask("EHLO " + name, 2)
         except OSError as reason:
             self.socket.close()
@@ -250,7 +250,7 @@ class Load:
     """Senders at work on whatever port the gateway has now."""
 
     def __init__(self, tally, ca_file, senders, seed):
-        self.tally, self.port = tally, None
+        self.tally, self.port, self.session = tally, None, None
         self.is_over, self.is_finishing = False, False
         self.faults = []
         self.context = ssl.create_default_context(cafile=ca_file)
@@ -274,7 +274,8 @@ class Load:
     def converse(self, dice, source):
         """One connection and its messages. False: there is nobody."""
         try:
-            client = Client(self.port, self.context, source)
+            client = Client(self.port, self.context, source, self.session if dice.random() < 0.5 else None)
+            self.session = client.socket.session  # of whichever sender was last
         except (Gone, Turned):
             return False
         try:
@@ -339,15 +340,17 @@ class Copy:
 
 
 class Mailboxes:
-    """The copies in every new/ below a folder; each file is read once."""
+    """The copies in new/ of all USERS, below a folder; each file is read once."""
 
     def __init__(self, folder):
         self.folder, self.copies = pathlib.Path(folder), {}
 
     def scan(self):
-        for file in self.folder.glob("*/*/new/*"):
-            if file not in self.copies:
-                self.copies[file] = Copy(file.read_bytes())
+        for user in USERS:
+            name, domain = user.split("@")
+            for file in (self.folder / domain / name).glob("new/*"):
+                if file not in self.copies:
+                    self.copies[file] = Copy(file.read_bytes())
         return self.copies.values()
 
 
