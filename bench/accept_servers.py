@@ -315,4 +315,5 @@ def start_exim(_programs, kind="p256"):
     return House("exim", kind, EXIM, EXIM_GO)
 
 
-STARTERS = {"postern": start_postern, "postfix": start_postfix, "opensmtpd": start_opensmtpd, "exim": start_exim, "sink": start_sink}
+STARTERS = {"postern": start_postern, "postfix": start_postfix, "opensmtpd": start_opensmtpd, "exim": start_exim,
+            "sink": start_sink}

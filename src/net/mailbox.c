@@ -19,7 +19,8 @@ struct mailbox {
 
     pthread_mutex_t lock; /* of what follows */
     struct chain posted;
-    size_t waiting; /* posted, and not yet given to the receiver one by one */
+    size_t
+        waiting; /* posted, and not yet given to the receiver one by one; not counted without a limit */
 };
 
 static void tell(uv_async_t *handle)
@@ -53,23 +54,38 @@ bool mailbox_open(struct loop *loop, size_t limit, void (*arrived)(void *owner),
     return true;
 }
 
+/* Inside the lock: once the receiver has the message it may close the mailbox, and closing waits
+ * for this lock. */
+static void append(struct mailbox *mailbox, struct mailbox_message *first,
+                   struct mailbox_message *last)
+{
+    last->next = NULL;
+    *mailbox->posted.last = first;
+    mailbox->posted.last = &last->next;
+    uv_async_send(&mailbox->uv);
+}
+
 bool mailbox_post(struct mailbox *mailbox, struct mailbox_message *message)
 {
     bool has_room;
 
-    message->next = NULL;
     pthread_mutex_lock(&mailbox->lock);
     has_room = mailbox->limit == 0 || mailbox->waiting < mailbox->limit;
     if (has_room) {
-        *mailbox->posted.last = message;
-        mailbox->posted.last = &message->next;
-        mailbox->waiting++;
-        /* Inside the lock: once the receiver has the message it may close the mailbox, and
-         * closing waits for this lock. */
-        uv_async_send(&mailbox->uv);
+        mailbox->waiting += mailbox->limit != 0;
+        append(mailbox, message, message);
     }
     pthread_mutex_unlock(&mailbox->lock);
     return has_room;
+}
+
+void mailbox_post_all(struct mailbox *mailbox, struct mailbox_message *first,
+                      struct mailbox_message *last)
+{
+    assert(mailbox->limit == 0);
+    pthread_mutex_lock(&mailbox->lock);
+    append(mailbox, first, last);
+    pthread_mutex_unlock(&mailbox->lock);
 }
 
 /* Moves all that was posted to the receiver's own chain. */
@@ -92,9 +108,11 @@ struct mailbox_message *mailbox_take(struct mailbox *mailbox)
         return NULL;
     mailbox->taken = message->next;
     message->next = NULL;
-    pthread_mutex_lock(&mailbox->lock);
-    mailbox->waiting--;
-    pthread_mutex_unlock(&mailbox->lock);
+    if (mailbox->limit != 0) {
+        pthread_mutex_lock(&mailbox->lock);
+        mailbox->waiting--;
+        pthread_mutex_unlock(&mailbox->lock);
+    }
     return message;
 }
 
@@ -111,7 +129,7 @@ void mailbox_close(struct mailbox **mailbox)
     if (closing == NULL)
         return;
     pthread_mutex_lock(&closing->lock); /* a sender may still be on its way out of mailbox_post */
-    assert(closing->waiting == 0);
+    assert(closing->taken == NULL && closing->posted.first == NULL);
     pthread_mutex_unlock(&closing->lock);
     pthread_mutex_destroy(&closing->lock);
     uv_close((uv_handle_t *)&closing->uv, free_mailbox);

@@ -32,6 +32,11 @@ MUST_CHECK bool mailbox_open(struct loop *loop, size_t limit, void (*arrived)(vo
  * already, the message is still the sender's. */
 MUST_CHECK bool mailbox_post(struct mailbox *mailbox, struct mailbox_message *message);
 
+/* Several at once, linked by `next` from the first to the last, in that order: one lock and one wake
+ * for all. Only for a mailbox without a limit. */
+void mailbox_post_all(struct mailbox *mailbox, struct mailbox_message *first,
+                      struct mailbox_message *last);
+
 /* On the loop's thread: the oldest message, now the caller's; NULL where none waits. */
 struct mailbox_message *mailbox_take(struct mailbox *mailbox);
 

@@ -1,6 +1,7 @@
 #include "queue/store.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,9 +79,39 @@ static void answer_failure(struct queue_store *store, struct queue_request *requ
     queue_store_answer(request);
 }
 
+/* Behind the others of its door, which then is one of *doors. */
+static void gather_answer(struct queue_request *request, struct queue_door **doors)
+{
+    struct queue_door *door = request->door;
+
+    if (door->first_answer == NULL) {
+        door->first_answer = &request->message;
+        door->next_answered = *doors;
+        *doors = door;
+    } else {
+        door->last_answer->next = &request->message;
+    }
+    door->last_answer = &request->message;
+}
+
+/* A door may be closed as soon as it has its answers. */
+static void hand_over_answers(struct queue_door *doors)
+{
+    while (doors != NULL) {
+        struct queue_door *door = doors;
+        struct mailbox_message *first = door->first_answer;
+
+        doors = door->next_answered;
+        door->first_answer = NULL;
+        mailbox_post_all(door->answers, first, door->last_answer);
+    }
+}
+
+/* One wake a door: its loop answers all of them in one turn. */
 static void answer_waiters(struct queue_store *store, enum queue_status status)
 {
     struct mailbox_message *next = store->waiters;
+    struct queue_door *doors = NULL;
 
     store->waiters = NULL;
     store->last_waiter = &store->waiters;
@@ -89,10 +120,11 @@ static void answer_waiters(struct queue_store *store, enum queue_status status)
 
         next = next->next;
         if (status == QUEUE_OK)
-            queue_store_answer(request);
+            gather_answer(request, &doors);
         else
             answer_failure(store, request, status);
     }
+    hand_over_answers(doors);
 }
 
 /* Behind the others, for after the commit. */
@@ -212,9 +244,8 @@ static void work_on(struct queue_store *store, struct queue_request *request)
         finish(store);
 }
 
-static void work(void *owner)
+static void take_requests(struct queue_store *store)
 {
-    struct queue_store *store = owner;
     struct mailbox_message *message;
 
     while ((message = mailbox_take(store->requests)) != NULL) {
@@ -225,6 +256,19 @@ static void work(void *owner)
             store->is_stopping = true;
         else
             work_on(store, request);
+    }
+}
+
+static void work(void *owner)
+{
+    struct queue_store *store = owner;
+
+    take_requests(store);
+    if (store->waiters != NULL) {
+        /* Where more threads want to run than there are processors, whoever is about to ask does so
+         * first, and shares this commit. Elsewhere it costs nothing. */
+        sched_yield();
+        take_requests(store);
     }
     if (store->waiters != NULL || store->is_stopping)
         finish(store);

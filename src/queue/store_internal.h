@@ -26,6 +26,10 @@ struct queue_door {
     struct queue_id_maker ids;
     size_t asked; /* requests that are not answered yet */
     bool is_handing_out;
+
+    /* The store's: answers that go to it together, and the next door that has some. */
+    struct mailbox_message *first_answer, *last_answer;
+    struct queue_door *next_answered;
 };
 
 struct story;

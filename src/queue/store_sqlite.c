@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "queue/lock.h"
 
-enum { SCHEMA = 1, BUSY_MS = 250, TIDY_PAGES = 250, SPARE_PAGES = 1024 };
+enum { SCHEMA = 2, BUSY_MS = 250, TIDY_PAGES = 250, SPARE_PAGES = 1024 };
 
 #define ENVELOPE_COLUMNS                                                                           \
     "id, sender, envid, message_id, returns, is_8bit, is_smtputf8, received_at, size, "            \
@@ -35,6 +35,8 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_ADD_PART] = "INSERT INTO part(message, number, bytes) VALUES (?, ?, ?)",
     [SQL_SUM_PARTS] = "SELECT count(*), sum(length(bytes)) FROM part WHERE message = ?",
     [SQL_DROP_PARTS] = "DELETE FROM part WHERE message = ?",
+    [SQL_ADD_BODY] = "INSERT INTO body(id, bytes) VALUES (?, ?)",
+    [SQL_DROP_BODY] = "DELETE FROM body WHERE id = ?",
     [SQL_ADD_MESSAGE] = "INSERT INTO message(" ENVELOPE_COLUMNS ", open) "
                         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SQL_ADD_RECIPIENT] = "INSERT INTO recipient(message, address, orcpt, notify, due_at) "
@@ -57,6 +59,7 @@ static const char *const texts[SQL_STATEMENTS] = {
         "UPDATE recipient SET state = attempts > 0, due_at = ?, lease = 0 WHERE number = ? "
         "RETURNING state",
     [SQL_READ_PART] = "SELECT bytes FROM part WHERE message = ? AND number = ?",
+    [SQL_READ_BODY] = "SELECT bytes FROM body WHERE id = ?",
     [SQL_LIST_MESSAGES] =
         "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id > ? ORDER BY id LIMIT ?",
     [SQL_LIST_RECIPIENTS] =
@@ -82,6 +85,9 @@ static const char preparation[] = "PRAGMA page_size = 16384;"
                                   "PRAGMA wal_autocheckpoint = 1024;"
                                   "PRAGMA journal_size_limit = 67108864;";
 
+/* A body that came whole with its message is in `body`; one in several parts is in `part`, where what
+ * has no message yet is found after a crash. Each page that a commit touches is written twice: so
+ * most messages touch as few as they can. */
 static const char schema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE IF NOT EXISTS message("
@@ -99,12 +105,13 @@ static const char schema[] =
     "finding TEXT NOT NULL DEFAULT '');"
     "CREATE INDEX IF NOT EXISTS recipient_message ON recipient(message);"
     "CREATE INDEX IF NOT EXISTS recipient_due ON recipient(due_at) WHERE " IS_DUE ";"
+    "CREATE TABLE IF NOT EXISTS body(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS part("
     "message INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL);"
     "CREATE UNIQUE INDEX IF NOT EXISTS part_message ON part(message, number);"
     "CREATE TABLE IF NOT EXISTS newest(id INTEGER NOT NULL);"
     "INSERT INTO newest SELECT 0 WHERE NOT EXISTS (SELECT * FROM newest);"
-    "PRAGMA user_version = 1;"
+    "PRAGMA user_version = 2;"
     "COMMIT;";
 
 /* What a crash may have left: leases of nobody, and bodies whose message never came. */
@@ -172,8 +179,10 @@ static bool count_all(struct sqlite_queue *queue, struct error *err)
     queue->counts.messages = database_number(&queue->database, "SELECT count(*) FROM message", 0);
     queue->counts.body_bytes =
         database_number(&queue->database, "SELECT total(size) FROM message", 0);
-    queue->newest_id = queue->newest_id_written =
-        database_number(&queue->database, "SELECT id FROM newest", 0);
+    queue->newest_id_written = database_number(&queue->database, "SELECT id FROM newest", 0);
+    queue->newest_id = database_number(&queue->database, "SELECT max(id) FROM message", 0);
+    if (queue->newest_id < queue->newest_id_written)
+        queue->newest_id = queue->newest_id_written;
     return true;
 }
 
@@ -230,15 +239,17 @@ static enum queue_status begin(void *object, struct error *err)
 
     queue->counts_before = queue->counts;
     queue->newest_id_before = queue->newest_id;
+    queue->newest_dropped = 0;
     return database_do(&queue->database, database_use(&queue->database, SQL_BEGIN), err);
 }
 
 static enum queue_status commit(void *object, struct error *err)
 {
     struct sqlite_queue *queue = object;
+    bool is_to_be_written = queue->newest_dropped > queue->newest_id_written;
     enum queue_status status = QUEUE_OK;
 
-    if (queue->newest_id != queue->newest_id_written) {
+    if (is_to_be_written) { /* as long as its message is there, that tells it */
         sqlite3_stmt *statement = database_use(&queue->database, SQL_SET_NEWEST);
 
         sqlite3_bind_int64(statement, 1, queue->newest_id);
@@ -246,7 +257,7 @@ static enum queue_status commit(void *object, struct error *err)
     }
     if (status == QUEUE_OK)
         status = database_do(&queue->database, database_use(&queue->database, SQL_COMMIT), err);
-    if (status == QUEUE_OK)
+    if (status == QUEUE_OK && is_to_be_written)
         queue->newest_id_written = queue->newest_id;
     return status;
 }

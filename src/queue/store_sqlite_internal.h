@@ -10,6 +10,8 @@ enum {
     SQL_ADD_PART,
     SQL_SUM_PARTS,
     SQL_DROP_PARTS,
+    SQL_ADD_BODY,
+    SQL_DROP_BODY,
     SQL_ADD_MESSAGE,
     SQL_ADD_RECIPIENT,
     SQL_SET_NEWEST,
@@ -24,6 +26,7 @@ enum {
     SQL_SETTLE_RECIPIENT,
     SQL_GIVE_BACK_RECIPIENT,
     SQL_READ_PART,
+    SQL_READ_BODY,
     SQL_LIST_MESSAGES,
     SQL_LIST_RECIPIENTS,
     SQL_SCAN_RECIPIENTS,
@@ -38,7 +41,8 @@ struct sqlite_queue {
     int lock;                                  /* descriptor */
     struct queue_counts counts, counts_before; /* now, and when the transaction began */
     int64_t newest_id, newest_id_before, newest_id_written;
-    int64_t leases; /* given so far */
+    int64_t newest_dropped; /* in this transaction; 0: none */
+    int64_t leases;         /* given so far */
 };
 
 /* Moves one recipient of the counts. */

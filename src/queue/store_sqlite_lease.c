@@ -235,6 +235,8 @@ static enum queue_status drop_message(struct sqlite_queue *queue, int64_t id, in
         status = sqlite_queue_drop(queue, id, err);
     queue->counts.messages--;
     queue->counts.body_bytes -= size_bytes;
+    if (id > queue->newest_dropped)
+        queue->newest_dropped = id;
     return status;
 }
 

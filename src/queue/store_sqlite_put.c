@@ -71,13 +71,28 @@ static enum queue_status add_recipient(struct sqlite_queue *queue, const struct 
     return database_do(&queue->database, statement, err);
 }
 
+static enum queue_status add_body(struct sqlite_queue *queue, const struct queue_put *put,
+                                  struct error *err)
+{
+    sqlite3_stmt *statement;
+
+    if (put->bytes.len == 0)
+        return QUEUE_OK;
+    if (put->parts > 0)
+        return sqlite_queue_append(queue, put->id, put->parts, put->bytes, err);
+    statement = database_use(&queue->database, SQL_ADD_BODY);
+    sqlite3_bind_int64(statement, 1, put->id);
+    database_bind_bytes(statement, 2, put->bytes);
+    return database_do(&queue->database, statement, err);
+}
+
 enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, struct error *err)
 {
     struct sqlite_queue *queue = object;
     enum queue_status status = put->parts == 0 ? QUEUE_OK : check_parts(queue, put, err);
 
-    if (status == QUEUE_OK && put->bytes.len > 0)
-        status = sqlite_queue_append(queue, put->id, put->parts, put->bytes, err);
+    if (status == QUEUE_OK)
+        status = add_body(queue, put, err);
     if (status == QUEUE_OK)
         status = add_message(queue, put, err);
     for (size_t i = 0; status == QUEUE_OK && i < put->recipient_count; i++)
@@ -92,31 +107,55 @@ enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, st
     return QUEUE_OK;
 }
 
-enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err)
+static enum queue_status drop_by(struct database *database, size_t sql, int64_t id,
+                                 struct error *err)
 {
-    struct database *database = &((struct sqlite_queue *)object)->database;
-    sqlite3_stmt *statement = database_use(database, SQL_DROP_PARTS);
+    sqlite3_stmt *statement = database_use(database, sql);
 
     sqlite3_bind_int64(statement, 1, id);
     return database_do(database, statement, err);
 }
 
-enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struct error *err)
+enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err)
 {
     struct database *database = &((struct sqlite_queue *)object)->database;
-    sqlite3_stmt *statement = database_use(database, SQL_READ_PART);
-    struct span bytes;
-    int code;
+    enum queue_status status = drop_by(database, SQL_DROP_BODY, id, err);
 
-    sqlite3_bind_int64(statement, 1, read->id);
-    sqlite3_bind_int64(statement, 2, read->number);
-    code = sqlite3_step(statement);
+    if (status == QUEUE_OK && sqlite3_changes(database->connection) == 0)
+        status = drop_by(database, SQL_DROP_PARTS, id, err);
+    return status;
+}
+
+/* SQLITE_ROW where there was something to take. */
+static int take_bytes(sqlite3_stmt *statement, struct queue_read *read)
+{
+    int code = sqlite3_step(statement);
+
     if (code == SQLITE_ROW) {
-        bytes = span_part(database_borrow(statement, 0), 0, QUEUE_PART_BYTES);
+        struct span bytes = span_part(database_borrow(statement, 0), 0, QUEUE_PART_BYTES);
+
         memcpy(read->bytes, bytes.data, bytes.len);
         read->len = bytes.len;
     }
     sqlite3_reset(statement);
+    return code;
+}
+
+enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struct error *err)
+{
+    struct database *database = &((struct sqlite_queue *)object)->database;
+    sqlite3_stmt *statement = database_use(database, SQL_READ_BODY);
+    int code = SQLITE_DONE;
+
+    sqlite3_bind_int64(statement, 1, read->id);
+    if (read->number == 0)
+        code = take_bytes(statement, read);
+    if (code == SQLITE_DONE) {
+        statement = database_use(database, SQL_READ_PART);
+        sqlite3_bind_int64(statement, 1, read->id);
+        sqlite3_bind_int64(statement, 2, read->number);
+        code = take_bytes(statement, read);
+    }
     if (code == SQLITE_DONE)
         return QUEUE_ABSENT;
     return database_status(database, code, err);

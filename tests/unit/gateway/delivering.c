@@ -93,12 +93,15 @@ void delivering_turn(struct delivering *delivering)
     loop_timer_close(&timer);
 }
 
-/* The store counts before it commits, and what it then takes back it counts again. */
+/* The store counts before it commits, and what it then takes back it counts again. The commit may
+ * be one that fails. */
 static void wait_for_commit(struct delivering *delivering)
 {
     AUTO(arena_clear) struct arena arena = { .limit = 64 * 1024 * 1024 };
+    struct queue_list list = { .selection = { .id = 1 }, .most = 1, .arena = &arena };
 
-    asking_list(&delivering->asking, (struct queue_selection){ .id = 1 }, &arena);
+    queue_list(delivering->asking.door, &list, asking_answered, &delivering->asking);
+    asking_wait(&delivering->asking, 1);
 }
 
 static int64_t count_busy(struct delivering *delivering)

@@ -53,6 +53,24 @@ static void *send_all(void *argument)
     return NULL;
 }
 
+enum { AT_ONCE = 5 };
+
+static void *send_several_at_once(void *argument)
+{
+    struct sender *sender = argument;
+    struct letter *letters = sender->letters;
+
+    for (unsigned i = 0; i < EACH; i += AT_ONCE) {
+        for (unsigned j = i; j < i + AT_ONCE; j++) {
+            letters[j] = (struct letter){ .sender = sender->number, .number = j };
+            if (j > i)
+                letters[j - 1].message.next = &letters[j].message;
+        }
+        mailbox_post_all(sender->mailbox, &letters[i].message, &letters[i + AT_ONCE - 1].message);
+    }
+    return NULL;
+}
+
 static void open_receiver(struct receiver *receiver, size_t limit, void (*arrived)(void *owner))
 {
     struct error err = { 0 };
@@ -69,17 +87,16 @@ static void close_receiver(struct receiver *receiver)
     loop_close(&receiver->loop);
 }
 
-static void every_message_of_every_thread_arrives_once_and_in_order(void **state)
+static void check_order(size_t limit, void *(*send)(void *argument))
 {
     static struct sender senders[SENDERS];
     struct receiver receiver;
 
-    (void)state;
-    open_receiver(&receiver, LIMIT, receive);
+    open_receiver(&receiver, limit, receive);
     for (unsigned i = 0; i < SENDERS; i++) {
         senders[i].number = i;
         senders[i].mailbox = receiver.mailbox;
-        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send, &senders[i]), 0);
     }
     loop_run(receiver.loop);
     for (unsigned i = 0; i < SENDERS; i++)
@@ -87,6 +104,19 @@ static void every_message_of_every_thread_arrives_once_and_in_order(void **state
     assert_int_equal(receiver.count, SENDERS * EACH);
     assert_true(receiver.is_ordered);
     close_receiver(&receiver);
+}
+
+static void every_message_of_every_thread_arrives_once_and_in_order(void **state)
+{
+    (void)state;
+    check_order(LIMIT, send_all);
+    check_order(0, send_all);
+}
+
+static void several_at_once_arrive_in_order_too(void **state)
+{
+    (void)state;
+    check_order(0, send_several_at_once);
 }
 
 static void a_full_mailbox_refuses_and_takes_again_when_there_is_room(void **state)
@@ -171,6 +201,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_message_of_every_thread_arrives_once_and_in_order),
+        cmocka_unit_test(several_at_once_arrive_in_order_too),
         cmocka_unit_test(a_full_mailbox_refuses_and_takes_again_when_there_is_room),
         cmocka_unit_test(whoever_has_the_last_message_may_close_at_once),
         cmocka_unit_test(closing_none_is_nothing),
