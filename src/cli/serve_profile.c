@@ -121,6 +121,16 @@ static const char *name_listener(struct serve_profile *made, const struct net_ad
                         net_address_text(address, text), address->port);
 }
 
+/* A certificate that is required has to hold before somebody; one that is asked for need not. */
+static const char *find_client_ca(const struct serve_profile *made,
+                                  const struct settings_listener *from)
+{
+    if (from->client_ca != NULL && from->client_certificate != TLS_CLIENT_CERTIFICATE_NONE)
+        return from->client_ca;
+    return from->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE ? made->settings->ca_file
+                                                                      : NULL;
+}
+
 static bool fill_tls(struct serve_profile *made, const struct settings_listener *from,
                      struct tls_tickets *tickets, int64_t now_s,
                      struct gateway_profile_listener *listener, struct error *err)
@@ -137,6 +147,8 @@ static bool fill_tls(struct serve_profile *made, const struct settings_listener 
                                                 .hostname = made->profile.hostname,
                                                 .anchors = made->anchors,
                                                 .client_certificate = from->client_certificate,
+                                                .client_ca = find_client_ca(made, from),
+                                                .names_client_ca = from->client_ca != NULL,
                                                 .tickets = tickets };
     if (!gateway_certificates_load(settings, now_s, &listener->certificates, err))
         return error_wrap(err, "listener %s", settings->listener);

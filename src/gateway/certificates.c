@@ -6,12 +6,18 @@
 #include <sys/stat.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "diagnose/judge.h"
 #include "link/credential_files.h"
 #include "link/trust_files.h"
 
-enum { ARENA_BYTES = 16 << 20, CHAIN_MOST = 32, FILES_MOST = 2 * GATEWAY_CERTIFICATES_MOST };
+enum {
+    ARENA_BYTES = 16 << 20,
+    CHAIN_MOST = 32,
+    FILES_MOST = 2 * GATEWAY_CERTIFICATES_MOST + 1,
+    CLIENT_CA_MOST = 16 << 20
+};
 
 /* What tells a file from the one that was there before; all zero where there is none. */
 struct stamp {
@@ -73,6 +79,8 @@ static void take_stamps(const struct gateway_certificates_settings *settings, st
         stamps->files[2 * i] = stamp_of(settings->certificates[i]);
         stamps->files[2 * i + 1] = stamp_of(settings->keys[i]);
     }
+    if (settings->client_ca != NULL)
+        stamps->files[FILES_MOST - 1] = stamp_of(settings->client_ca);
 }
 
 bool gateway_certificates_look(struct gateway_certificates *certificates)
@@ -146,7 +154,8 @@ static bool load_credentials(struct gateway_certificates *certificates, struct e
     return true;
 }
 
-static bool make_context(struct gateway_certificates *certificates, struct error *err)
+static bool make_context(struct gateway_certificates *certificates, struct span client_ca,
+                         struct error *err)
 {
     const struct gateway_certificates_settings *settings = certificates->settings;
     const struct tls_credentials *all[GATEWAY_CERTIFICATES_MOST];
@@ -154,7 +163,9 @@ static bool make_context(struct gateway_certificates *certificates, struct error
                                        .more = all + 1,
                                        .more_count = settings->count - 1,
                                        .tickets = settings->tickets,
-                                       .client_certificate = settings->client_certificate };
+                                       .client_certificate = settings->client_certificate,
+                                       .client_ca_pem = client_ca,
+                                       .names_no_client_ca = !settings->names_client_ca };
 
     for (size_t i = 0; i < settings->count; i++)
         all[i] = certificates->each[i].credentials;
@@ -164,6 +175,20 @@ static bool make_context(struct gateway_certificates *certificates, struct error
     certificates->self.client_certificate = settings->client_certificate;
     return tls_server_offer(certificates->tls, &certificates->arena, &certificates->self.takes,
                             err);
+}
+
+static bool read_client_ca_and_make_context(struct gateway_certificates *certificates,
+                                            struct error *err)
+{
+    AUTO(buffer_clear) struct buffer client_ca;
+    const char *path = certificates->settings->client_ca;
+
+    buffer_init(&client_ca, CLIENT_CA_MOST);
+    if (path != NULL && !trust_files_read(path, &client_ca, err))
+        return error_wrap(err, "client_ca");
+    if (!make_context(certificates, buffer_span(&client_ca), err))
+        return path == NULL ? false : error_wrap(err, "with client_ca %s", path);
+    return true;
 }
 
 bool gateway_certificates_load(const struct gateway_certificates_settings *settings, int64_t now_s,
@@ -184,7 +209,7 @@ bool gateway_certificates_load(const struct gateway_certificates_settings *setti
         return error_set(err, ERROR_MEMORY, "no memory for certificates");
     take_stamps(settings, &made->taken);
     made->seen = made->taken;
-    if (!load_credentials(made, err) || !make_context(made, err) ||
+    if (!load_credentials(made, err) || !read_client_ca_and_make_context(made, err) ||
         (anchors_count(settings->anchors) > 0 && !judge_all(made, now_s, err)))
         return false;
     if (made->arena.exhausted)
@@ -244,7 +269,8 @@ bool gateway_certificates_have_same_files(const struct gateway_certificates *a,
 {
     const struct gateway_certificates_settings *left = a->settings, *right = b->settings;
 
-    if (left->count != right->count)
+    if (left->count != right->count || (left->client_ca == NULL) != (right->client_ca == NULL) ||
+        (left->client_ca != NULL && strcmp(left->client_ca, right->client_ca) != 0))
         return false;
     for (size_t i = 0; i < left->count; i++)
         if (strcmp(left->certificates[i], right->certificates[i]) != 0 ||

@@ -30,6 +30,8 @@ struct gateway_certificates_settings {
     const char *hostname;                       /* ours, that one of them should name */
     struct anchors *anchors;                    /* whom a sender trusts; empty: nothing is judged */
     enum tls_client_certificate client_certificate;
+    const char *client_ca; /* a PEM file: who vouches for clients; NULL: anybody, themselves too */
+    bool names_client_ca;  /* clients are told who it is */
     struct tls_tickets *tickets; /* shared with other listeners; NULL: keys of its own */
 };
 

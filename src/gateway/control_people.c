@@ -3,7 +3,11 @@
 #include "gateway/control_internal.h"
 #include "gateway/control_json.h"
 
-enum { MESSAGES_OF_A_PAGE = QUEUE_LISTED_AT_ONCE, PAGE_BYTES = 72 << 20, OUTPUT_AT_ONCE = 64 * 1024 };
+enum {
+    MESSAGES_OF_A_PAGE = QUEUE_LISTED_AT_ONCE,
+    PAGE_BYTES = 72 << 20,
+    OUTPUT_AT_ONCE = 64 * 1024
+};
 
 /* ---- list --------------------------------------------------------------------------------- */
 

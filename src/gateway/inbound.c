@@ -260,6 +260,8 @@ static void on_secured(void *owner, const struct tls_facts *facts)
                                                                : "TLS";
     snprintf(session->tls_cipher, sizeof session->tls_cipher, "%s",
              facts->cipher == NULL ? "" : facts->cipher);
+    if (facts->chain_count > 0)
+        inbound_log_client_certificate(session, facts->chain[0]);
 }
 
 static void on_failed(void *owner, const struct inbound_observation *observation,

@@ -6,7 +6,7 @@
  * content; a client that sends faster than the store takes waits. A client whose TLS failed is one line
  * of the log and one note of tracking.
  *
- * Log: accepted, rejected, refused, turned-away, cut-off, timed-out, tls-failed.
+ * Log: client-certificate, accepted, rejected, refused, turned-away, cut-off, timed-out, tls-failed.
  */
 #pragma once
 

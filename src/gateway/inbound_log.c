@@ -4,8 +4,9 @@
 #include "base/memory.h"
 #include "diagnose/judge.h"
 #include "queue/id.h"
+#include "trust/certificate.h"
 
-enum { NOTE_ARENA_BYTES = 16 * 1024, PROOF_BYTES = 900 };
+enum { CERTIFICATE_ARENA_BYTES = 1 << 20, NOTE_ARENA_BYTES = 16 * 1024, PROOF_BYTES = 900 };
 
 #define SPAN(span) (int)(span).len, (span).data == NULL ? "" : (span).data
 
@@ -88,6 +89,22 @@ void inbound_log_turned_away(const struct session *session, struct smtp_answer a
     session_address_text(session, address);
     log_event(log, LOG_NOTE, "turned-away", "client=%s reply=%u code=%s text=%s", address,
               answer.code, answer.enhanced, answer.text);
+}
+
+void inbound_log_client_certificate(const struct session *session, struct span der)
+{
+    AUTO(arena_clear) struct arena arena;
+    struct log *log = log_of(session, LOG_NOTE);
+    struct certificate shown;
+    char address[NET_ADDRESS_TEXT];
+
+    arena_init(&arena, CERTIFICATE_ARENA_BYTES);
+    if (log == NULL)
+        return;
+    certificate_read(&arena, der, &shown);
+    session_address_text(session, address);
+    log_event(log, LOG_NOTE, "client-certificate", "client=%s subject=%s issuer=%s sha256=%s",
+              address, shown.subject, shown.issuer, shown.sha256);
 }
 
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event)

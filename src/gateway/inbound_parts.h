@@ -79,6 +79,8 @@ void inbound_log_refused(const struct session *session, const struct smtp_server
 void inbound_log_declined(const struct session *session, const char *command, struct span argument,
                           struct smtp_answer answer);
 void inbound_log_turned_away(const struct session *session, struct smtp_answer answer);
+/* What a client showed of itself, DER. */
+void inbound_log_client_certificate(const struct session *session, struct span der);
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event);
 /* The log's line, and a note for tracking. */
 void inbound_tell_failure(struct session *session, const struct inbound_observation *observation,

@@ -122,8 +122,10 @@ static int accept_any_certificate(int is_fine, X509_STORE_CTX *store)
     return 1;
 }
 
-static bool add_client_authorities(SSL_CTX *ssl, struct span pem, struct error *err)
+static bool add_client_authorities(SSL_CTX *ssl, const struct tls_server_settings *settings,
+                                   struct error *err)
 {
+    const struct span pem = settings->client_ca_pem;
     BIO *bio = pem.len > INT32_MAX ? NULL : BIO_new_mem_buf(pem.data, (int)pem.len);
     X509 *one;
     int count = 0;
@@ -132,7 +134,8 @@ static bool add_client_authorities(SSL_CTX *ssl, struct span pem, struct error *
         return error_set(err, ERROR_MEMORY, "no memory for the CAs of clients");
     while ((one = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
         X509_STORE_add_cert(SSL_CTX_get_cert_store(ssl), one);
-        SSL_CTX_add_client_CA(ssl, one);
+        if (!settings->names_no_client_ca)
+            SSL_CTX_add_client_CA(ssl, one);
         X509_free(one);
         count++;
     }
@@ -156,7 +159,7 @@ static bool set_client_certificate(SSL_CTX *ssl, const struct tls_server_setting
                                has_authorities
                            ? NULL
                            : accept_any_certificate);
-    return !has_authorities || add_client_authorities(ssl, settings->client_ca_pem, err);
+    return !has_authorities || add_client_authorities(ssl, settings, err);
 }
 
 static bool add_credentials(SSL_CTX *ssl, const struct tls_credentials *credentials,
@@ -201,10 +204,27 @@ static bool set_versions(SSL_CTX *ssl, const struct tls_server_settings *setting
                      tls_version_name(least));
 }
 
+/* A ticket brings no certificate along: one that was given where none is required, or where another
+ * CA vouches, must not be good where it is. So tickets are for servers that ask alike. */
+static bool set_ticket_context(SSL_CTX *ssl, const struct tls_server_settings *settings)
+{
+    unsigned char context[EVP_MAX_MD_SIZE], mode = (unsigned char)settings->client_certificate;
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    unsigned len = 0;
+    bool is_set =
+        digest != NULL && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+        EVP_DigestUpdate(digest, &mode, 1) == 1 &&
+        EVP_DigestUpdate(digest, settings->client_ca_pem.data, settings->client_ca_pem.len) == 1 &&
+        EVP_DigestFinal_ex(digest, context, &len) == 1 &&
+        SSL_CTX_set_session_id_context(ssl, context, len) == 1;
+
+    EVP_MD_CTX_free(digest);
+    return is_set;
+}
+
 static bool set_tickets(SSL_CTX *ssl, const struct tls_server_settings *settings, struct error *err)
 {
-    static const unsigned char owner[] = "postern";
-    bool is_set = SSL_CTX_set_session_id_context(ssl, owner, sizeof owner - 1) == 1 &&
+    bool is_set = set_ticket_context(ssl, settings) &&
                   SSL_CTX_set_num_tickets(ssl, settings->no_tickets ? 0 : 1) == 1;
 
     if (settings->no_tickets) {

@@ -37,6 +37,7 @@ struct tls_server_settings {
     bool legacy_renegotiation;   /* behave as a server without RFC 5746 (TLS 1.2 and older) */
     enum tls_client_certificate client_certificate;
     struct span client_ca_pem; /* whom it trusts to sign clients; may be empty */
+    bool names_no_client_ca;   /* they are not told to clients: a whole store of roots is long */
     const char *only_sni;      /* any other name: alert unrecognized_name; NULL: any */
     bool sni_required;         /* and none at all likewise */
     struct span staple;        /* OCSP response to staple; may be empty */

@@ -96,6 +96,16 @@ static void check_listener_tls(struct settings_load *load, size_t section,
                            "a certificate of clients cannot be had with tls = none");
 }
 
+static void check_client_ca(struct settings_load *load, size_t section,
+                            const struct settings_listener *listener)
+{
+    if (listener->client_ca == NULL && !load->source->leaves_files_alone &&
+        listener->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE &&
+        !settings_value_look_at_file(load->settings->ca_file, false, NULL))
+        settings_fault_add(load->faults, line_of(load, section, "client_certificate"),
+                           "client_certificate = require needs client_ca, a file: ca_file is none");
+}
+
 static bool is_same_address(const struct net_address *a, const struct net_address *b)
 {
     return a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
@@ -118,6 +128,7 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
         return; /* what is missing may be what was left out */
     check_listener_certificates(load, section, listener);
     check_listener_tls(load, section, listener);
+    check_client_ca(load, section, listener);
 }
 
 /* --- policies and domains --- */

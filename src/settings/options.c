@@ -85,7 +85,10 @@ const struct settings_option settings_options[] = {
       .since = "0.1" },
     { LISTENER_AT(client_certificate), .key = "client_certificate", .type = SETTINGS_WORD,
       .words = client_certificate_words, .fallback = "none",
-      .help = "Whether clients are asked for a certificate, and refused without one",
+      .help = "Whether clients are asked for a certificate, and refused without one that holds",
+      .since = "0.1" },
+    { LISTENER_AT(client_ca), .key = "client_ca", .type = SETTINGS_FILE,
+      .help = "The CAs that vouch for clients, in PEM. The default is ca_file of trust",
       .since = "0.1" },
 
     { .section = SETTINGS_DOMAIN,

@@ -39,6 +39,7 @@ struct settings_listener {
     size_t certificate_count, key_count; /* equal; without a key, it is in the certificate's file */
     enum settings_tls tls;
     enum tls_client_certificate client_certificate;
+    const char *client_ca; /* a file; NULL: the roots of `trust` */
     unsigned line;
 };
 
@@ -122,7 +123,7 @@ struct settings {
     struct gateway_relay_rules relay;
     struct gateway_relay_network *bare_lf_from;
     size_t bare_lf_from_count;
-    uint64_t workers; /* 0: one for each core */
+    uint64_t workers;                 /* 0: one for each core */
     struct settings_policy *policies; /* as in the file, and one more where none is "default" */
     size_t policy_count;
     const struct settings_policy *default_policy; /* one of them */

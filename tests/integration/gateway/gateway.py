@@ -64,7 +64,8 @@ def quote(text):
 class Listener:
     """One listener of the settings; `identities` are its certificates (pki.Identity), None: HOST's."""
 
-    def __init__(self, tls="may", identities=None, client_certificate=None, address="127.0.0.1"):
+    def __init__(self, tls="may", identities=None, client_certificate=None, address="127.0.0.1", client_ca=None):
+        self.client_ca = client_ca
         self.tls, self.identities, self.client_certificate = tls, identities, client_certificate
         self.address, self.port = address, free_port(address)
 
@@ -76,6 +77,8 @@ class Listener:
                 lines.append("    %s = { %s }" % (word, ", ".join(map(quote, paths))))
         if self.client_certificate:
             lines.append(f"    client_certificate = {self.client_certificate}")
+        if self.client_ca:
+            lines.append(f"    client_ca = {quote(self.client_ca)}")
         return lines + ["}"]
 
 

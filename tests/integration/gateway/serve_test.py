@@ -190,6 +190,65 @@ def a_tls_session_is_resumed_at_any_worker_and_after_a_reload():
                 client.quit()
 
 
+def showing(one, identity):
+    """A client's TLS context that shows a certificate."""
+    context = trusting(one)
+    if identity:
+        context.load_cert_chain(*one.world.files(identity))
+    return context
+
+
+def can_send(one, listener, context, session=None):
+    """Does a client get through to the EHLO inside TLS?"""
+    try:
+        with Client(listener.port) as client:
+            client.starttls(context, session=session)
+            client.quit()
+        return True
+    except (ssl.SSLError, gateway.Closed, ConnectionError):
+        return False
+
+
+def a_certificate_of_a_client_holds_before_those_who_vouch_for_it():
+    one = Gateway(PROGRAM)
+    world = one.world
+    ca = pki.authority("Ferry Clients CA")
+    ca_file = world.write("clients-ca.pem", ca.pem)
+    usages = (pki.CLIENT,)
+    ours = pki.issue(ca, common_name="branch.example", names=("branch.example",), usages=usages)
+    public = world.leaf(common_name="public.example", names=("public.example",), usages=usages)
+    expired = pki.issue(ca, names=("late.example",), start=-20, end=-2, usages=usages)
+    alone = pki.issue(None, names=("alone.example",), usages=usages)
+    by_ca, by_roots, asked = one.listeners = [
+        Listener("may", client_certificate="require", client_ca=ca_file),
+        Listener("may", client_certificate="require"), Listener("may", client_certificate="request")]
+    takes = ((by_ca, {"ours"}), (by_roots, {"public"}), (asked, {"ours", "public", "expired", "alone", "none"}))
+    with one:
+        for listener, names in takes:
+            for name, identity in (("ours", ours), ("public", public), ("expired", expired), ("alone", alone),
+                                   ("none", None)):
+                must(can_send(one, listener, showing(one, identity)) == (name in names),
+                     f"listener {takes.index((listener, names))} and a client with {name}:\n{one.said()[-1500:]}")
+        line = one.log("client-certificate")[0]
+        must("branch.example" in line["subject"] and line["sha256"], f"{line}")
+        findings = {line["finding"] for line in one.log("tls-failed")}
+        must(findings == {"inbound-client-certificate-missing", "inbound-client-certificate-rejected"}, f"{findings}")
+
+
+def a_ticket_does_not_stand_for_a_certificate():
+    one = Gateway(PROGRAM)
+    one.listeners = [Listener("may"), Listener("may", client_certificate="require")]
+    with one:
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            context = trusting(one, maximum_version=version)
+            with Client(one.listeners[0].port) as client:
+                session = client.starttls(context).socket.session
+                client.quit()
+            must(session.has_ticket, "no ticket came")
+            must(can_send(one, one.listeners[0], context, session), "it is not good where it was given")
+            must(not can_send(one, one.listeners[1], context, session), "a ticket opened what asks for a certificate")
+
+
 def put_files(certificate, key, identity):
     """As a renewal does: new files in the place of the old ones, the key some time behind."""
     for path, content in ((certificate, identity.pem + b"".join(other.pem for other in identity.chain)),
@@ -402,6 +461,8 @@ TESTS = [
     a_sound_certificate_draws_no_warning,
     a_key_of_another_certificate_keeps_it_from_starting,
     newer_certificate_files_are_taken_up_by_themselves,
+    a_certificate_of_a_client_holds_before_those_who_vouch_for_it,
+    a_ticket_does_not_stand_for_a_certificate,
     the_certificate_is_chosen_by_the_name_that_is_asked_for,
     a_tls_session_is_resumed_at_any_worker_and_after_a_reload,
     a_reload_is_for_those_who_come_after_it,

@@ -85,7 +85,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Writes the file with each @x replaced by the path of a file, and loads it. */
+/* Writes the file with each @x replaced by the path of a file (@d: of their folder), and loads it. */
 static bool load(struct room *room, const char *text)
 {
     static const char letters[] = "ckoaj";
@@ -94,7 +94,8 @@ static bool load(struct room *room, const char *text)
     assert_non_null(file);
     for (; *text != '\0'; text++)
         if (*text == '@')
-            fputs(room->path[strchr(letters, *++text) - letters], file);
+            fputs(*++text == 'd' ? room->directory : room->path[strchr(letters, *text) - letters],
+                  file);
         else
             fputc(*text, file);
     fclose(file);
@@ -138,6 +139,10 @@ static void names_files_that_cannot_be_used(void **state)
     static const struct {
         const char *text, *said;
     } cases[] = {
+        { "listener \"127.0.0.1:0\" { certificate = \"@c\" key = \"@k\"\n"
+          "client_certificate = require }\ntrust { ca_file = \"@d\" }\n"
+          "dns { trust_anchor = \"@a\" }",
+          "/postern.conf:2: client_certificate = require needs client_ca, a file: ca_file is none\n" },
         { SOUND "client {\ncertificate = \"@c\"\nkey = \"/nonexistent/k.pem\" }",
           "/postern.conf:6: key: \"/nonexistent/k.pem\" cannot be read: No such file or "
           "directory\n" },

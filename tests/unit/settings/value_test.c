@@ -63,6 +63,7 @@ static const struct {
       { "none", "may", "required", "implicit" },
       { { "require", "did you mean required?" },
         { "starttls", "none, may, required or implicit" } } },
+    { SETTINGS_LISTENER, "client_ca", { "/a.pem" }, { { "a.pem", "begins with /" } } },
     { SETTINGS_LISTENER,
       "client_certificate",
       { "none", "request", "require" },
@@ -288,7 +289,8 @@ static void keeps_what_was_written(void **state)
         "hostname = \"MX.Example.ORG.\" state_dir = /srv/p workers = 3\n"
         "bare_lf_from = 192.0.2.0/24 log = json log_to = syslog relay_from = { \"10.0.0.0/8\", \"::1\" }\n"
         "listener \"[::]:465\" { certificate = { /a.pem, /b.pem } key = { /a.key, /b.key }\n"
-        "    tls = implicit client_certificate = require }\n"
+        "    tls = implicit client_certificate = require\n"
+        "    client_ca = /ca.pem }\n"
         "domain \"b\xc3\xbc"
         "cher.example\" { deliver = \"smtp:relay.example\" }\n"
         "domain a.example { deliver = \"lmtp:[::1]\" }\n"
@@ -325,13 +327,14 @@ static void keeps_what_was_written(void **state)
     assert_string_equal(listener->keys[1], "/b.key");
     assert_int_equal(listener->tls, SETTINGS_TLS_IMPLICIT);
     assert_int_equal(listener->client_certificate, TLS_CLIENT_CERTIFICATE_REQUIRE);
+    assert_string_equal(listener->client_ca, "/ca.pem");
     assert_int_equal(settings->domain_count, 2);
     assert_string_equal(settings->domains[0].name, "a.example");
     assert_int_equal(settings->domains[0].deliver.how, SETTINGS_LMTP);
     assert_int_equal(settings->domains[0].deliver.hop.address.port, 24);
     assert_true(settings->domains[0].deliver.hop.address.is_ipv6);
     assert_string_equal(settings->domains[1].name, "xn--bcher-kva.example");
-    assert_int_equal(settings->domains[1].line, 5);
+    assert_int_equal(settings->domains[1].line, 6);
     assert_string_equal(settings->domains[1].deliver.hop.host, "relay.example");
     assert_int_equal(settings->domains[1].deliver.hop.address.port, 25);
     assert_string_equal(settings->ca_file, "/roots");
