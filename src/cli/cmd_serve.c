@@ -166,6 +166,45 @@ static int check(const struct serve *serve)
     return fflush(stdout) == 0 ? EXIT_HEALTHY : failure("serve", "writing the answer failed");
 }
 
+/* ---- descriptors -------------------------------------------------------------------------- */
+
+static size_t worker_count(const struct serve *serve)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return serve->fixed.workers > 0 ? serve->fixed.workers : cores > 0 ? (size_t)cores : 1;
+}
+
+/* As many as we may have. */
+static uint64_t raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return UINT64_MAX;
+    if (limit.rlim_cur < limit.rlim_max) {
+        const struct rlimit raised = { limit.rlim_max, limit.rlim_max };
+
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    return limit.rlim_cur;
+}
+
+/* Where they are too few for what the settings allow, a line says so, and fewer clients are let in. */
+static void fit_descriptors(struct serve *serve, struct gateway_profile *profile)
+{
+    uint64_t have = raise_descriptors();
+    uint64_t need = serve_profile_descriptors(profile, worker_count(serve));
+
+    if (!serve_profile_fit(profile, worker_count(serve), have))
+        log_event(&serve->log, LOG_WARN, "descriptors-few",
+                  "have=%llu need=%llu connections=%u remedy=%s", (unsigned long long)have,
+                  (unsigned long long)need, profile->limits.connections,
+                  "Only so many clients are let in at once: raise LimitNOFILE of the service "
+                  "(ulimit -Hn), or lower limits.connections");
+}
+
 /* ---- signals ------------------------------------------------------------------------------ */
 
 static void tell(struct serve *serve, enum service_state state, const char *words)
@@ -207,7 +246,10 @@ static bool load_again(struct serve *serve, struct gateway_profile **profile, st
     if (!is_loaded)
         return false;
     log_what_waits(serve, settings);
-    return serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err);
+    if (!serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err))
+        return false;
+    fit_descriptors(serve, *profile);
+    return true;
 }
 
 static void reload(void *owner)
@@ -254,33 +296,6 @@ static void end(void *owner)
 
 /* ---- running ------------------------------------------------------------------------------ */
 
-static size_t worker_count(const struct serve *serve)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return serve->fixed.workers > 0 ? serve->fixed.workers : cores > 0 ? (size_t)cores : 1;
-}
-
-/* As many descriptors as we may have; a line where that is too few for what the settings allow. */
-static void raise_descriptors(struct serve *serve)
-{
-    uint64_t needed = serve_profile_descriptors(serve->profile, worker_count(serve));
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    if (limit.rlim_cur < limit.rlim_max) {
-        const struct rlimit raised = { limit.rlim_max, limit.rlim_max };
-
-        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
-            limit = raised;
-    }
-    if (limit.rlim_cur < needed)
-        log_event(&serve->log, LOG_WARN, "descriptors-few", "have=%llu need=%llu remedy=%s",
-                  (unsigned long long)limit.rlim_cur, (unsigned long long)needed,
-                  "Raise LimitNOFILE of the service (ulimit -Hn), or lower limits.connections");
-}
-
 static bool open_signals(struct serve *serve, struct error *err)
 {
     signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of a write, like any other */
@@ -300,7 +315,7 @@ static bool start(struct serve *serve, struct error *err)
                                          .tickets = serve->tickets,
                                          .sockets = sockets };
 
-    raise_descriptors(serve);
+    fit_descriptors(serve, serve->profile);
     if (is_short(serve->profile->hostname))
         log_event(&serve->log, LOG_WARN, "hostname-short", "hostname=%s remedy=%s",
                   serve->profile->hostname, short_remedy);

@@ -242,3 +242,16 @@ uint64_t serve_profile_descriptors(const struct gateway_profile *profile, size_t
     return profile->limits.connections + workers * (OF_A_WORKER + profile->listener_count) +
            OF_THE_REST;
 }
+
+bool serve_profile_fit(struct gateway_profile *profile, size_t workers, uint64_t have)
+{
+    uint64_t need = serve_profile_descriptors(profile, workers);
+    uint64_t our_own = need - profile->limits.connections;
+
+    if (have >= need)
+        return true;
+    profile->limits.connections = (uint32_t)(have > our_own ? have - our_own : have / 4);
+    if (profile->limits.connections == 0)
+        profile->limits.connections = 1; /* 0 would be no limit */
+    return false;
+}

@@ -1,6 +1,7 @@
 /* cli/serve_profile.h - from the settings to what the gateway runs by. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,3 +19,7 @@ MUST_CHECK bool serve_profile_new(struct settings **settings, struct tls_tickets
 
 /* How many descriptors all of it takes, with some to spare. */
 uint64_t serve_profile_descriptors(const struct gateway_profile *profile, size_t workers);
+
+/* Before anybody else sees the profile. Where `have` descriptors are too few, fewer clients are let in, so
+ * that the queue, deliveries and control have theirs. True: there are enough. */
+MUST_CHECK bool serve_profile_fit(struct gateway_profile *profile, size_t workers, uint64_t have);

@@ -187,6 +187,28 @@ static void counts_the_descriptors_that_it_takes(void **state)
     assert_in_range(serve_profile_descriptors(room->profile, 4), 5000 + 4, 5000 + 1000);
 }
 
+static void lets_in_no_more_clients_than_there_are_descriptors_for(void **state)
+{
+    static const struct {
+        uint64_t have;
+        uint32_t connections;
+    } cases[] = { { 70, 17 }, { 3, 1 }, { 0, 1 } };
+    struct room *room = *state;
+    uint64_t need;
+
+    assert_true(make(room, "listener \"[::1]:0\" { tls = none } limits { connections = 5000 }"));
+    need = serve_profile_descriptors(room->profile, 2);
+    assert_true(serve_profile_fit(room->profile, 2, need));
+    assert_int_equal(room->profile->limits.connections, 5000);
+    assert_false(serve_profile_fit(room->profile, 2, need - 4000));
+    assert_int_equal(room->profile->limits.connections, 1000);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        room->profile->limits.connections = 5000;
+        assert_false(serve_profile_fit(room->profile, 2, cases[i].have));
+        assert_int_equal(room->profile->limits.connections, cases[i].connections);
+    }
+}
+
 #define IN_ROOM(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -199,6 +221,7 @@ int main(void)
         IN_ROOM(certificates_are_loaded_and_judged),
         IN_ROOM(a_certificate_that_cannot_be_used_is_named_with_its_listener),
         IN_ROOM(counts_the_descriptors_that_it_takes),
+        IN_ROOM(lets_in_no_more_clients_than_there_are_descriptors_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
