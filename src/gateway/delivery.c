@@ -31,25 +31,42 @@ static void dispatch(struct delivery *delivery, struct delivery_plan *plan)
 }
 
 /* While it drains the timer is for its end. */
-static void look_in(struct delivery *delivery, int64_t delay_ms)
+static void start_timer(struct delivery *delivery, int64_t delay_ms)
 {
     if (delivery->is_draining)
         return;
-    delivery->next_look_ms = delivery_now_ms(delivery) + delay_ms;
+    delivery->timer_at_ms = delivery_now_ms(delivery) + delay_ms;
     loop_timer_start(delivery->timer, delay_ms);
 }
 
-/* Nothing more is due now. */
-static void sleep_until_due(struct delivery *delivery, int64_t next_due_at_s)
+/* Not before then. */
+static void look_in(struct delivery *delivery, int64_t delay_ms)
+{
+    delivery->next_look_ms = delivery_now_ms(delivery) + delay_ms;
+    start_timer(delivery, delay_ms);
+}
+
+static int64_t delay_until(const struct delivery *delivery, int64_t due_at_s)
 {
     int64_t now_s = delivery_now_s(delivery);
-    int64_t delay_ms = SLEEP_MOST_MS;
 
-    if (next_due_at_s <= now_s)
-        delay_ms = PAUSE_MS;
-    else if (next_due_at_s - now_s < SLEEP_MOST_MS / 1000)
-        delay_ms = (next_due_at_s - now_s) * 1000;
-    look_in(delivery, delivery->is_woken ? PAUSE_MS : delay_ms);
+    if (due_at_s <= now_s)
+        return PAUSE_MS;
+    return due_at_s - now_s < SLEEP_MOST_MS / 1000 ? (due_at_s - now_s) * 1000 : SLEEP_MOST_MS;
+}
+
+void delivery_look_at(struct delivery *delivery, int64_t due_at_s)
+{
+    int64_t delay_ms = delay_until(delivery, due_at_s);
+
+    if (delivery_now_ms(delivery) + delay_ms < delivery->timer_at_ms)
+        start_timer(delivery, delay_ms);
+}
+
+/* Nothing more is due now. What is in hand may be due again before that: see delivery_look_at. */
+static void sleep_until_due(struct delivery *delivery, int64_t next_due_at_s)
+{
+    start_timer(delivery, delivery->is_woken ? PAUSE_MS : delay_until(delivery, next_due_at_s));
     delivery->next_look_ms = delivery_now_ms(delivery) + PAUSE_MS; /* a wake need not wait longer */
 }
 
@@ -101,11 +118,12 @@ static void look(struct delivery *delivery)
     if (delivery->is_draining || delivery->leasing != NULL || !has_room(delivery))
         return;
     if (delivery_now_ms(delivery) < delivery->next_look_ms) {
-        loop_timer_start(delivery->timer, delivery->next_look_ms - delivery_now_ms(delivery));
+        start_timer(delivery, delivery->next_look_ms - delivery_now_ms(delivery));
         return;
     }
     delivery->is_woken = false;
     loop_timer_stop(delivery->timer);
+    delivery->timer_at_ms = INT64_MAX;
     if (!delivery_batch_lease(delivery, DELIVERY_LEASED_AT_ONCE, leased, NULL))
         look_in(delivery, FAILED_PAUSE_MS);
 }
@@ -248,7 +266,7 @@ bool delivery_open(const struct delivery_settings *settings, struct gateway_prof
         free_delivery(made);
         return false;
     }
-    loop_timer_start(made->timer, 0);
+    start_timer(made, 0);
     *delivery = made;
     return true;
 }

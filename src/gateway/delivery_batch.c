@@ -77,6 +77,22 @@ static void complain(struct delivery_batch *batch)
     batch->has_complained = true;
 }
 
+/* When the first of what has just been taken down is due again; INT64_MAX: none is. */
+static int64_t first_due_again(const struct queue_settle *settle)
+{
+    int64_t due_at_s = INT64_MAX;
+
+    for (size_t i = 0; i < settle->count; i++) {
+        const struct queue_settlement *settlement = &settle->settlements[i];
+        bool is_due_again =
+            settlement->result == QUEUE_DEFERRED || settlement->result == QUEUE_WAITING;
+
+        if (is_due_again && settlement->due_at_s < due_at_s)
+            due_at_s = settlement->due_at_s;
+    }
+    return due_at_s;
+}
+
 static void settled(void *owner)
 {
     struct delivery_batch *batch = owner;
@@ -92,6 +108,7 @@ static void settled(void *owner)
     }
     batch->settled += batch->settle.count;
     batch->delivery->in_hand -= batch->settle.count;
+    delivery_look_at(batch->delivery, first_due_again(&batch->settle));
     settle_soon(batch);
     delivery_go_on(batch->delivery);
     delivery_batch_look(batch);

@@ -85,6 +85,7 @@ struct delivery {
     bool has_given_back;  /* of the last lease, because a line was full */
     bool has_complained;  /* of a store that gives no lease */
     int64_t next_look_ms; /* not before this */
+    int64_t timer_at_ms;  /* when the timer is due; INT64_MAX: it is not running */
 
     struct delivery_line maildirs;
     size_t maildirs_at_work;
@@ -103,6 +104,8 @@ int64_t delivery_now_ms(const struct delivery *delivery);
 
 /* Something came to its end: there may be room, and a drain may be over. */
 void delivery_go_on(struct delivery *delivery);
+/* Something is due again then, which no lease has told of. */
+void delivery_look_at(struct delivery *delivery, int64_t due_at_s);
 
 /* ---- delivery_plan.c ---- */
 

@@ -34,6 +34,16 @@ static int close_all(void **state)
     return 0;
 }
 
+static int64_t attempts_of(int64_t id)
+{
+    AUTO(arena_clear) struct arena arena = { .limit = 64 * 1024 * 1024 };
+    struct queue_list list =
+        asking_list(&delivering.asking, (struct queue_selection){ .id = id }, &arena);
+
+    assert_int_equal(list.message_count, 1);
+    return list.messages[0].recipients[0].attempts;
+}
+
 static void turn_often(void)
 {
     for (int i = 0; i < 100; i++)
@@ -344,6 +354,23 @@ static void leaves_what_is_under_way_alone_when_its_lease_ends(void **state)
     assert_int_equal(server.accepted, 1);
 }
 
+/* Nobody wakes it, and no lease tells of what the lease itself brought. */
+static void tries_again_when_that_is_due(void **state)
+{
+    int64_t id;
+
+    (void)state;
+    delivering.profile.schedule.retry_s[0] = 1;
+    id = put("c@far.example");
+    delivering_start(&delivering);
+    delivering_settle(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "c@far.example"), TRACKING_DEFERRED);
+    delivering.clock.fixed_wall_s += 2;
+    for (int i = 0; i < 5000 && attempts_of(id) < 2; i++)
+        delivering_turn(&delivering);
+    assert_int_equal(attempts_of(id), 2);
+}
+
 /* SQLite, but for commits that hold a settlement and are to fail. */
 static struct queue_backend failing;
 static atomic_int commits_to_fail;
@@ -447,6 +474,7 @@ int main(void)
         DELIVERS(drains_at_once_where_nothing_is_under_way),
         DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
         DELIVERS(leaves_what_is_under_way_alone_when_its_lease_ends),
+        DELIVERS(tries_again_when_that_is_due),
         DELIVERS(settles_again_until_the_store_takes_it_down),
         DELIVERS(drains_though_the_store_takes_nothing_down_and_delivers_again),
         DELIVERS(delivers_nothing_of_a_message_that_was_deleted_meanwhile),
