@@ -9,18 +9,20 @@
 #include "cli/options.h"
 #include "cli/queue_access.h"
 #include "cli/queue_page.h"
+#include "cli/queue_summary.h"
 #include "cli/terminal.h"
 #include "gateway/control_json.h"
 #include "smtp/header.h"
 
 enum { PAGE_BYTES = 64 << 20, ARENA_BYTES = 256 << 20, BODY_BYTES = 1 << 30 };
 
-enum queue_option { OPTION_BODY = 256, OPTION_JSON, OPTION_STATE };
+enum queue_option { OPTION_BODY = 256, OPTION_JSON, OPTION_STATE, OPTION_SUMMARY };
 
 static const struct option_row rows[] = {
     { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
     { "state", "STATE", "list: only where a recipient is waiting, deferred, held...",
       OPTION_STATE },
+    { "summary", NULL, "list: for each domain how many, since when and why", OPTION_SUMMARY },
     { "body", NULL, "show: the body too, not only the header", OPTION_BODY },
     { "json", NULL, "one JSON object a message", OPTION_JSON },
     { "help", NULL, "this text (-h)", 'h' },
@@ -31,7 +33,7 @@ static const struct option_table table = { "queue", rows, ARRAY_SIZE(rows) };
 /* What the command holds while it runs. */
 struct queue_command {
     const char *settings_file;
-    bool as_json, with_body, wants_help;
+    bool as_json, with_body, in_short, wants_help;
     struct control_request request; /* the list's filter */
     struct queue_access access;
     struct control_client *client;
@@ -40,6 +42,7 @@ struct queue_command {
     struct buffer out;
     struct queue_page page;
     struct queue_page_sum sum;
+    struct queue_summary summary; /* in_short */
 };
 
 static void print_help(void)
@@ -67,6 +70,7 @@ static bool take_option(struct queue_command *command, int option, const char *v
         return queue_state_parse(span_of(value), &command->request.state) ||
                options_refuse(&table, "state", value,
                               "waiting, deferred, leased, held, done or bounced");
+    case OPTION_SUMMARY: command->in_short = true; return true;
     case OPTION_BODY: command->with_body = true; return true;
     case OPTION_JSON: command->as_json = true; return true;
     case 'h': command->wants_help = true; return true;
@@ -127,9 +131,9 @@ static json_t *json_of(const struct queue_message *message)
     return NULL;
 }
 
-static bool print_json(const struct queue_message *message)
+/* Takes the reference. */
+static bool print_line(json_t *json)
 {
-    json_t *json = json_of(message);
     bool is_written = json != NULL && json_dumpf(json, stdout, JSON_COMPACT) == 0;
 
     json_decref(json);
@@ -150,13 +154,32 @@ static bool print_entry(void *owner, const struct queue_message *message)
     bool is_first = command->sum.messages == 0;
 
     queue_page_count(&command->sum, message);
+    if (command->in_short)
+        return queue_summary_add(&command->summary, message);
     if (command->as_json)
-        return print_json(message);
+        return print_line(json_of(message));
     begin_page(command);
     if (is_first)
         queue_page_heading(&command->page);
     queue_page_entry(&command->page, message);
     return end_page(command);
+}
+
+static bool print_summary(struct queue_command *command)
+{
+    struct summary_domain **domains = queue_summary_sort(&command->summary);
+    bool is_written = domains != NULL;
+
+    for (size_t i = 0; is_written && domains[i] != NULL; i++) {
+        if (command->as_json) {
+            is_written = print_line(queue_summary_json(domains[i]));
+            continue;
+        }
+        begin_page(command);
+        queue_summary_page(&command->page, domains[i]);
+        is_written = end_page(command);
+    }
+    return is_written;
 }
 
 static int print_sum(struct queue_command *command, const char *target)
@@ -204,9 +227,14 @@ static int run_list(struct queue_command *command, int count, char **targets)
     if (target != NULL && !queue_access_parse(target, true, &command->request.selection))
         return usage_error("queue", "\"%s\" is no ID of a message and no @DOMAIN", target);
     command->request.kind = CONTROL_LIST;
+    command->summary.only = command->request.selection.domain;
+    command->summary.by_state = command->request.by_state;
+    command->summary.state = command->request.state;
     status = control_client_list(command->client, &command->request, print_entry, command, &err);
     if (status != CONTROL_OK)
         return fail(status, &err);
+    if (command->in_short && !print_summary(command))
+        return failure("queue", "no memory for the summary, or nowhere to write it");
     printed = print_sum(command, target);
     print_trouble(command);
     return printed;
@@ -220,7 +248,7 @@ static bool print_message(void *owner, const struct queue_message *message)
 
     command->sum.messages++;
     if (command->as_json)
-        return print_json(message);
+        return print_line(json_of(message));
     begin_page(command);
     queue_page_message(&command->page, message);
     page_end_line(&command->page.page);
@@ -416,9 +444,11 @@ static int run(struct queue_command *command, int count, char **words)
 
 int cmd_queue(int argc, char **argv)
 {
-    struct queue_command command = { .style = terminal_style(false) };
+    static struct queue_command command; /* too large for a stack, and there is one a process */
     int rest, status = EXIT_USAGE;
 
+    command.style = terminal_style(false);
+    queue_summary_init(&command.summary);
     buffer_init(&command.out, PAGE_BYTES);
     arena_init(&command.arena, ARENA_BYTES);
     if (parse_options(&command, argc, argv, &rest)) {
@@ -430,6 +460,7 @@ int cmd_queue(int argc, char **argv)
     }
     control_client_close(&command.client);
     queue_access_clear(&command.access);
+    queue_summary_clear(&command.summary);
     buffer_clear(&command.out);
     arena_clear(&command.arena);
     return status;

@@ -97,6 +97,7 @@ void control_put_begin(struct control_session *session)
         return;
     }
     if (!begin_body(session)) {
+        buffer_clear(&session->part);
         control_session_answer(session, CONTROL_FAILED, "no memory for a message");
         return;
     }

@@ -140,6 +140,8 @@ static bool make_folder(const char *folder, struct error *err)
 {
     bool is_new = mkdir(folder, 0711) == 0;
 
+    if (is_new && chmod(folder, 0711) != 0) /* whatever the umask */
+        return error_set(err, ERROR_SYSTEM, "setting the mode of %s: %s", folder, strerror(errno));
     if (!is_new && errno != EEXIST)
         return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", folder, strerror(errno));
     if (sync_parent(folder) || !is_new) /* an old one too: a crash may have come in between */

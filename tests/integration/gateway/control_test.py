@@ -306,6 +306,22 @@ class WithoutGateway(unittest.TestCase):
         self.assertIn("waiting   bob@b.example\n", text)
         self.assertRegex(text, r"\n1 message, \d+ bytes; 2 recipients: 2 waiting\n$")
 
+    def test_a_long_queue_is_told_in_short(self):
+        for number in range(3):
+            self.check(self.house.send(f"ann{number}@A.example", f"bob{number}@b.example"))
+        self.check(self.house.send("ann@a.example"))
+        self.check(self.house.run("queue", "hold", "@a.example"))
+        done = self.house.run("queue", "list", "--summary")
+        self.check(done)
+        self.assertRegex(done.stdout.decode(),
+                         r"^a\.example\n    4 held; the oldest for \d+ \w+\nb\.example\n    3 waiting; .*\n4 messages, ")
+        domains = [json.loads(line) for line in self.house.run("queue", "list", "--summary", "--json").stdout.splitlines()]
+        self.assertEqual([(one["domain"], one["held"], one["waiting"]) for one in domains],
+                         [("a.example", 4, 0), ("b.example", 0, 3)])
+        for words, domain in ((["@B.example"], b"b.example"), (["--state", "held"], b"a.example")):
+            [line] = self.house.run("queue", "list", "--summary", "--json", *words).stdout.splitlines()
+            self.assertIn(b'{"domain":"%s"' % domain, line)
+
     def test_what_is_chosen_is_held_released_retried_and_deleted(self):
         self.check(self.house.send("ann@a.example", "bob@B.example"))
         self.check(self.house.send("carol@b.example"))
@@ -438,6 +454,8 @@ class WithGateway(unittest.TestCase):
         text = self.run_postern("queue", "list", f"@{REMOTE}").stdout.decode()
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
         self.assertRegex(text, rf"deferred  bob@{REMOTE}\n +1 attempt, again in \d+ minutes\n +4\.4\.0")
+        [line] = self.run_postern("queue", "list", "--summary", "--json", f"@{REMOTE}").stdout.splitlines()
+        self.assertEqual([reason["code"] for reason in json.loads(line)["reasons"]], ["4.4.0"])
         self.check(self.run_postern("queue", "hold", f"@{REMOTE}"))
         self.check(self.run_postern("queue", "list", "--state", "held"))
         self.check(self.run_postern("queue", "delete", f"@{REMOTE}"))
