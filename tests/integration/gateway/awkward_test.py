@@ -4,6 +4,7 @@
 usage: awkward_test.py POSTERN
 """
 import re
+import socket
 import ssl
 import unittest
 
@@ -43,12 +44,14 @@ class Wire(unittest.TestCase):
 WAYS = ("none", "may", "implicit")
 CONTENTS = {
     "dots": messages.DOTS, "only.dots": messages.ONLY_DOTS, "latin1": messages.LATIN1, "long": messages.LONG_LINES,
-    "empty": messages.EMPTY_BODY, "alone": messages.HEADER_ALONE, "nothing": b"", "blank": b"\r\n", "blanks": b"\r\n" * 1000,
+    "empty": messages.EMPTY_BODY, "alone": messages.HEADER_ALONE, "nothing": b"", "blank": b"\r\n",
+    "blanks": b"\r\n" * 1000,
     "one.dot": b".\r\n", "fields": messages.many_headers(3000), "octets": messages.every_octet(),
     "from": messages.FROM_LINES, "no.header": b"no field here\r\n\r\n.\r\n", "very.long.line": b"a" * 500000 + b"\r\n",
 }
 UNENDED = {
-    "no.end": b"Subject: x\r\n\r\nno end of line", "dot": b"Subject: x\r\n\r\n.", "crlf.dot": b"Subject: x\r\n\r\nx\r\n.",
+    "no.end": b"Subject: x\r\n\r\nno end of line", "dot": b"Subject: x\r\n\r\n.",
+    "crlf.dot": b"Subject: x\r\n\r\nx\r\n.",
     "one.octet": b"x", "false.end": b"Subject: x\r\n\r\nx\r\n.\r\nQUIT\r\n.\r\n..",
 }
 
@@ -185,7 +188,8 @@ class Commands(Wire):
         for how in WAYS:
             lines = self.open(how).expect("EHLO client.test", 250).lines
             self.assertEqual(lines[0].split()[0], HOST)
-            for keyword in ("PIPELINING", f"SIZE {SIZE}", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING"):
+            for keyword in ("PIPELINING", f"SIZE {SIZE}", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES",
+                            "CHUNKING"):
                 self.assertIn(keyword, lines, how)
             self.assertTrue(any(re.fullmatch(r"LIMITS( [A-Z]+=\d+)+", line) for line in lines), lines)
             self.assertNotIn("STARTTLS", lines)
@@ -196,13 +200,17 @@ class Commands(Wire):
 
     def test_every_reply_has_an_enhanced_code_of_its_class(self):
         refusals = (
-                ("NOOP", 250), ("NOOP word", 250), ("RSET", 250), ("HELP", 214), ("VRFY postmaster", 252), ("EXPN list", 5),
-                ("WHAT", 500), ("", 500), ("MAIL", 501), ("MAIL FROM:", 501), ("MAIL FROM:<a", 501), ("MAIL FROM:<a@b> X=y", 555),
-                ("MAIL FROM:<a@b.test> SIZE=x", 501), ("MAIL FROM:<a@b.test> BODY=9BIT", 501), ("RCPT TO:<a@b.test>", 503),
+                ("NOOP", 250), ("NOOP word", 250), ("RSET", 250), ("HELP", 214), ("VRFY postmaster", 252),
+                ("EXPN list", 5),
+                ("WHAT", 500), ("", 500), ("MAIL", 501), ("MAIL FROM:", 501), ("MAIL FROM:<a", 501),
+                ("MAIL FROM:<a@b> X=y", 555),
+                ("MAIL FROM:<a@b.test> SIZE=x", 501), ("MAIL FROM:<a@b.test> BODY=9BIT", 501),
+                ("RCPT TO:<a@b.test>", 503),
                 ("DATA", 503), ("BDAT 0 LAST", 5), ("AUTH PLAIN", 5), ("ETRN x", 5), ("HELO", 501), ("STARTTLS", 503))
         envelope = (
                 (f"MAIL FROM:<{SENDER}>", 250), (f"MAIL FROM:<{SENDER}>", 503), ("DATA", 554), (f"RCPT TO:<>", 5),
-                (f"RCPT TO:<x@{LOCAL}>", 250), (f"RCPT TO:<x@{LOCAL}> NOTIFY=NEVER,DELAY", 501), ("DATA x", 501), ("DATA", 354))
+                (f"RCPT TO:<x@{LOCAL}>", 250), (f"RCPT TO:<x@{LOCAL}> NOTIFY=NEVER,DELAY", 501), ("DATA x", 501),
+                ("DATA", 354))
         for rows in (refusals, envelope):
             client = self.open("may")
             for line, code in rows:
@@ -221,20 +229,24 @@ class Commands(Wire):
         for how in WAYS:
             client = self.open(how)
             users = [f"burst.{how}.{number}@{LOCAL}" for number in range(50)]
-            client.send(b"".join([b"RSET\r\nMAIL FROM:<sender@outside.test>\r\n", *[f"RCPT TO:<{user}>\r\n".encode() for user in users],
+            client.send(b"".join([b"RSET\r\nMAIL FROM:<sender@outside.test>\r\n",
+                                  *[f"RCPT TO:<{user}>\r\n".encode() for user in users],
                                   b"RCPT TO:<nobody@outside.test>\r\n", b"DATA\r\n"]))
-            self.assertEqual([client.reply().code for _ in range(len(users) + 4)], [250] * (len(users) + 2) + [550, 354])
+            self.assertEqual([client.reply().code for _ in range(len(users) + 4)],
+                             [250] * (len(users) + 2) + [550, 354])
             client.send(b"Subject: x\r\n\r\n.\r\nMAIL FROM:<sender@outside.test>\r\nRCPT TO:<burst.%s.0@inside.test>\r\nBDAT 2\r\n\r\nBDAT 3 LAST\r\n"
                         b"abcNOOP\r\nQUIT\r\n" % how.encode())
             self.assertEqual([client.reply().code for _ in range(7)], [250, 250, 250, 250, 250, 250, 221])
             self.assertEqual(client.rest(), b"")
-            self.assertEqual([mail.body for mail in sorted(self.gateway.mail(f"burst.{how}.0", 2), key=lambda mail: len(mail.body))],
+            self.assertEqual([mail.body for mail in sorted(self.gateway.mail(f"burst.{how}.0", 2),
+                                                           key=lambda mail: len(mail.body))],
                              [b"\nabc", b"Subject: x\n\n"])
 
     def test_a_session_octet_by_octet_is_the_same(self):
         for how in ("none", "may"):
             client = self.open(how)
-            wire = (f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<octets.{how}@{LOCAL}>\r\nDATA\r\n".encode(), b"Subject: x\r\n\r\n..x\r\n.\r\nQUIT\r\n")
+            wire = (f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<octets.{how}@{LOCAL}>\r\nDATA\r\n".encode(),
+                    b"Subject: x\r\n\r\n..x\r\n.\r\nQUIT\r\n")
             client.send(wire[0], range(len(wire[0])))
             self.assertEqual([client.reply().code for _ in range(3)], [250, 250, 354])
             client.send(wire[1], range(len(wire[1])))
@@ -291,8 +303,36 @@ class Required(Wire):
         self.assertEqual(self.gateway.one("required").received["protocol"], "ESMTPS")
 
 
+class OverIPv6(Wire):
+    @classmethod
+    def prepare(cls, gateway):
+        gateway.listeners = [Listener("may", address="::1")]
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError as reason:
+            raise unittest.SkipTest(f"no IPv6 here: {reason}") from None
+        super().setUpClass()
+
+    def test_the_client_is_named_as_rfc_5321_has_it(self):
+        with Client(self.gateway.port("may"), "::1", address="::1") as client:
+            client.starttls(trusting(self.gateway))
+            client.envelope(SENDER, f"six@{LOCAL}")
+            self.assertEqual(client.data(b"Subject: x\r\n\r\n").code, 250)
+            client.expect(f"MAIL FROM:<{SENDER}>", 250)
+            client.expect(f"RCPT TO:<six@{REMOTE}>", 550)
+            client.quit()
+        self.assertEqual(self.gateway.one("six").received["peer"], "[IPv6:::1]")
+
+
 class Sessions(Wire):
     """Tickets."""
+
+    @classmethod
+    def prepare(cls, gateway):
+        gateway.more = "workers = 4"
 
     def resume(self, context, session):
         client = Client(self.gateway.port("may"))
@@ -341,13 +381,15 @@ class Names(Wire):
 
     def test_the_certificate_is_the_one_of_the_name_that_was_asked_for(self):
         first, one, two = self.wanted.values()
-        for name, identity in ((HOST, first), ("one.test", one), ("MAIL.One.test", one), ("mx.two.test", two), ("any.two.test", two),
+        for name, identity in ((HOST, first), ("one.test", one), ("MAIL.One.test", one), ("mx.two.test", two),
+                               ("any.two.test", two),
                                ("a.b.two.test", first), ("two.test", first), ("nobody.test", first), (None, first)):
             with self.subTest(name=name):
                 self.assertEqual(self.shown(name), identity.der)
 
     def test_a_client_that_knows_rsa_alone_gets_the_rsa_certificate(self):
-        self.assertEqual(self.shown("one.test", maximum_version=ssl.TLSVersion.TLSv1_2, ciphers="ECDHE-RSA-AES128-GCM-SHA256"),
+        self.assertEqual(self.shown("one.test", maximum_version=ssl.TLSVersion.TLSv1_2,
+                                    ciphers="ECDHE-RSA-AES128-GCM-SHA256"),
                          self.rsa_one.der)
 
 
@@ -369,7 +411,8 @@ class ClientCertificates(Wire):
 
     def test_one_that_is_asked_for_may_be_missing_or_strange(self):
         world = self.gateway.world
-        for identity in (None, self.one_of_a_client(), pki.issue(world.stranger, common_name="client", usages=(pki.CLIENT,))):
+        for identity in (None, self.one_of_a_client(), pki.issue(world.stranger, common_name="client",
+                                                                 usages=(pki.CLIENT,))):
             with Client(self.gateway.port("may")) as client:
                 client.starttls(self.context(identity)).quit()
 

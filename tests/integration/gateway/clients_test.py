@@ -4,6 +4,7 @@ then is compared octet by octet.
 
 usage: clients_test.py POSTERN
 """
+import functools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from gateway import (HOST, LOCAL, PATIENCE_S, Failed, Gateway, Listener, as_stor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "peers"))
-from peer import Absent, Service, start_postfix  # noqa: E402
+from peer import Absent, Room, Service, fetch, start_postfix, write  # noqa: E402
 
 POSTERN = take_program()
 WRAPPED = "tls." + LOCAL  # the domain to which Postfix speaks implicit TLS
@@ -120,17 +121,23 @@ class ImplicitTls(smtplib.SMTP_SSL):
         return self.context.wrap_socket(plain, server_hostname=HOST)
 
 
+NODE = {**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/share/javascript"}
+
+
+@functools.cache
+def has_nodemailer():
+    return shutil.which("node") and subprocess.run(["node", "-e", "require('nodemailer')"], env=NODE,
+                                                   capture_output=True, check=False).returncode == 0
+
+
 def nodemailer(job):
-    need("node")
-    environment = {**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/share/javascript"}
-    if subprocess.run(["node", "-e", "require('nodemailer')"], env=environment, capture_output=True,
-                      check=False).returncode != 0:
+    if not has_nodemailer():
         raise unittest.SkipTest("no nodemailer here (node-nodemailer)")
     with open(job.root, encoding="ascii") as root:
         transport = {"host": "127.0.0.1", "port": job.port, "name": "client.test", "secure": job.how == "implicit",
                      "requireTLS": True, "localAddress": next_source(), "tls": {"ca": root.read(), "servername": HOST}}
     envelope = {"from": SENDER, "to": [job.recipient], "use8BitMime": True}
-    run(["node", os.path.join(HERE, "send_by_nodemailer.js")], env=environment,
+    run(["node", os.path.join(HERE, "send_by_nodemailer.js")], env=NODE,
         input=json.dumps({"transport": transport, "envelope": envelope, "file": job.path}).encode())
 
 
@@ -261,23 +268,21 @@ for one_client in CLIENTS:
         promise(one_client, one_how)
 
 
-class Postfix(Delivering):
-    """Its smtp(8), fed by its smtpd(8): it puts a Received field of its own in front."""
+class Servers(Delivering):
+    """Mail servers, which get mail in clear at an inlet and hand it on: STARTTLS for LOCAL, implicit TLS for WRAPPED.
+    Each puts a Received field of its own in front."""
+
+    @classmethod
+    def start(cls, inlet, starttls, wrapped):
+        """A peer.Room that serves the inlet, and hands on to these ports."""
+        raise unittest.SkipTest("no server of its own")
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.inlet = Service("inlet", None)
-        starttls, wrapped = cls.gateway.port("may"), cls.gateway.port("implicit")
         try:
-            cls.room = start_postfix(
-                [cls.inlet],
-                main=[f"transport_maps = inline:{{ {LOCAL}=smtp:[127.0.0.1]:{starttls}, "
-                      f"{WRAPPED}=wrapped:[127.0.0.1]:{wrapped} }}",
-                      "smtp_tls_security_level = secure", f"smtp_tls_secure_cert_match = {HOST}",
-                      f"smtp_tls_CAfile = {cls.gateway.world.root_file}", f"smtp_tls_servername = {HOST}",
-                      "message_size_limit = 0", "mailbox_size_limit = 0"],
-                master=["smtp unix - - n - - smtp", "wrapped unix - - n - - smtp -o smtp_tls_wrappermode=yes"])
+            cls.room = cls.start(cls.inlet, cls.gateway.port("may"), cls.gateway.port("implicit"))
         except BaseException as reason:
             cls.gateway.remove()
             if isinstance(reason, Absent):
@@ -301,18 +306,114 @@ class Postfix(Delivering):
             except Failed as reason:
                 raise Failed(f"{reason}\n{self.room.said()[-3000:]}") from None
             own, body = mail.take("Received", mail.body)
-            self.assertIn("with " + protocol.removesuffix("S"), own)
+            self.assertIn("with " + protocol.removesuffix("S").lower(), own.lower())
             self.check_body(user, body, content)
             self.check_fields(mail, f"{user}@{domain}", protocol)
 
+    def deliver_all(self, domain):
+        self.deliver(domain, {name.replace(" ", "-").lower(): content for name, content in AWKWARD.items()})
+
+
+class Postfix(Servers):
+    @classmethod
+    def start(cls, inlet, starttls, wrapped):
+        return start_postfix(
+            [inlet],
+            main=[f"transport_maps = inline:{{ {LOCAL}=smtp:[127.0.0.1]:{starttls}, "
+                  f"{WRAPPED}=wrapped:[127.0.0.1]:{wrapped} }}",
+                  "smtp_tls_security_level = secure", f"smtp_tls_secure_cert_match = {HOST}",
+                  f"smtp_tls_CAfile = {cls.gateway.world.root_file}", f"smtp_tls_servername = {HOST}",
+                  "message_size_limit = 0", "mailbox_size_limit = 0"],
+            master=["smtp unix - - n - - smtp", "wrapped unix - - n - - smtp -o smtp_tls_wrappermode=yes"])
+
     def test_postfix_delivers_every_awkward_message_behind_starttls(self):
-        self.deliver(LOCAL, {name.replace(" ", "-").lower(): content for name, content in AWKWARD.items()})
+        self.deliver_all(LOCAL)
 
     def test_postfix_delivers_every_awkward_message_inside_implicit_tls(self):
-        self.deliver(WRAPPED, {name.replace(" ", "-").lower(): content for name, content in AWKWARD.items()})
+        self.deliver_all(WRAPPED)
 
     def test_postfix_delivers_to_an_address_in_utf8(self):
         self.deliver(LOCAL, {"grüße.postfix": messages.UTF8}, "UTF8SMTPS")
+
+
+EXIM = """
+primary_hostname = exim.test
+exim_user = Debian-exim
+exim_group = Debian-exim
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = {inlet}
+host_lookup =
+rfc1413_query_timeout = 0s
+tls_advertise_hosts =
+message_size_limit = 0
+log_file_path = /var/log/exim/%slog
+spool_directory = /var/spool/exim
+acl_smtp_rcpt = accept
+acl_smtp_data = accept
+begin acl
+accept:
+  accept
+begin routers
+starttls:
+  driver = manualroute
+  domains = {LOCAL}
+  route_list = * 127.0.0.1
+  self = send
+  transport = starttls
+wrapped:
+  driver = manualroute
+  domains = {WRAPPED}
+  route_list = * 127.0.0.1
+  self = send
+  transport = wrapped
+begin transports
+starttls:
+  driver = smtp
+  port = {starttls}
+  hosts_require_tls = *
+  hosts_try_chunking = *
+  tls_sni = {HOST}
+  tls_verify_hosts = *
+  tls_verify_certificates = {root}
+  tls_verify_cert_hostnames =
+wrapped:
+  driver = smtp
+  protocol = smtps
+  port = {wrapped}
+  hosts_try_chunking = *
+  tls_sni = {HOST}
+  tls_verify_hosts = *
+  tls_verify_certificates = {root}
+  tls_verify_cert_hostnames =
+begin retry
+begin rewrite
+begin authenticators
+"""
+
+
+class Exim(Servers):
+    """It sends by BDAT."""
+
+    @classmethod
+    def start(cls, inlet, starttls, wrapped):
+        room = Room(fetch("exim"), [inlet])
+        write(room.folder, "exim.conf", EXIM.format(inlet=inlet.port, starttls=starttls, wrapped=wrapped, LOCAL=LOCAL,
+                                                    WRAPPED=WRAPPED, HOST=HOST, root=cls.gateway.world.root_file))
+        script = write(room.folder, "go", f"""#!/bin/sh
+set -e
+mkdir -p /etc/exim4 /var/spool/exim /var/log/exim
+chown Debian-exim:Debian-exim /var/spool/exim /var/log/exim
+cp {room.folder}/exim.conf /etc/exim4/exim4.conf
+exec /usr/sbin/exim4 -bdf
+""", 0o755)
+        room.start(["/bin/sh", script])
+        return room
+
+    def test_exim_delivers_every_awkward_message_behind_starttls(self):
+        self.deliver_all(LOCAL)
+
+    def test_exim_delivers_every_awkward_message_inside_implicit_tls(self):
+        self.deliver_all(WRAPPED)
 
 
 if __name__ == "__main__":

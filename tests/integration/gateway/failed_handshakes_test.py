@@ -8,7 +8,6 @@ tests/integration/inbound judges many more kinds of failure; here it is shown th
 comes to the log and to tracking.
 """
 import json
-import os
 import shutil
 import socket
 import ssl
@@ -17,7 +16,7 @@ import subprocess
 import unittest
 import warnings
 
-from gateway import (HOST, LOCAL, PATIENCE_S, Client, Gateway, Listener, open_client, pki, take_program, trusting,
+from gateway import (HOST, LOCAL, PATIENCE_S, Client, Gateway, Listener, open_client, take_program, trusting,
                      wait_for)
 
 POSTERN = take_program()
@@ -113,7 +112,8 @@ class FailedHandshakes(unittest.TestCase):
             self.expect("127.31.2.2", "inbound-no-common-group")
 
     def test_a_client_that_does_not_trust_our_root(self):
-        self.openssl("127.31.3.1", "-verify_return_error", "-CAfile", self.gateway.world.write("other.pem", self.gateway.world.stranger_root.pem))
+        self.openssl("127.31.3.1", "-verify_return_error", "-CAfile",
+                     self.gateway.world.write("other.pem", self.gateway.world.stranger_root.pem))
         self.expect("127.31.3.1", "inbound-certificate-rejected", "unknown_ca (48)")
         context = ssl.create_default_context(cadata=self.gateway.world.stranger_root.pem.decode())
         with self.assertRaises(ssl.SSLCertVerificationError):
@@ -128,7 +128,8 @@ class FailedHandshakes(unittest.TestCase):
     def test_curl_that_does_not_trust_our_root(self):
         port = self.gateway.port("may")
         self.by_program(["curl", "--silent", "--ssl-reqd", "--interface", "127.31.5.1", "--cacert",
-                         self.gateway.world.write("other.pem", self.gateway.world.stranger_root.pem), "--mail-from", "a@b.test",
+                         self.gateway.world.write("other.pem", self.gateway.world.stranger_root.pem), "--mail-from",
+                         "a@b.test",
                          "--mail-rcpt", f"x@{LOCAL}", "--upload-file", "-", f"smtp://127.0.0.1:{port}/"])
         self.expect("127.31.5.1", "inbound-certificate-rejected", "unknown_ca (48)")
 

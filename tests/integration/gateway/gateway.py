@@ -67,10 +67,12 @@ class Listener:
     def __init__(self, tls="may", identities=None, client_certificate=None, address="127.0.0.1", client_ca=None):
         self.client_ca = client_ca
         self.tls, self.identities, self.client_certificate = tls, identities, client_certificate
-        self.address, self.port = address, free_port(address)
+        self.is_ipv6 = ":" in address
+        self.address, self.port = address, free_port() if self.is_ipv6 else free_port(address)
 
     def settings(self, gateway):
-        lines = [f'listener "{self.address}:{self.port}" {{', f"    tls = {self.tls}"]
+        address = f"[{self.address}]" if self.is_ipv6 else self.address
+        lines = [f'listener "{address}:{self.port}" {{', f"    tls = {self.tls}"]
         if self.tls != "none":
             files = [gateway.world.files(one) for one in self.identities or [gateway.world.good()]]
             for word, paths in zip(("certificate", "key"), zip(*files)):
@@ -129,7 +131,8 @@ class Gateway:
         with open(self.log_file, "ab") as log:
             before = log.tell()
             self.child = subprocess.Popen(
-                [*ENDS_WITH_US, *self.wrapper, self.program, "serve", "-c", self.settings_file], stdin=subprocess.DEVNULL,
+                [*ENDS_WITH_US, *self.wrapper, self.program, "serve", "-c", self.settings_file],
+                stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=self.environment, start_new_session=True,
                 pass_fds=self.inherited)
 

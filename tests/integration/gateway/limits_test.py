@@ -6,10 +6,10 @@ usage: limits_test.py POSTERN
 import socket
 import unittest
 
-from gateway import (LOCAL, Client, Closed, Gateway, Listener, next_source, open_client, take_program, trusting, wait_for)
+from gateway import LOCAL, Client, Closed, Gateway, next_source, open_client, take_program, wait_for
 
 POSTERN = take_program()
-ONE = "127.44.0.1"  # one client
+ONE, FRIEND = "127.44.0.1", "127.44.0.2"  # one client, and one who may relay
 
 
 class Limits(unittest.TestCase):
@@ -160,6 +160,46 @@ class Messages(Limits):
         self.a_message_gets_through("after.long.line")
 
 
+class Rates(Limits):
+    limits = {"messages_per_minute": 3, "session_errors": 4, "ban": "1s"}
+    settings = f'relay_from = {{ "{FRIEND}" }}'
+
+    def test_who_sends_too_many_messages_waits_and_others_do_not(self):
+        for _ in range(2):
+            with open_client(self.gateway, "may", ONE) as client:
+                codes = []
+                for _ in range(3):
+                    answer = client.command("MAIL FROM:<a@b.test>")
+                    codes.append(answer.code)
+                    client.expect("RSET", 250)
+                client.quit()
+        self.assertEqual((codes[-1], answer.enhanced[:2]), (452, "4."))
+        self.a_message_gets_through("meanwhile")
+
+    def test_a_ban_ends(self):
+        source = "127.44.0.3"
+        with Client(self.gateway.port("none"), source) as client:
+            for _ in range(4):
+                client.expect("WHAT", 500)
+            self.assertEqual(client.rest()[:4], b"421 ")
+
+        def taken_again():
+            with Client(self.gateway.port("none"), source) as client:
+                return client if client.greeting.code == 220 else None
+
+        wait_for("the end of a ban", taken_again)
+
+    def test_who_may_relay_is_not_banned_and_may_send_more(self):
+        for _ in range(2):
+            with open_client(self.gateway, "may", FRIEND) as client:
+                for _ in range(5):
+                    client.expect("MAIL FROM:<a@b.test>", 250)
+                    client.expect("RSET", 250)
+                for _ in range(4):
+                    client.expect("WHAT", 500)
+                self.assertEqual(client.rest()[:4], b"421 ")
+
+
 class Slow(Limits):
     limits = {"command_timeout": "2s"}
 
@@ -227,7 +267,8 @@ class Slow(Limits):
     def test_a_flood_of_connections_harms_no_other(self):
         flood = []
         for number in range(300):
-            client = socket.create_connection(("127.0.0.1", self.gateway.port("may")), 10, (f"127.45.0.{number % 5 + 1}", 0))
+            client = socket.create_connection(("127.0.0.1", self.gateway.port("may")), 10,
+                                              (f"127.45.0.{number % 5 + 1}", 0))
             self.addCleanup(client.close)
             flood.append(client)
             if number % 3 == 0:

@@ -23,7 +23,8 @@ def large(size):
 
 
 def many_headers(count):
-    return HEADER + b"".join(b"X-Field-%d: value %d\r\n\tgoes on here\r\n" % (i, i) for i in range(count)) + b"\r\n" + END
+    return HEADER + b"".join(b"X-Field-%d: value %d\r\n\tgoes on here\r\n" % (i,
+                                                                              i) for i in range(count)) + b"\r\n" + END
 
 
 DOTS = message(b".", b"..", b"...", b".a", b"..a", b"a.", b"", b".", b"", b". ", b" .", b".\t", b".", b".")
@@ -34,5 +35,6 @@ UTF8 = message("Grüße, приветы, ご挨拶, 🙂".encode(), header=UTF8_
 EMPTY_BODY = HEADER + b"\r\n"
 HEADER_ALONE = HEADER
 BLANK_LINES = message(*[b""] * 50, b"in between", *[b""] * 50)
-FROM_LINES = message(b"From here on", b">From there", b"", b"From sender@outside.test Sat Nov 21 12:00:00 2026", b"QUIT", b"RSET",
+FROM_LINES = message(b"From here on", b">From there", b"", b"From sender@outside.test Sat Nov 21 12:00:00 2026",
+                     b"QUIT", b"RSET",
                      b"MAIL FROM:<a@b.test>", b"250 fine", b"BDAT 0 LAST", b"Return-Path: <x@y.test>", b"R", b"Q")

@@ -11,19 +11,28 @@ from gateway import LOCAL, REMOTE, Client, Gateway, Listener, take_program, trus
 POSTERN = take_program()
 FRIEND, STRANGER = "127.0.0.1", "127.0.0.2"
 TRICKS = [
-    f"user@{REMOTE}", f"user%{REMOTE}@", f"user@{REMOTE}@{LOCAL}x", f"@{LOCAL}:user@{REMOTE}", f"@{LOCAL},@{REMOTE}:user@{REMOTE}",
+    f"user@{REMOTE}", f"user%{REMOTE}@", f"user@{REMOTE}@{LOCAL}x", f"@{LOCAL}:user@{REMOTE}",
+    f"@{LOCAL},@{REMOTE}:user@{REMOTE}",
     f"@{REMOTE}:user@{REMOTE}", f"{REMOTE}!user", f"{LOCAL}!{REMOTE}!user", f"user@[127.0.0.1]", "user@[IPv6:::1]",
-    "user@[IPv6:::ffff:127.0.0.1]", "user@[192.0.2.1]", "user@localhost", "user@127.0.0.1", "user", f"user@{LOCAL}.{REMOTE}",
-    f"user@x{LOCAL}", f"user@sub.{LOCAL}", f"user@.{LOCAL}", f"user@{LOCAL}..", f"user@{LOCAL}/{REMOTE}", f"user@{REMOTE}\\@{LOCAL}",
-    f'"user@{LOCAL}"@{REMOTE}', f'"user@{LOCAL}', f'"user"@{REMOTE}', f'"user@{REMOTE}"', f'user@{LOCAL}"@{REMOTE}', f"user@{LOCAL}%{REMOTE}",
-    f"user@{LOCAL}(@{REMOTE})", f"user@(comment){REMOTE}", f"user@{REMOTE}(@{LOCAL})", f"user@{LOCAL},user@{REMOTE}", f"user@{LOCAL};user@{REMOTE}",
-    f"user@{REMOTE} {LOCAL}", f"user@{LOCAL}\t@{REMOTE}", f"user@{REMOTE}#{LOCAL}", f"user@{REMOTE}\\0@{LOCAL}", f"user@{LOCAL}:25@{REMOTE}",
-    f"user@inside%2etest", "user@inside.test\u3002", f"user@ｉｎｓｉｄｅ.test.{REMOTE}", "|/bin/sh", "/etc/passwd", "user@", "@", f"@{LOCAL}",
-    f"user@{LOCAL}>,<user@{REMOTE}", f"user@{REMOTE}> ORCPT=rfc822;user@{LOCAL}", f"postmaster@{REMOTE}", "abuse", "root@",
+    "user@[IPv6:::ffff:127.0.0.1]", "user@[192.0.2.1]", "user@localhost", "user@127.0.0.1", "user",
+    f"user@{LOCAL}.{REMOTE}",
+    f"user@x{LOCAL}", f"user@sub.{LOCAL}", f"user@.{LOCAL}", f"user@{LOCAL}..", f"user@{LOCAL}/{REMOTE}",
+    f"user@{REMOTE}\\@{LOCAL}",
+    f'"user@{LOCAL}"@{REMOTE}', f'"user@{LOCAL}', f'"user"@{REMOTE}', f'"user@{REMOTE}"', f'user@{LOCAL}"@{REMOTE}',
+    f"user@{LOCAL}%{REMOTE}",
+    f"user@{LOCAL}(@{REMOTE})", f"user@(comment){REMOTE}", f"user@{REMOTE}(@{LOCAL})", f"user@{LOCAL},user@{REMOTE}",
+    f"user@{LOCAL};user@{REMOTE}",
+    f"user@{REMOTE} {LOCAL}", f"user@{LOCAL}\t@{REMOTE}", f"user@{REMOTE}#{LOCAL}", f"user@{REMOTE}\\0@{LOCAL}",
+    f"user@{LOCAL}:25@{REMOTE}",
+    f"user@inside%2etest", "user@inside.test\u3002", f"user@ｉｎｓｉｄｅ.test.{REMOTE}", "|/bin/sh", "/etc/passwd", "user@",
+    "@", f"@{LOCAL}",
+    f"user@{LOCAL}>,<user@{REMOTE}", f"user@{REMOTE}> ORCPT=rfc822;user@{LOCAL}", f"postmaster@{REMOTE}", "abuse",
+    "root@",
 ]
 # To us, and to nobody else, whatever their local parts look like.
 NOT_ROUTES = {
-    f"user%{REMOTE}@{LOCAL}": f"user%{REMOTE}", f"{REMOTE}!user@{LOCAL}": f"{REMOTE}!user", f'"user@{REMOTE}"@{LOCAL}': f"user@{REMOTE}",
+    f"user%{REMOTE}@{LOCAL}": f"user%{REMOTE}", f"{REMOTE}!user@{LOCAL}": f"{REMOTE}!user",
+    f'"user@{REMOTE}"@{LOCAL}': f"user@{REMOTE}",
     f'"@{REMOTE}:user"@{LOCAL}': f"@{REMOTE}:user", f"user+{REMOTE}@{LOCAL}": f"user+{REMOTE}", f'"a b"@{LOCAL}': "a b",
 }
 SAME = [f"same@{LOCAL}", f"SAME@{LOCAL.upper()}", f'"same"@{LOCAL}', f"Same@Inside.Test"]
@@ -60,7 +69,8 @@ class Relay(unittest.TestCase):
         self.assertEqual(self.ask(f"user@{REMOTE}", STRANGER, 0).enhanced, "5.7.1")
 
     def test_a_sender_of_ours_makes_no_friend(self):
-        for number, sender in enumerate((f"user@{LOCAL}", "", "postmaster", f"postmaster@{LOCAL}", "user@[127.0.0.1]", "user@localhost")):
+        for number, sender in enumerate((f"user@{LOCAL}", "", "postmaster", f"postmaster@{LOCAL}", "user@[127.0.0.1]",
+                                         "user@localhost")):
             with Client(self.gateway.port("none"), f"127.56.0.{number + 1}") as client:
                 client.expect(f"EHLO {LOCAL}", 250)
                 client.command(f"MAIL FROM:<{sender}>")
@@ -74,7 +84,8 @@ class Relay(unittest.TestCase):
 
     def test_a_route_in_a_local_part_is_a_name_and_no_route(self):
         for number, (recipient, user) in enumerate(NOT_ROUTES.items()):
-            with self.subTest(recipient=recipient), Client(self.gateway.port("none"), f"127.58.0.{number + 1}") as client:
+            with self.subTest(recipient=recipient), Client(self.gateway.port("none"),
+                                                           f"127.58.0.{number + 1}") as client:
                 client.expect("EHLO client.test", 250)
                 client.envelope("sender@outside.test", recipient)
                 self.assertEqual(client.data(b"Subject: x\r\n\r\n").code, 250)

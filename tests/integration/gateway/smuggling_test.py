@@ -139,7 +139,8 @@ class Chunks(unittest.TestCase):
         self.assertEqual(self.gateway.files("smuggled"), [])
 
     def test_behind_a_length_that_is_none_nothing_is_taken(self):
-        for length in (b"", b"-1", b"+5", b"0x10", b"1e3", b"5,", b"18446744073709551617", b"5 LAST x", b"5 LAS", b"5LAST",
+        for length in (b"", b"-1", b"+5", b"0x10", b"1e3", b"5,", b"18446744073709551617", b"5 LAST x", b"5 LAS",
+                       b"5LAST",
                        b"99999999999999999999999999 LAST", b"LAST", b"LAST 5", b"5;", b"\xb2"):
             with self.subTest(length=length), open_client(self.gateway, "none") as client:
                 client.envelope("sender@outside.test", f"chunk@{LOCAL}")
@@ -177,7 +178,8 @@ class Injection(unittest.TestCase):
         self.assertIn(self.gateway.failure(source)["finding"], findings or ("inbound-injected",))
 
     def test_commands_in_the_segment_of_starttls_end_the_session(self):
-        for number, behind in enumerate((b"NOOP\r\n", b"\r\n", b"x", SMUGGLED + b".\r\n", b"STARTTLS\r\n", b"EHLO a.test\r\n")):
+        for number, behind in enumerate((b"NOOP\r\n", b"\r\n", b"x", SMUGGLED + b".\r\n", b"STARTTLS\r\n",
+                                         b"EHLO a.test\r\n")):
             source = f"127.77.1.{number + 1}"
             with self.subTest(behind=behind), self.start(source) as client:
                 client.send(b"STARTTLS\r\n" + behind)
@@ -237,7 +239,8 @@ class Injection(unittest.TestCase):
             client.quit()
 
     def test_a_line_end_within_a_command_ends_the_session(self):
-        lines = (b"NOOP\nMAIL FROM:<a@b.test>", b"NOOP\rMAIL FROM:<a@b.test>", b"MAIL FROM:<a@b.test>\nRCPT TO:<%s>" % SECOND.encode(),
+        lines = (b"NOOP\nMAIL FROM:<a@b.test>", b"NOOP\rMAIL FROM:<a@b.test>",
+                 b"MAIL FROM:<a@b.test>\nRCPT TO:<%s>" % SECOND.encode(),
                  b"EHLO a\rb", b"MAIL FROM:<\"a\nb\"@c.test>", b"\nQUIT", b"\rQUIT")
         for how in ("none", "may"):
             for line in lines:
@@ -254,7 +257,8 @@ class Injection(unittest.TestCase):
                 client.quit()
 
     def test_a_name_in_ehlo_cannot_write_into_the_message(self):
-        names = ("a)(b", "a\\", "a b", "[127.0.0.1]", "[IPv6:::1]", "x" * 400, "ünicode.test", "a;b", "<a>", "=?utf-8?q?x?=", "\x7f", "\t")
+        names = ("a)(b", "a\\", "a b", "[127.0.0.1]", "[IPv6:::1]", "x" * 400, "ünicode.test", "a;b", "<a>",
+                 "=?utf-8?q?x?=", "\x7f", "\t")
         for number, name in enumerate(names):
             with self.subTest(name=name), Client(self.gateway.port("none")) as client:
                 if client.command(f"EHLO {name}").code == 250:
