@@ -16,7 +16,7 @@ import subprocess
 import unittest
 import warnings
 
-from gateway import (HOST, LOCAL, PATIENCE_S, Client, Gateway, Listener, open_client, take_program, trusting,
+from gateway import (HOST, LOCAL, PATIENCE_S, SHORT, Client, Gateway, Listener, open_client, take_program, trusting,
                      wait_for)
 
 POSTERN = take_program()
@@ -30,7 +30,7 @@ def reset(client):
 class FailedHandshakes(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.gateway = Gateway(POSTERN, limits={"command_timeout": "2s"})
+        cls.gateway = Gateway(POSTERN, limits={"command_timeout": SHORT})
         cls.addClassCleanup(cls.gateway.remove)
         world = cls.gateway.world
         cls.gateway.listeners = [Listener("may"), Listener("implicit"),

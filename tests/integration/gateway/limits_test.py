@@ -6,7 +6,7 @@ usage: limits_test.py POSTERN
 import socket
 import unittest
 
-from gateway import LOCAL, Client, Closed, Gateway, next_source, open_client, take_program, wait_for
+from gateway import LOCAL, SHORT, Client, Closed, Gateway, next_source, open_client, take_program, wait_for
 
 POSTERN = take_program()
 ONE, FRIEND = "127.44.0.1", "127.44.0.2"  # one client, and one who may relay
@@ -201,7 +201,7 @@ class Rates(Limits):
 
 
 class Slow(Limits):
-    limits = {"command_timeout": "2s"}
+    limits = {"command_timeout": SHORT}
 
     def codes(self, client):
         codes = []
