@@ -27,9 +27,9 @@
 #include "queue/store.h"
 
 enum {
-    CONTROL_STRANGERS = 32,      /* sessions of users other than our own, in all */
-    CONTROL_OF_ONE_STRANGER = 8, /* of one such user */
-    CONTROL_PATIENCE_MS = 60000, /* a stranger's session in which nothing goes on */
+    CONTROL_STRANGERS = 48,       /* sessions of users other than our own, in all */
+    CONTROL_OF_ONE_STRANGER = 16, /* of one such user */
+    CONTROL_PATIENCE_MS = 60000,  /* a stranger's session in which nothing goes on */
 };
 
 enum control_status {

@@ -84,7 +84,9 @@ static enum control_status send_bytes(struct control_client *client, struct span
         loop_run(client->loop);
     if (is_sent && client->end == STREAM_STILL_OPEN)
         return CONTROL_OK;
-    /* A refusal may have come before the end. */
+    /* A refusal may have come before the end, or be on its way. */
+    while (client->end == STREAM_STILL_OPEN && client->stream != NULL && client->input.len == 0)
+        loop_run(client->loop);
     return client->input.len > 0 ? CONTROL_OK : lose(err, "the gateway went away");
 }
 
@@ -522,21 +524,47 @@ static enum control_status put_body(struct control_client *client, struct span p
     return status;
 }
 
-enum control_status control_client_put(struct control_client *client,
-                                       struct control_request *request, struct span header,
-                                       struct span body, int64_t *id, struct error *err)
+static enum control_status begin_put(struct control_client *client,
+                                     const struct control_request *request, int64_t *id,
+                                     struct error *err)
 {
-    struct span pieces[2] = { header, body };
-    enum control_status status;
+    enum control_status status = ask(client, request, err);
     json_t *line = NULL;
 
-    request->kind = CONTROL_PUT;
-    request->size_bytes = (int64_t)(header.len + body.len);
-    status = ask(client, request, err);
     if (status == CONTROL_OK)
         status = take_status(client, &line, err);
     if (status == CONTROL_OK && !control_json_read_id(line, id, err))
         status = CONTROL_LOST;
     json_decref(line);
+    return status;
+}
+
+/* Too many of the same user ask at once: it is over in a moment, and nothing was put yet. */
+static enum control_status come_again(struct control_client *client, int64_t since_ms,
+                                      struct error *err)
+{
+    if (!has_patience(client, since_ms, err))
+        return CONTROL_BUSY;
+    stream_close(&client->stream);
+    buffer_clear(&client->input);
+    return find_queue(client, err);
+}
+
+enum control_status control_client_put(struct control_client *client,
+                                       struct control_request *request, struct span header,
+                                       struct span body, int64_t *id, struct error *err)
+{
+    struct span pieces[2] = { header, body };
+    int64_t since_ms = client->clock.monotonic_ms(&client->clock);
+    enum control_status status;
+
+    request->kind = CONTROL_PUT;
+    request->size_bytes = (int64_t)(header.len + body.len);
+    while ((status = begin_put(client, request, id, err)) == CONTROL_BUSY &&
+           client->store == NULL) {
+        status = come_again(client, since_ms, err);
+        if (status != CONTROL_OK)
+            break;
+    }
     return status == CONTROL_OK ? put_body(client, pieces, err) : status;
 }

@@ -19,6 +19,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -469,6 +470,19 @@ class WithGateway(unittest.TestCase):
         self.check(self.run_postern("queue", "list", **as_nobody), 3)
         self.check(self.run_postern("queue", "delete", "all", **as_nobody), 3)
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_many_of_one_user_may_send_at_once(self):
+        """As the workers of a web server do: more than the gateway takes of one user at a time."""
+        children = [subprocess.Popen([POSTERN, "send", "-c", self.gateway.settings_file, f"erin@{LOCAL}"],
+                                     stdin=subprocess.PIPE, user=65534, group=65534, extra_groups=[])
+                    for _ in range(40)]
+        for child in children:
+            child.stdin.write(b"Subject: x\n\nHello.\n")
+            child.stdin.close()
+        self.assertEqual([child.wait(60) for child in children], [0] * 40)
+        self.assertEqual(len(wait_for("all mail", lambda: len(self.gateway.files("erin")) == 40 or None) and
+                             self.gateway.files("erin")), 40)
+
     def ask(self, octets, cut=False):
         """Says that to the control socket; what came back."""
         with socket.socket(socket.AF_UNIX) as asker:
@@ -497,6 +511,24 @@ class WithGateway(unittest.TestCase):
         self.check(self.run_postern("queue", "list"))
         self.check(self.run_postern("queue", "list", "@none.example"), 1)
         self.assertIsNone(self.gateway.child.poll())
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_who_finds_too_many_others_comes_again(self):
+        os.seteuid(65534)
+        try:
+            others = [socket.socket(socket.AF_UNIX) for _ in range(16)]
+            for other in others:
+                other.connect(os.path.join(self.gateway.state, "control"))
+        finally:
+            os.seteuid(0)
+        child = subprocess.Popen([POSTERN, "send", "-c", self.gateway.settings_file, f"frank@{LOCAL}"],
+                                 stdin=subprocess.PIPE, user=65534, group=65534, extra_groups=[])
+        child.stdin.write(b"Subject: x\n\nHello.\n")
+        child.stdin.close()
+        time.sleep(0.5)  # it finds no place now, or later none that is taken: either is well
+        for other in others:
+            other.close()
+        self.assertEqual(child.wait(60), 0)
 
     def test_the_story_says_over_which_tls_it_came(self):
         for name, over in (("clear", r"in clear"), ("tls", r"over\s+TLSv1\.3\s+\(TLS_\w+\)")):
