@@ -224,11 +224,11 @@ def power_is_cut(options, folder):
     """Worse than a kill: what was not synced is lost, all of it or some."""
     if SANITIZED:
         raise Skip("nothing may be loaded before the sanitizer")
-    dice, unsynced, lost = random.Random(options.seed), 0, 0
+    dice, cuts, unsynced, lost = random.Random(options.seed), (options.rounds + 1) // 2, 0, 0
     with Scene(options) as scene:
         disk = VolatileDisk(options.volatile, scene.gateway.folder, folder)
         scene.gateway.environment.update(disk.environment)
-        for _ in range(options.rounds):
+        for _ in range(cuts):
             scene.start()
             time.sleep(dice.uniform(0, LOAD_S))
             scene.load.port = None
@@ -240,7 +240,7 @@ def power_is_cut(options, folder):
         counts = scene.account.drain(scene.load)
     if not lost:
         raise AssertionError("no cut took anything")
-    return f"{options.rounds} cuts: {words_of(counts)}; {lost} of {unsynced} changes that were not synced were lost"
+    return f"{cuts} cuts: {words_of(counts)}; {lost} of {unsynced} changes that were not synced were lost"
 
 
 def fill(ballast):
