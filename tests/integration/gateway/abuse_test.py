@@ -13,6 +13,7 @@ import collections
 import os
 import pathlib
 import random
+import re
 import signal
 import socket
 import ssl
@@ -397,6 +398,10 @@ def measure(options):
             raise Failed("the queue is not empty")
         counts = account.close()
         reloads = len(gateway.log("reloaded"))
+        text = pathlib.Path(gateway.log_file).read_text("utf-8", "replace")
+        complaints = re.findall(r"(?m)^.*(?:runtime error|Sanitizer|Assertion).*$", text)
+        if complaints:
+            raise Failed(f"it complains of itself: {complaints[:3]}")
     finally:
         gateway.kill()
         if options.keep:
