@@ -7,6 +7,7 @@ usage: control_test.py POSTERN
 import email
 import email.message
 import email.policy
+import fcntl
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -559,6 +561,42 @@ class WithGateway(unittest.TestCase):
         note = json.loads(self.told("--failed", "--json").splitlines()[0])
         self.assertTrue(note["events"][0]["finding"].startswith("inbound-"))
         self.assertEqual(note["origin"]["helo"], "evil.example")
+
+
+class BetweenTheTwo(unittest.TestCase):
+    def test_what_was_sent_while_no_gateway_ran_is_delivered_once_it_runs(self):
+        with Gateway(POSTERN, listeners=[Listener("may")]) as gateway:
+            def run(*words, stdin=b""):
+                done = subprocess.run([POSTERN, words[0], "-c", gateway.settings_file, *words[1:]], input=stdin,
+                                      capture_output=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                return done.stdout
+
+            gateway.kill()  # its socket stays behind
+            self.assertTrue(os.path.exists(os.path.join(gateway.state, "control")))
+            run("send", f"grace@{LOCAL}", stdin=b"Subject: x\n\nHello.\n")
+            self.assertIn(b"grace@", run("queue", "list"))
+            gateway.start()
+            wait_for("the mail", lambda: gateway.files("grace") or None)
+            wait_for("an empty queue", lambda: run("queue", "list") == b"The queue is empty.\n" or None)
+            run("send", f"heidi@{LOCAL}", stdin=b"Subject: x\n\nHello.\n")
+            wait_for("the mail", lambda: gateway.files("heidi") or None)
+            gateway.stop()
+            self.assertFalse(os.path.exists(os.path.join(gateway.state, "control")))
+            self.assertEqual(run("queue", "list"), b"The queue is empty.\n")
+            gateway.start()
+
+    def test_who_finds_the_queue_held_for_a_moment_waits(self):
+        with Gateway(POSTERN, listeners=[Listener("may")]) as gateway:
+            gateway.stop()
+            for what in (gateway.start, lambda: gateway.run("send", "-c", gateway.settings_file, f"ivan@{LOCAL}")):
+                held = open(os.path.join(gateway.state, "queue.lock"), "rb")
+                fcntl.flock(held, fcntl.LOCK_EX)
+                threading.Timer(0.5, held.close).start()
+                what()
+                if gateway.child.poll() is None:
+                    gateway.stop()
+            gateway.start()
 
 
 if __name__ == "__main__":
