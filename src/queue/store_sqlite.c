@@ -19,6 +19,10 @@
 #include "queue/lock.h"
 
 enum { SCHEMA = 2, BUSY_MS = 250, TIDY_PAGES = 250, SPARE_PAGES = 1024 };
+enum {
+    LOG_PAGES = 1024,          /* with so many the log is to begin anew */
+    LOG_PAGES_MOST = 8 * 1024, /* with so many, commits wait for that */
+};
 
 #define ENVELOPE_COLUMNS                                                                           \
     "id, sender, envid, message_id, returns, is_8bit, is_smtputf8, received_at, size, "            \
@@ -74,15 +78,14 @@ static const char *const texts[SQL_STATEMENTS] = {
 };
 
 /* page_size and auto_vacuum count only before the first table. Large pages: each costs four system
- * calls until it is in its place, and bodies fill many. The log is emptied when it has 16 MB.
- * temp_store because a sandbox has no /var/tmp. */
+ * calls until it is in its place, and bodies fill many. temp_store because a sandbox has no /var/tmp. */
 static const char preparation[] = "PRAGMA page_size = 16384;"
                                   "PRAGMA auto_vacuum = INCREMENTAL;"
                                   "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
                                   "PRAGMA temp_store = MEMORY;"
                                   "PRAGMA cache_size = -16384;"
-                                  "PRAGMA wal_autocheckpoint = 1024;"
+                                  "PRAGMA wal_autocheckpoint = 0;"
                                   "PRAGMA journal_size_limit = 67108864;";
 
 /* A body that came whole with its message is in `body`; one in several parts is in `part`, where what
@@ -188,6 +191,22 @@ static bool count_all(struct sqlite_queue *queue, struct error *err)
     return true;
 }
 
+static int note_log_pages(void *object, sqlite3 *connection, const char *name, int pages)
+{
+    struct sqlite_queue *queue = object;
+
+    (void)connection;
+    (void)name;
+    queue->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static bool open_checkpoint(struct sqlite_queue *queue, const char *path, struct error *err)
+{
+    sqlite3_wal_hook(queue->database.connection, note_log_pages, queue);
+    return sqlite_checkpoint_open(path, &queue->checkpoint, err);
+}
+
 static bool open_files(struct sqlite_queue *queue, const char *folder, struct error *err)
 {
     struct database *database = &queue->database;
@@ -204,7 +223,8 @@ static bool open_files(struct sqlite_queue *queue, const char *folder, struct er
     return database_open(database, path, DATABASE_OWN, BUSY_MS, err) &&
            check_version(database, err) && database_run(database, preparation, err) &&
            database_run(database, schema, err) && database_run(database, recovery, err) &&
-           database_prepare(database, texts, SQL_STATEMENTS, err) && count_all(queue, err);
+           database_prepare(database, texts, SQL_STATEMENTS, err) && count_all(queue, err) &&
+           open_checkpoint(queue, path, err);
 }
 
 static void close_queue(void **closing)
@@ -214,6 +234,7 @@ static void close_queue(void **closing)
     *closing = NULL;
     if (queue == NULL)
         return;
+    sqlite_checkpoint_close(&queue->checkpoint);
     database_close(&queue->database);
     queue_lock_close(&queue->lock); /* last: until here nobody else may open */
     memory_free(queue);
@@ -235,10 +256,24 @@ static bool open_queue(const char *folder, void **opened, int64_t *newest_id, st
     return true;
 }
 
+/* What a checkpoint left, which is what was committed during it, takes little time; then the next
+ * commit begins the log anew. */
+static void look_after_log(struct sqlite_queue *queue)
+{
+    if (queue->log_pages >= LOG_PAGES_MOST)
+        sqlite_checkpoint_wait(queue->checkpoint);
+    if (sqlite_checkpoint_take_end(queue->checkpoint))
+        sqlite3_wal_checkpoint_v2(queue->database.connection, "main", SQLITE_CHECKPOINT_PASSIVE,
+                                  NULL, NULL);
+    else if (queue->log_pages >= LOG_PAGES)
+        sqlite_checkpoint_start(queue->checkpoint);
+}
+
 static enum queue_status begin(void *object, struct error *err)
 {
     struct sqlite_queue *queue = object;
 
+    look_after_log(queue);
     queue->counts_before = queue->counts;
     queue->newest_id_before = queue->newest_id;
     queue->newest_dropped = 0;

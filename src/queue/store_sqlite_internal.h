@@ -3,6 +3,7 @@
 
 #include "queue/backend.h"
 #include "queue/database.h"
+#include "queue/store_sqlite_checkpoint.h"
 
 enum {
     SQL_BEGIN,
@@ -43,6 +44,8 @@ struct sqlite_queue {
     int64_t newest_id, newest_id_before, newest_id_written;
     int64_t newest_dropped; /* in this transaction; 0: none */
     int64_t leases;         /* given so far */
+    struct sqlite_checkpoint *checkpoint;
+    int log_pages; /* in the log after the last commit */
 };
 
 /* Moves one recipient of the counts. */
