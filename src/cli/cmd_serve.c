@@ -258,7 +258,7 @@ static void reload(void *owner)
     struct gateway_profile *profile = NULL;
     struct error err = { ERROR_NONE, "" };
 
-    if (serve->is_ending)
+    if (serve->is_ending || serve->gateway == NULL)
         return;
     tell(serve, SERVICE_RELOADING, "reading the settings again");
     if (load_again(serve, &profile, &err) && gateway_reload(serve->gateway, profile, &err)) {
@@ -280,11 +280,14 @@ static void stop(void *owner)
     loop_stop(serve->loop);
 }
 
-/* The second time somebody has lost patience. */
+/* The second time somebody has lost patience. A signal may also come when the gateway is gone, or never
+ * came up and its end is waited for. */
 static void end(void *owner)
 {
     struct serve *serve = owner;
 
+    if (serve->gateway == NULL)
+        return;
     if (serve->is_ending) {
         gateway_hurry(serve->gateway);
         return;

@@ -381,6 +381,21 @@ def a_second_signal_ends_it_at_once():
         one.remove()
 
 
+def signals_at_any_moment_do_it_no_harm():
+    one = Gateway(PROGRAM, [Listener("none")])
+    try:
+        for _ in range(5):
+            one.start()
+            for number in [signal.SIGHUP, signal.SIGTERM, signal.SIGHUP] + [signal.SIGTERM, signal.SIGINT] * 20:
+                one.child.send_signal(number)
+            status = one.child.wait(gateway.PATIENCE_S)
+            # The last of them may come when nothing is left to do, and have its usual effect.
+            must(status in (0, -signal.SIGTERM, -signal.SIGINT), f"ends with {status}: {one.said()}")
+            must([line["event"] for line in one.log()][-1] == "stopped", one.said())
+    finally:
+        one.remove()
+
+
 def a_second_one_on_the_same_queue_is_refused():
     with Gateway(PROGRAM) as one:
         other = Gateway(PROGRAM, state=one.state)
@@ -482,6 +497,7 @@ TESTS = [
     nobody_is_dropped_by_reloads_and_newer_certificates,
     a_message_that_is_under_way_is_taken_before_the_end,
     a_second_signal_ends_it_at_once,
+    signals_at_any_moment_do_it_no_harm,
     a_second_one_on_the_same_queue_is_refused,
     it_starts_again_after_a_crash,
     it_takes_all_descriptors_that_it_may_have,
