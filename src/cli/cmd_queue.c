@@ -14,7 +14,7 @@
 #include "gateway/control_json.h"
 #include "smtp/header.h"
 
-enum { PAGE_BYTES = 64 << 20, ARENA_BYTES = 256 << 20, BODY_BYTES = 1 << 30 };
+enum { OUTPUT_BYTES = 1 << 30, ARENA_BYTES = 256 << 20, BODY_BYTES = 1 << 30 };
 
 enum queue_option { OPTION_BODY = 256, OPTION_JSON, OPTION_STATE, OPTION_SUMMARY };
 
@@ -92,7 +92,8 @@ static bool parse_options(struct queue_command *command, int argc, char **argv, 
 
 /* ---- output ------------------------------------------------------------------------------- */
 
-/* Anew for each message, so that a long list needs little memory. */
+/* All that is to be printed is gathered, and the queue is let go before it is: who reads it in a pager
+ * keeps no gateway from starting. The arena is anew for each message. */
 static void begin_page(struct queue_command *command)
 {
     struct clock clock = clock_system();
@@ -106,13 +107,18 @@ static void begin_page(struct queue_command *command)
               command->style.with_colour);
 }
 
-static bool end_page(struct queue_command *command)
+static bool end_page(const struct queue_command *command)
 {
-    bool is_written = !command->page.page.has_failed && !command->arena.exhausted &&
-                      fwrite(command->out.data, 1, command->out.len, stdout) == command->out.len;
+    return !command->page.page.has_failed && !command->arena.exhausted;
+}
 
-    buffer_clear(&command->out);
-    return is_written;
+static int print_all(struct queue_command *command, int status)
+{
+    size_t len = command->out.len;
+
+    if ((len == 0 || fwrite(command->out.data, 1, len, stdout) == len) && fflush(stdout) == 0)
+        return status;
+    return failure("queue", "writing the answer failed");
 }
 
 static json_t *json_of(const struct queue_message *message)
@@ -131,13 +137,20 @@ static json_t *json_of(const struct queue_message *message)
     return NULL;
 }
 
-/* Takes the reference. */
-static bool print_line(json_t *json)
+static int append(const char *bytes, size_t len, void *out)
 {
-    bool is_written = json != NULL && json_dumpf(json, stdout, JSON_COMPACT) == 0;
+    return buffer_append(out, (struct span){ bytes, len }) ? 0 : -1;
+}
+
+/* Takes the reference. */
+static bool print_line(struct queue_command *command, json_t *json)
+{
+    bool is_written = json != NULL &&
+                      json_dump_callback(json, append, &command->out, JSON_COMPACT) == 0 &&
+                      buffer_append_text(&command->out, "\n");
 
     json_decref(json);
-    return is_written && putchar('\n') != EOF;
+    return is_written;
 }
 
 static int fail(enum control_status status, const struct error *err)
@@ -157,7 +170,7 @@ static bool print_entry(void *owner, const struct queue_message *message)
     if (command->in_short)
         return queue_summary_add(&command->summary, message);
     if (command->as_json)
-        return print_line(json_of(message));
+        return print_line(command, json_of(message));
     begin_page(command);
     if (is_first)
         queue_page_heading(&command->page);
@@ -172,7 +185,7 @@ static bool print_summary(struct queue_command *command)
 
     for (size_t i = 0; is_written && domains[i] != NULL; i++) {
         if (command->as_json) {
-            is_written = print_line(queue_summary_json(domains[i]));
+            is_written = print_line(command, queue_summary_json(domains[i]));
             continue;
         }
         begin_page(command);
@@ -186,14 +199,14 @@ static int print_sum(struct queue_command *command, const char *target)
 {
     bool is_filtered = target != NULL || command->request.by_state;
 
-    if (command->sum.messages == 0 && !command->as_json)
-        puts(is_filtered ? "Nothing in the queue is like that." : "The queue is empty.");
-    if (command->sum.messages == 0)
-        return is_filtered ? EXIT_FINDINGS : EXIT_HEALTHY;
-    if (command->as_json)
-        return EXIT_HEALTHY;
     begin_page(command);
-    queue_page_sum(&command->page, &command->sum);
+    if (command->sum.messages > 0 && !command->as_json)
+        queue_page_sum(&command->page, &command->sum);
+    else if (!command->as_json)
+        page_paragraph(&command->page.page, 0, PAGE_PLAIN,
+                       is_filtered ? "Nothing in the queue is like that." : "The queue is empty.");
+    if (command->sum.messages == 0 && is_filtered)
+        return EXIT_FINDINGS;
     return end_page(command) ? EXIT_HEALTHY : EXIT_COULD_NOT_TELL;
 }
 
@@ -248,7 +261,7 @@ static bool print_message(void *owner, const struct queue_message *message)
 
     command->sum.messages++;
     if (command->as_json)
-        return print_line(json_of(message));
+        return print_line(command, json_of(message));
     begin_page(command);
     queue_page_message(&command->page, message);
     page_end_line(&command->page.page);
@@ -363,6 +376,7 @@ static int change_one(struct queue_command *command, enum queue_change_kind kind
     struct control_request request = { .kind = CONTROL_CHANGE, .change = kind };
     enum control_status status;
     struct error err = { 0 };
+    bool is_written = true;
     int64_t changed = 0;
 
     if (!queue_access_parse(target, true, &request.selection))
@@ -372,13 +386,16 @@ static int change_one(struct queue_command *command, enum queue_change_kind kind
     if (status != CONTROL_OK)
         return fail(status, &err);
     if (command->as_json)
-        printf("{\"target\":\"%s\",\"recipients\":%lld}\n", target, (long long)changed);
+        is_written = print_line(
+            command, json_pack("{s:s, s:I}", "target", target, "recipients", (json_int_t)changed));
     else if (changed > 0)
-        printf("%s: %lld recipient%s %s\n", target, (long long)changed, changed == 1 ? "" : "s",
-               done[kind]);
+        is_written = buffer_format(&command->out, "%s: %lld recipient%s %s\n", target,
+                                   (long long)changed, changed == 1 ? "" : "s", done[kind]);
     else
         fprintf(stderr, "postern queue: %s: there is nothing to %s\n", target,
                 control_change_name(kind));
+    if (!is_written)
+        return failure("queue", "no memory for the answer");
     return changed > 0 ? EXIT_HEALTHY : EXIT_FINDINGS;
 }
 
@@ -449,16 +466,15 @@ int cmd_queue(int argc, char **argv)
 
     command.style = terminal_style(false);
     queue_summary_init(&command.summary);
-    buffer_init(&command.out, PAGE_BYTES);
+    buffer_init(&command.out, OUTPUT_BYTES);
     arena_init(&command.arena, ARENA_BYTES);
     if (parse_options(&command, argc, argv, &rest)) {
         if (command.wants_help)
             print_help();
         status = command.wants_help ? EXIT_HEALTHY : run(&command, argc - rest, argv + rest);
-        if (fflush(stdout) != 0)
-            status = failure("queue", "writing the answer failed");
     }
     control_client_close(&command.client);
+    status = print_all(&command, status);
     queue_access_clear(&command.access);
     queue_summary_clear(&command.summary);
     buffer_clear(&command.out);

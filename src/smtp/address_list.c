@@ -233,6 +233,7 @@ static bool skip_route(struct smtp_address_list *list)
 
 static bool judge(struct smtp_address_list *list, struct smtp_listed *listed, size_t start)
 {
+    static const struct span domain = { "@x.test", 7 };
     char whole[SMTP_LISTED_BYTES + 8];
     struct smtp_address address;
     struct smtp_address_flaw flaw;
@@ -243,8 +244,8 @@ static bool judge(struct smtp_address_list *list, struct smtp_listed *listed, si
         return true;
     memcpy(whole, listed->text, len);
     if (!listed->has_domain) {
-        memcpy(whole + len, "@x.test", 7);
-        len += 7;
+        memcpy(whole + len, domain.data, domain.len);
+        len += domain.len;
     }
     return smtp_address_parse((struct span){ whole, len }, &address, &flaw) ||
            reject(list, flaw.text, start);
