@@ -19,3 +19,8 @@ void memory_free(void *block);
 
 /* Overwrites secrets in a way that the compiler keeps. */
 void memory_wipe(void *block, size_t size_bytes);
+
+/* From here on so much of what was freed (for each thread that asks for memory) stays with the
+ * process for what comes next, where the system's library would give back and take again at every
+ * message. Before other threads are started; where the library has no word for it, nothing. */
+void memory_keep_freed(size_t size_bytes);

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/serve_profile.h"
@@ -20,6 +21,7 @@
 #include "settings/settings.h"
 
 enum { OPTION_CHECK_CONFIG = 256, ARENA_BYTES = 1 << 20, FAULTS_BYTES = 1 << 20 };
+enum { FREED_BYTES = 4 << 20 }; /* that each thread keeps for the next message */
 
 static const struct option_row rows[] = {
     { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
@@ -398,6 +400,7 @@ int cmd_serve(int argc, char **argv)
     static struct serve serve; /* the log is shared by threads for the process's life */
     int status;
 
+    memory_keep_freed(FREED_BYTES);
     serve.path = "/etc/postern/postern.conf";
     serve.clock = clock_system();
     if (!parse(argc, argv, &serve))

@@ -53,6 +53,23 @@ static void wipes_every_byte_and_no_other(void **state)
     assert_memory_equal(block, expected, sizeof block);
 }
 
+static void what_was_kept_comes_zeroed_too(void **state)
+{
+    enum { BYTES = 512 * 1024 };
+
+    (void)state;
+    memory_keep_freed(4 << 20);
+    for (int round = 0; round < 3; round++) {
+        char *block = memory_new(1, BYTES);
+
+        assert_non_null(block);
+        for (size_t i = 0; i < BYTES; i++)
+            assert_int_equal(block[i], 0);
+        memset(block, 'x', BYTES);
+        memory_free(block);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -61,6 +78,7 @@ int main(void)
         cmocka_unit_test(keeps_what_was_there_when_it_grows),
         cmocka_unit_test(frees_nothing_where_there_is_nothing),
         cmocka_unit_test(wipes_every_byte_and_no_other),
+        cmocka_unit_test(what_was_kept_comes_zeroed_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
