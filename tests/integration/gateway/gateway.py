@@ -128,8 +128,9 @@ class Gateway:
         lines.append(f"trust {{ ca_file = {quote(self.world.root_file)} }}")
         if self.limits:
             lines.append("limits { %s }" % " ".join(f"{key} = {value}" for key, value in self.limits.items()))
-        with open(self.settings_file, "w", encoding="utf-8") as file:
+        with open(self.settings_file + ".new", "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
+        os.replace(file.name, self.settings_file)  # whoever reads it meanwhile reads all of it
 
     def start(self):
         self.write_settings()

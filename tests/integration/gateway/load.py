@@ -329,7 +329,7 @@ class Copy:
         self.token = self.field(head, "X-Token")
         digest = self.field(head, "X-Digest")
         self.is_whole = digest is not None and digest == digest_of(body)
-        found = re.search(rb"\n?Received:(?:[^\n]|\n[ \t])*?\sid (\S+?)[;\s]", b"\n" + head)
+        found = re.search(rb"\n?Received:(?:[^\n]|\n(?=[ \t]))*?\sid (\S+?)[;\s]", b"\n" + head)
         self.id = found[1].decode() if found else None
         self.recipient = self.field(head, "Delivered-To")
 
