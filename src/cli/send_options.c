@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/span.h"
+#include "base/text.h"
 
 /* Options end at the first recipient; those that sendmail has and we take and ignore are here too. */
 static const char letters[] = "+:A:B:C:F:GIL:N:O:R:UV:X:b:c:e:f:h:imno:p:q::r:tvx";
@@ -38,11 +38,14 @@ void send_options_print_help(void)
          "input could not be read, 75 not now, 77 not allowed, 78 settings with faults.");
 }
 
-static bool refuse(const char *name, const char *format, const char *value)
+/* What a program was told to pass on may hold anything. */
+static bool refuse(const char *name, const char *text, const char *value)
 {
-    fprintf(stderr, "%s: ", name);
-    fprintf(stderr, "%s\"%s\"", format, value);
-    fputc('\n', stderr);
+    AUTO(arena_clear) struct arena arena;
+
+    arena_init(&arena, 65536);
+    fprintf(stderr, "%s: %s\"%s\"\n", name, text,
+            text_printable(&arena, span_part(span_of(value), 0, 1000), true));
     return false;
 }
 
