@@ -158,6 +158,15 @@ static uint32_t roll(void)
     return chance;
 }
 
+/* Somebody has to act where mail is given up and nobody hears of it: a report that cannot be delivered. */
+static enum log_level level_of(const struct queue_message *message,
+                               const struct queue_settlement *settlement, enum log_level level)
+{
+    bool nobody_hears = settlement->result == QUEUE_BOUNCED && message->envelope.sender.len == 0;
+
+    return nobody_hears ? LOG_ERROR : level;
+}
+
 static void log_settlement(const struct delivery_batch *batch, const struct queue_message *message,
                            const struct queue_settlement *settlement, const char *why_clear)
 {
@@ -166,9 +175,9 @@ static void log_settlement(const struct delivery_batch *batch, const struct queu
         const char *name;
     } words[QUEUE_STATES] = { [QUEUE_DONE] = { LOG_NOTE, "delivered" },
                               [QUEUE_DEFERRED] = { LOG_WARN, "deferred" },
-                              [QUEUE_BOUNCED] = { LOG_ERROR, "bounced" } };
+                              [QUEUE_BOUNCED] = { LOG_WARN, "bounced" } };
     struct log *log = batch->delivery->settings.log;
-    enum log_level level = words[settlement->result].level;
+    enum log_level level = level_of(message, settlement, words[settlement->result].level);
     const char *name = words[settlement->result].name;
     const struct queue_attempt *attempt = &settlement->attempt;
     const struct span *sender = &message->envelope.sender, *to = &settlement->recipient->address;
@@ -197,15 +206,24 @@ static void log_settlement(const struct delivery_batch *batch, const struct queu
                   attempt->reply.data);
 }
 
-static void add_settlement(struct delivery_task *task, size_t index,
-                           const struct queue_settlement *settlement)
+static void add_settlement(struct delivery_batch *batch, const struct queue_settlement *settlement)
 {
-    struct delivery_batch *batch = task->batch;
-
-    assert(!task->targets[index]->is_settled && batch->known < batch->total);
-    task->targets[index]->is_settled = true;
+    assert(batch->known < batch->total);
     batch->settlements[batch->known++] = *settlement;
     settle_soon(batch);
+}
+
+static void mark_settled(struct delivery_task *task, size_t index)
+{
+    assert(!task->targets[index]->is_settled);
+    task->targets[index]->is_settled = true;
+}
+
+void delivery_settle_held(struct delivery_batch *batch, const struct queue_message *message,
+                          const struct delivery_held *held)
+{
+    log_settlement(batch, message, &held->settlement, held->why_clear);
+    add_settlement(batch, &held->settlement);
 }
 
 void delivery_settle(struct delivery_task *task, size_t index,
@@ -226,8 +244,11 @@ void delivery_settle(struct delivery_task *task, size_t index,
     settlement.attempt.tls = story->tls;
     settlement.attempt.finding = story->finding;
     settlement.attempt.reply = span_part(settlement.attempt.reply, 0, FACT_MOST);
+    mark_settled(task, index);
+    if (delivery_report_hold(task, &settlement, outcome->said, story))
+        return;
     log_settlement(batch, task->message, &settlement, story->why_clear);
-    add_settlement(task, index, &settlement);
+    add_settlement(batch, &settlement);
 }
 
 void delivery_settle_rest(struct delivery_task *task, const struct delivery_outcome *outcome,
@@ -240,13 +261,16 @@ void delivery_settle_rest(struct delivery_task *task, const struct delivery_outc
 
 void delivery_give_back(struct delivery_task *task, int64_t due_at_s)
 {
-    for (size_t i = 0; i < task->count; i++)
-        if (!task->targets[i]->is_settled)
-            add_settlement(task, i,
-                           &(struct queue_settlement){ .id = task->message->envelope.id,
-                                                       .recipient = task->targets[i]->recipient,
-                                                       .result = QUEUE_WAITING,
-                                                       .due_at_s = due_at_s });
+    for (size_t i = 0; i < task->count; i++) {
+        if (task->targets[i]->is_settled)
+            continue;
+        mark_settled(task, i);
+        add_settlement(task->batch,
+                       &(struct queue_settlement){ .id = task->message->envelope.id,
+                                                   .recipient = task->targets[i]->recipient,
+                                                   .result = QUEUE_WAITING,
+                                                   .due_at_s = due_at_s });
+    }
 }
 
 void delivery_task_end(struct delivery_task *task)
@@ -255,6 +279,7 @@ void delivery_task_end(struct delivery_task *task)
 
     for (size_t i = 0; i < task->count; i++)
         assert(task->targets[i]->is_settled);
+    delivery_report_start(task);
     batch->tasks--;
     delivery_batch_look(batch);
 }

@@ -56,6 +56,15 @@ static const char *why_clear(const struct delivery_conversation *conversation)
     return conversation->level == POLICY_NONE ? "none:tls-failed" : "none:not-offered";
 }
 
+static bool offers(const struct observation *observation, uint32_t extension)
+{
+    const struct smtp_capabilities *capabilities = observation->has_capabilities_after_tls
+                                                       ? &observation->capabilities_after_tls
+                                                       : &observation->capabilities;
+
+    return capabilities->extensions & extension;
+}
+
 static void make_story(struct delivery_conversation *conversation, struct delivery_task *task)
 {
     struct arena *arena = &task->batch->arena;
@@ -64,6 +73,7 @@ static void make_story(struct delivery_conversation *conversation, struct delive
     conversation->story = (struct delivery_story){
         .relay = span_of(delivery_route_name(conversation->destination->domain, arena)),
         .began_ms = delivery_now_ms(conversation->delivery),
+        .tells_success = offers(&conversation->observation, SMTP_EXTENSION_DSN),
     };
     if (tls->was_completed)
         conversation->story.tls =
@@ -73,22 +83,14 @@ static void make_story(struct delivery_conversation *conversation, struct delive
         conversation->story.why_clear = why_clear(conversation);
 }
 
-static bool offers_utf8(const struct observation *observation)
-{
-    const struct smtp_capabilities *capabilities = observation->has_capabilities_after_tls
-                                                       ? &observation->capabilities_after_tls
-                                                       : &observation->capabilities;
-
-    return capabilities->extensions & SMTP_EXTENSION_SMTPUTF8;
-}
-
 /* False: nobody is left to send it to. */
 static bool make_envelope(struct delivery_conversation *conversation, struct delivery_task *task)
 {
     struct delivery_envelope *envelope = &conversation->envelope;
     struct delivery_outcome unfit = delivery_outcome_of_unsent(SMTP_CLIENT_UNSENT_RECIPIENT);
 
-    if (!delivery_envelope_make(task, offers_utf8(&conversation->observation), envelope))
+    if (!delivery_envelope_make(task, offers(&conversation->observation, SMTP_EXTENSION_SMTPUTF8),
+                                envelope))
         return false;
     for (size_t i = 0; i < envelope->unfit_count; i++)
         delivery_settle(task, envelope->unfit[i], &unfit, &conversation->story);

@@ -10,7 +10,8 @@
 struct delivery_outcome delivery_outcome_of(enum delivery_fate fate, const char *code,
                                             const char *words)
 {
-    return (struct delivery_outcome){ fate, span_of(code), span_of(words) };
+    return (
+        struct delivery_outcome){ .fate = fate, .code = span_of(code), .words = span_of(words) };
 }
 
 /* One line that can be shown, stored and logged. */
@@ -56,8 +57,11 @@ struct delivery_outcome delivery_outcome_of_reply(const struct smtp_reply *reply
     };
     enum delivery_fate fate = fate_of(reply->code);
     struct span enhanced = smtp_reply_enhanced_status(reply);
-    struct delivery_outcome outcome = { fate, span_of(general[fate]), join_lines(reply, arena) };
+    struct delivery_outcome outcome = { .fate = fate,
+                                        .code = span_of(general[fate]),
+                                        .words = join_lines(reply, arena) };
 
+    outcome.said = outcome.words;
     if (enhanced.len > 0 && enhanced.data[0] == general[fate][0])
         outcome.code = span_of(arena_copy(arena, enhanced));
     return outcome;
@@ -66,9 +70,11 @@ struct delivery_outcome delivery_outcome_of_reply(const struct smtp_reply *reply
 struct delivery_outcome delivery_outcome_of_maildir(const struct gateway_maildir_failure *failure,
                                                     struct arena *arena)
 {
-    return (struct delivery_outcome){ failure->is_permanent ? DELIVERY_REFUSED : DELIVERY_DEFERRED,
-                                      span_of(failure->enhanced),
-                                      make_words(arena, span_of(failure->err.text)) };
+    return (struct delivery_outcome){
+        .fate = failure->is_permanent ? DELIVERY_REFUSED : DELIVERY_DEFERRED,
+        .code = span_of(failure->enhanced),
+        .words = make_words(arena, span_of(failure->err.text)),
+    };
 }
 
 static struct span words_of(const struct observed_reply *observed, struct arena *arena)
@@ -97,6 +103,7 @@ static bool find_turned_away(const struct observation *observation, struct arena
         *outcome = delivery_outcome_of(
             DELIVERY_DEFERRED, "4.3.2",
             arena_format(arena, "the server takes no mail now: %.*s", (int)words.len, words.data));
+        outcome->said = words;
         return true;
     }
     return false;
@@ -111,8 +118,9 @@ static struct delivery_outcome failed(const struct observation *observation, str
         observation->error_number == EPERM || observation->error_number == ENOTSOCK ||
         observation->error_number == EPROTOTYPE)
         code = "4.3.5";
-    return (struct delivery_outcome){ DELIVERY_DEFERRED, span_of(code),
-                                      make_words(arena, span_of(observation->failure)) };
+    return (struct delivery_outcome){ .fate = DELIVERY_DEFERRED,
+                                      .code = span_of(code),
+                                      .words = make_words(arena, span_of(observation->failure)) };
 }
 
 static struct delivery_outcome later(const char *code, const char *words)
@@ -197,6 +205,7 @@ static void come_back(struct queue_settlement *settlement, const struct delivery
 
     settlement->result = QUEUE_DEFERRED;
     settlement->due_at_s = decision.next_at_s;
+    settlement->has_warned |= decision.warns;
     if (decision.gives_up)
         give_up(settlement, outcome, schedule->now_s - envelope->received_at_s, arena);
 }

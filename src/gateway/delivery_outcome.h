@@ -26,6 +26,7 @@ struct delivery_outcome {
     enum delivery_fate fate;
     struct span code;  /* RFC 3463; of the fate's class */
     struct span words; /* the peer's reply, or our own; one printable line */
+    struct span said;  /* the peer's reply alone; empty: no peer said anything */
 };
 
 enum { DELIVERY_WORDS_MOST = 512 }; /* octets of `words` */
@@ -56,7 +57,8 @@ struct delivery_schedule {
 };
 
 /* Result, time of the next attempt, code and words; the rest of the attempt is for whoever made it. What
- * has been deferred for the whole of its lifetime is given up: bounced with 4.4.7. */
+ * has been deferred for the whole of its lifetime is given up: bounced with 4.4.7. Where has_warned is set
+ * and the recipient's is not, the sender is to hear of the delay now. */
 struct queue_settlement delivery_outcome_settle(const struct delivery_outcome *outcome,
                                                 const struct queue_envelope *envelope,
                                                 const struct queue_recipient *recipient,

@@ -2,12 +2,15 @@
  *
  * A batch is what one lease brought. It is cut into tasks: one message for one destination. A task
  * waits in a line, then a Maildir job or an LMTP conversation has it. Each of its recipients is settled
- * exactly once; then the task ends, and with the last of them and the last settlement the batch.
+ * exactly once; then the task ends, and with the last of them and the last settlement the batch. Whoever's
+ * end the sender is to hear of is held back until the report is in the queue, durable: its settlement is
+ * known only then.
  */
 #pragma once
 
 #include <stdatomic.h>
 
+#include "gateway/bounce.h"
 #include "gateway/delivery.h"
 #include "gateway/delivery_outcome.h"
 #include "gateway/delivery_route.h"
@@ -21,6 +24,14 @@ struct delivery_target {
     bool is_in_task, is_settled;
 };
 
+/* A settlement that waits for its report. */
+struct delivery_held {
+    struct queue_settlement settlement;
+    enum bounce_action action;
+    struct span said;      /* a peer's reply, for the report */
+    const char *why_clear; /* for the log */
+};
+
 /* One message for one destination; the batch's arena has it. */
 struct delivery_task {
     struct delivery_task *next; /* in its line */
@@ -28,6 +39,8 @@ struct delivery_task {
     const struct queue_message *message;
     struct delivery_target **targets;
     size_t count;
+    struct delivery_held *held; /* room for `count` with the first of them */
+    size_t held_count;
 };
 
 struct delivery_line {
@@ -92,6 +105,9 @@ struct delivery {
     struct delivery_conversation *conversations;
     size_t conversation_count;
 
+    struct delivery_report *reports; /* that wait for their turn, the first of them first */
+    size_t reports_at_work;
+
     bool is_draining, was_cut;
     void (*drained)(void *owner);
     void *owner;
@@ -140,6 +156,8 @@ struct delivery_story {
     struct span finding;   /* slug */
     const char *why_clear; /* of a conversation in the clear, for the log: "none:not-offered" */
     int64_t began_ms;
+    bool
+        tells_success; /* the server has been told what the sender wants to hear, and reports by itself */
 };
 
 /* Takes down what became of one recipient of the task, which is in somebody's hands; once each. */
@@ -148,10 +166,22 @@ void delivery_settle(struct delivery_task *task, size_t index,
 /* The same for all of them that are not settled yet. */
 void delivery_settle_rest(struct delivery_task *task, const struct delivery_outcome *outcome,
                           const struct delivery_story *story);
+/* Takes down a settlement that was held back; its report is kept, or has failed for good. */
+void delivery_settle_held(struct delivery_batch *batch, const struct queue_message *message,
+                          const struct delivery_held *held);
 /* Untried, and due again then. */
 void delivery_give_back(struct delivery_task *task, int64_t due_at_s);
 /* All are settled and nobody looks at the task again. */
 void delivery_task_end(struct delivery_task *task);
+
+/* ---- delivery_report.c ---- */
+
+/* Holds this one of the task back where its sender is to hear of it first. False: it is to be settled. */
+MUST_CHECK bool delivery_report_hold(struct delivery_task *task,
+                                     struct queue_settlement *settlement, struct span said,
+                                     const struct delivery_story *story);
+/* Reports on all that the task holds back; a settlement for each of them follows. */
+void delivery_report_start(struct delivery_task *task);
 
 /* ---- delivery_body.c ---- */
 

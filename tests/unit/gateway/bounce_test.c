@@ -1,0 +1,466 @@
+/* tests/unit/gateway/bounce_test.c - promises of gateway/bounce.h */
+#include "../test.h"
+#include "gateway/bounce.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "queue/id.h"
+
+enum { NOW_S = 1795219200, LINE_MOST = 998 };
+
+static const char message[] =
+    "Subject: caf\xc3\xa9\r\n\tfolded  twice\r\nX-Odd :one\r\n\r\n.text\r\n";
+static const char header[] = "Subject: caf\xc3\xa9\r\n\tfolded  twice\r\nX-Odd :one\r\n";
+
+static struct queue_envelope envelope;
+static struct queue_recipient recipient;
+static struct queue_attempt attempt;
+static struct bounce_recipient one;
+static struct bounce bounce;
+static struct buffer text;
+static struct bounce_form form;
+
+static int set_up(void **state)
+{
+    (void)state;
+    envelope = (struct queue_envelope){
+        .id = queue_id_first_of(NOW_S - 60),
+        .sender = span_of("from@example.net"),
+        .message_id = span_of("<1@example.net>"),
+        .received_at_s = NOW_S - 60,
+        .size_bytes = (int64_t)strlen(message),
+    };
+    recipient = (struct queue_recipient){ .address = span_of("gone@example.org") };
+    attempt = (struct queue_attempt){
+        .at_s = NOW_S,
+        .relay = span_of("mail.example.org[192.0.2.1]:25"),
+        .tls = span_of("may:TLSv1.3"),
+        .code = span_of("5.1.1"),
+        .reply = span_of("550 5.1.1 Nobody here of that name"),
+    };
+    one = (struct bounce_recipient){ &recipient, &attempt, attempt.reply };
+    bounce = (struct bounce){
+        .action = BOUNCE_FAILED,
+        .envelope = &envelope,
+        .recipients = &one,
+        .count = 1,
+        .message = span_of(message),
+        .hostname = "mx.example.com",
+        .id = "0123456789abc",
+        .boundary = "boundary0123",
+        .now_s = NOW_S,
+        .retries_until_s = NOW_S + 86400,
+    };
+    buffer_init(&text, BOUNCE_BYTES_MOST);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buffer_clear(&text);
+    return 0;
+}
+
+/* Every line ends in CRLF and none is too long for SMTP. */
+static void check_lines(void)
+{
+    size_t from = 0;
+
+    assert_true(text.len > 2 && memcmp(text.data + text.len - 2, "\r\n", 2) == 0);
+    for (size_t i = 0; i < text.len; i++) {
+        assert_true(text.data[i] != '\0');
+        assert_true(text.data[i] != '\r' || text.data[i + 1] == '\n');
+        if (text.data[i] != '\n')
+            continue;
+        assert_true(i > 0 && text.data[i - 1] == '\r');
+        assert_true(i - 1 - from <= LINE_MOST);
+        from = i + 1;
+    }
+}
+
+static void compose(void)
+{
+    buffer_clear(&text);
+    assert_true(bounce_compose(&bounce, &text, &form));
+    check_lines();
+    assert_true(buffer_append(&text, (struct span){ "", 1 }));
+    text.len--;
+}
+
+static void check_has(const char *words)
+{
+    if (strstr(text.data, words) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", words, text.data);
+}
+
+static void check_lacks(const char *words)
+{
+    if (strstr(text.data, words) != NULL)
+        fail_msg("\"%s\" is in:\n%s", words, text.data);
+}
+
+static void says_what_a_report_of_a_failure_has_to_say(void **state)
+{
+    (void)state;
+    compose();
+    check_has("From: Mail Delivery System <MAILER-DAEMON@mx.example.com>\r\n"
+              "To: <from@example.net>\r\n"
+              "Message-ID: <0123456789abc.report@mx.example.com>\r\n"
+              "In-Reply-To: <1@example.net>\r\n"
+              "References: <1@example.net>\r\n"
+              "Subject: Not delivered: your message to gone@example.org\r\n"
+              "Auto-Submitted: auto-replied\r\n"
+              "MIME-Version: 1.0\r\n"
+              "Content-Type: multipart/report; report-type=delivery-status;\r\n"
+              "\tboundary=\"boundary0123\"\r\n\r\n");
+    check_has("\r\nReporting-MTA: dns; mx.example.com\r\n"
+              "Arrival-Date: Fri, 20 Nov 2026 23:59:00 +0000\r\n"
+              "\r\n"
+              "Final-Recipient: rfc822; gone@example.org\r\n"
+              "Action: failed\r\n"
+              "Status: 5.1.1\r\n"
+              "Remote-MTA: dns; mail.example.org\r\n"
+              "Diagnostic-Code: smtp; 550 5.1.1 Nobody here of that name\r\n"
+              "Last-Attempt-Date: Sat, 21 Nov 2026 00:00:00 +0000\r\n"
+              "\r\n--boundary0123\r\n");
+    check_has("\r\n\r\n--boundary0123--\r\n");
+    check_lacks("Will-Retry-Until");
+    check_lacks("Original-");
+}
+
+static void speaks_to_the_sender_first(void **state)
+{
+    const char *plain, *postmaster;
+
+    (void)state;
+    compose();
+    plain = strstr(text.data, "There is no such mailbox.");
+    postmaster = strstr(text.data, "---- For your postmaster ----");
+    assert_non_null(plain);
+    assert_non_null(postmaster);
+    assert_true(plain < postmaster);
+    assert_true(strstr(postmaster, "550 5.1.1 Nobody here of that name") != NULL);
+}
+
+static void returns_the_header_byte_for_byte(void **state)
+{
+    char wanted[300];
+
+    (void)state;
+    compose();
+    snprintf(wanted, sizeof wanted,
+             "Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n\r\n%s\r\n"
+             "--boundary0123--\r\n",
+             header);
+    check_has(wanted);
+    assert_true(form.is_8bit && !form.is_smtputf8);
+    check_lacks(".text");
+}
+
+static void returns_the_whole_message_where_that_was_asked_for(void **state)
+{
+    char wanted[300];
+
+    (void)state;
+    envelope.returns = QUEUE_RETURN_FULL;
+    bounce.message = span_of("Subject: a\r\n\r\nno end");
+    envelope.size_bytes = (int64_t)bounce.message.len;
+    compose();
+    snprintf(wanted, sizeof wanted,
+             "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 7bit\r\n\r\n%s\r\n"
+             "--boundary0123--\r\n",
+             bounce.message.data);
+    check_has(wanted);
+    assert_false(form.is_8bit || form.is_smtputf8);
+    bounce.action = BOUNCE_DELAYED; /* RFC 3461 section 4.3: RET is for failures */
+    compose();
+    check_has("Content-Type: text/rfc822-headers\r\n");
+    check_lacks("no end");
+}
+
+static void returns_the_header_alone_of_what_is_large(void **state)
+{
+    (void)state;
+    envelope.returns = QUEUE_RETURN_FULL;
+    envelope.size_bytes = BOUNCE_RETURNED_MOST;
+    assert_int_equal(bounce_returned_len(BOUNCE_FAILED, &envelope), BOUNCE_RETURNED_MOST);
+    assert_int_equal(bounce_returned_len(BOUNCE_DELAYED, &envelope), BOUNCE_HEADER_MOST);
+    envelope.size_bytes++;
+    assert_int_equal(bounce_returned_len(BOUNCE_FAILED, &envelope), BOUNCE_HEADER_MOST);
+    envelope.returns = QUEUE_RETURN_HEADERS;
+    envelope.size_bytes = 7;
+    assert_int_equal(bounce_returned_len(BOUNCE_FAILED, &envelope), 7);
+}
+
+static void cuts_an_endless_header_at_a_field(void **state)
+{
+    static char endless[BOUNCE_HEADER_MOST + 1];
+    size_t len = 0;
+
+    (void)state;
+    while (len < BOUNCE_HEADER_MOST)
+        len += (size_t)snprintf(endless + len, sizeof endless - len, "X-%zu: %060d\r\n", len, 0);
+    bounce.message = (struct span){ endless, BOUNCE_HEADER_MOST };
+    envelope.size_bytes = 10 * BOUNCE_HEADER_MOST;
+    compose();
+    check_has(" 000000000000000000000000000000000000000000000000000000000000\r\n\r\n"
+              "--boundary0123--\r\n");
+}
+
+static void tells_of_a_delay_how_long_it_is_tried(void **state)
+{
+    (void)state;
+    bounce.action = BOUNCE_DELAYED;
+    attempt.code = span_of("4.4.1");
+    attempt.reply = span_of("the connection was refused");
+    one.said = (struct span){ NULL, 0 };
+    compose();
+    check_has("Subject: Delayed: your message to gone@example.org\r\n");
+    check_has("Action: delayed\r\nStatus: 4.4.1\r\n");
+    check_has("Will-Retry-Until: Sun, 22 Nov 2026 00:00:00 +0000\r\n");
+    check_has("need not do anything");
+    check_has("the connection was refused");
+    check_lacks("Diagnostic-Code"); /* nobody said anything */
+}
+
+static void tells_of_success(void **state)
+{
+    (void)state;
+    bounce.action = BOUNCE_DELIVERED;
+    attempt.code = span_of("2.0.0");
+    attempt.relay = span_of("maildir:/var/mail/gone");
+    attempt.reply = span_of("delivered to the mailbox");
+    one.said = (struct span){ NULL, 0 };
+    compose();
+    check_has("Action: delivered\r\nStatus: 2.0.0\r\nLast-Attempt-Date");
+    check_lacks("/var/mail");
+    check_lacks("Remedy");
+    bounce.action = BOUNCE_RELAYED;
+    compose();
+    check_has("Action: relayed\r\n");
+}
+
+static void tells_strangers_no_names_of_our_files(void **state)
+{
+    (void)state;
+    attempt.relay = span_of("lmtp:unix:/run/private");
+    attempt.reply = span_of("given up after 5 days; at last 4.3.5 /run/private: not there");
+    attempt.code = span_of("4.4.7");
+    one.said = (struct span){ NULL, 0 };
+    compose();
+    check_lacks("/run/private");
+    check_lacks("Remote-MTA");
+    check_has("our log tells it");
+    check_has("Status: 4.4.7\r\n");
+}
+
+static void names_the_server_that_spoke(void **state)
+{
+    static const struct {
+        const char *relay, *field;
+    } cases[] = {
+        { "mx.example.org[192.0.2.1]:25", "Remote-MTA: dns; mx.example.org\r\n" },
+        { "lmtp:mail.example.org:24", "Remote-MTA: dns; mail.example.org\r\n" },
+        { "lmtp:[192.0.2.9]:24", "Remote-MTA: dns; [192.0.2.9]\r\n" },
+        { "lmtp:[2001:db8::1]:24", "Remote-MTA: dns; [2001:db8::1]\r\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        attempt.relay = span_of(cases[i].relay);
+        compose();
+        check_has(cases[i].field);
+    }
+    attempt.relay = span_of("none");
+    compose();
+    check_lacks("Remote-MTA");
+}
+
+static void gives_back_what_the_sender_said_of_envelope_and_recipient(void **state)
+{
+    static const struct {
+        const char *orcpt, *field;
+    } cases[] = {
+        { "rfc822;a+2Bb@example.org", "Original-Recipient: rfc822; a+b@example.org\r\n" },
+        { "rfc822;a+0D+0AStatus:+20b", "Original-Recipient: rfc822; a+0D+0AStatus:+20b\r\n" },
+        { "rfc822;cut+2", "Original-Recipient: rfc822; cut+2\r\n" },
+        { "utf-8;\xc3\xa9@example.org", "Original-Recipient: utf-8; \\x{E9}@example.org\r\n" },
+        { "utf-8;\\x{E9}@example.org", "Original-Recipient: utf-8; \\x{E9}@example.org\r\n" },
+    };
+
+    (void)state;
+    envelope.envid = span_of("one+2Btwo+20three");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        recipient.orcpt = span_of(cases[i].orcpt);
+        compose();
+        check_has(cases[i].field);
+        check_has("Original-Envelope-Id: one+two three\r\n");
+    }
+}
+
+static void says_addresses_outside_of_ascii_within_it(void **state)
+{
+    char *fields, *end;
+
+    (void)state;
+    envelope.sender = span_of("\xd0\xbf@example.net");
+    envelope.is_smtputf8 = true;
+    recipient.address = span_of("gr\xc3\xbc+\\\xf0\x9f\x98\x80@example.org");
+    attempt.reply = one.said = span_of("550 5.1.1 gr\xc3\xbc\xc3\x9f dich");
+    compose();
+    assert_true(form.is_8bit && form.is_smtputf8);
+    check_has("To: <\xd0\xbf@example.net>\r\n");
+    check_has("Final-Recipient: utf-8; gr\\x{FC}\\x{2B}\\x{5C}\\x{1F600}@example.org\r\n");
+    check_has("Diagnostic-Code: smtp; 550 5.1.1 gr\\x{FC}\\x{DF} dich\r\n");
+    fields = strstr(text.data, "message/delivery-status\r\n");
+    assert_non_null(fields);
+    end = strstr(fields, "--boundary0123");
+    for (const char *at = fields; at < end; at++)
+        assert_true((unsigned char)*at < 0x80);
+}
+
+static void keeps_what_others_said_within_its_line(void **state)
+{
+    (void)state;
+    recipient.address = span_of("a\r\nStatus: 2.0.0@example.org");
+    attempt.reply = one.said = span_of("550 x\r\nAction: delivered\r\n\r\n--boundary0123--");
+    attempt.code = span_of("5.1.1\r\nX: y");
+    envelope.message_id = span_of("<a\r\nBcc: b@c>");
+    envelope.envid = span_of("a\r\nb");
+    compose();
+    check_lacks("\r\nAction: delivered");
+    check_lacks("\r\nStatus: 2.0.0");
+    check_lacks("\r\nBcc");
+    check_lacks("\r\nX: y");
+    check_has("Status: 5.0.0\r\n");
+}
+
+static void folds_what_is_long(void **state)
+{
+    char reply[600] = "550 5.7.1";
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        snprintf(reply + strlen(reply), sizeof reply - strlen(reply), " word%05d", i);
+    attempt.reply = one.said = span_of(reply);
+    compose();
+    for (const char *at = text.data, *end; *at != '\0'; at = end + 2) {
+        end = strstr(at, "\r\n");
+        if (end - at > 78)
+            fail_msg("%zu columns: %.*s", (size_t)(end - at), (int)(end - at), at);
+    }
+    check_has("word00049\r\n");
+}
+
+static void tells_of_many_recipients_at_once(void **state)
+{
+    static struct bounce_recipient many[BOUNCE_RECIPIENTS_MOST];
+    static struct queue_recipient recipients[BOUNCE_RECIPIENTS_MOST];
+    static char addresses[BOUNCE_RECIPIENTS_MOST][QUEUE_ADDRESS_BYTES + 1];
+    static char reply[QUEUE_FACT_BYTES + 1];
+    unsigned found = 0;
+
+    (void)state;
+    memset(reply, 'r', QUEUE_FACT_BYTES);
+    attempt.reply = span_of(reply);
+    for (size_t i = 0; i < BOUNCE_RECIPIENTS_MOST; i++) {
+        memset(addresses[i], 'a', QUEUE_ADDRESS_BYTES);
+        recipients[i] = (struct queue_recipient){ .address = span_of(addresses[i]),
+                                                  .orcpt = span_of(addresses[i]) };
+        many[i] = (struct bounce_recipient){ &recipients[i], &attempt, attempt.reply };
+    }
+    bounce.recipients = many;
+    bounce.count = BOUNCE_RECIPIENTS_MOST;
+    buffer_clear(&text);
+    assert_true(bounce_compose(&bounce, &text, &form));
+    assert_true(buffer_append(&text, (struct span){ "", 1 }));
+    for (const char *at = text.data; (at = strstr(at, "\r\nFinal-Recipient: ")) != NULL; at++)
+        found++;
+    assert_int_equal(found, BOUNCE_RECIPIENTS_MOST);
+    check_has("your message to 100 recipients\r\n");
+}
+
+static void takes_cause_and_remedy_from_the_catalogue(void **state)
+{
+    (void)state;
+    attempt.finding = span_of("certificate-expired");
+    attempt.code = span_of("4.7.5");
+    one.said = (struct span){ NULL, 0 };
+    compose();
+    check_has("The certificate has expired\r\n");
+    check_has("certificate-expired; a matter of the receiving side");
+    check_has("Renew it and reload the mail server");
+}
+
+static void asks_what_the_sender_wants_to_hear(void **state)
+{
+    static const struct {
+        unsigned notify;
+        bool failed, delayed, delivered;
+    } cases[] = {
+        { 0, true, true, false },
+        { QUEUE_NOTIFY_NEVER, false, false, false },
+        { QUEUE_NOTIFY_FAILURE, true, false, false },
+        { QUEUE_NOTIFY_DELAY, false, true, false },
+        { QUEUE_NOTIFY_SUCCESS, false, false, true },
+        { QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE, true, false, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        recipient.notify = cases[i].notify;
+        assert_int_equal(bounce_is_wanted(&envelope, &recipient, BOUNCE_FAILED), cases[i].failed);
+        assert_int_equal(bounce_is_wanted(&envelope, &recipient, BOUNCE_DELAYED), cases[i].delayed);
+        assert_int_equal(bounce_is_wanted(&envelope, &recipient, BOUNCE_DELIVERED),
+                         cases[i].delivered);
+        assert_int_equal(bounce_is_wanted(&envelope, &recipient, BOUNCE_RELAYED),
+                         cases[i].delivered);
+    }
+    envelope.sender = (struct span){ NULL, 0 };
+    recipient.notify = QUEUE_NOTIFY_SUCCESS | QUEUE_NOTIFY_FAILURE | QUEUE_NOTIFY_DELAY;
+    assert_false(bounce_is_wanted(&envelope, &recipient, BOUNCE_FAILED));
+}
+
+static void says_so_where_there_is_no_room(void **state)
+{
+    (void)state;
+    compose();
+    for (size_t limit = 0; limit < 3000; limit += 100) {
+        buffer_clear(&text);
+        buffer_init(&text, limit);
+        if (bounce_compose(&bounce, &text, &form))
+            return;
+    }
+    fail_msg("a small report takes more than 3,000 octets");
+}
+
+#define PROMISE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PROMISE(says_what_a_report_of_a_failure_has_to_say),
+        PROMISE(speaks_to_the_sender_first),
+        PROMISE(returns_the_header_byte_for_byte),
+        PROMISE(returns_the_whole_message_where_that_was_asked_for),
+        PROMISE(returns_the_header_alone_of_what_is_large),
+        PROMISE(cuts_an_endless_header_at_a_field),
+        PROMISE(tells_of_a_delay_how_long_it_is_tried),
+        PROMISE(tells_of_success),
+        PROMISE(tells_strangers_no_names_of_our_files),
+        PROMISE(names_the_server_that_spoke),
+        PROMISE(gives_back_what_the_sender_said_of_envelope_and_recipient),
+        PROMISE(says_addresses_outside_of_ascii_within_it),
+        PROMISE(keeps_what_others_said_within_its_line),
+        PROMISE(folds_what_is_long),
+        PROMISE(tells_of_many_recipients_at_once),
+        PROMISE(takes_cause_and_remedy_from_the_catalogue),
+        PROMISE(asks_what_the_sender_wants_to_hear),
+        PROMISE(says_so_where_there_is_no_room),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
