@@ -18,6 +18,7 @@ enum {
     HOST_MOST = 253 / 2, /* each octet may take four in a name, which has at most 255 */
     NAME_BYTES = NAME_MAX + 1,
     NAMES_TRIED = 16,
+    FLUSHED_PLACES = 8192,
 };
 
 struct gateway_maildir_delivery {
@@ -80,18 +81,57 @@ static void close_descriptor(int *descriptor)
     *descriptor = -1;
 }
 
-/* Opens a folder below `parent`, made if need be and durable then. -1: errno says why. */
+/* Folders whose entries in their parents are known to be on the disk. One that is there need not be:
+ * another thread may have made it a moment ago, or a process that was killed before it flushed it. So
+ * each process flushes the way to each folder once. Who is pushed out of the table is flushed again. */
+static _Atomic uint64_t flushed[FLUSHED_PLACES];
+
+/* Numbers of inodes come again, with another time of birth. 0: it could not be told. */
+static uint64_t key_of(int folder)
+{
+    const uint64_t factor = UINT64_C(0x9e3779b97f4a7c15);
+    struct statx status;
+    uint64_t key;
+
+    if (statx(folder, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0)
+        return 0;
+    key = (uint64_t)status.stx_ino * factor ^ (uint64_t)status.stx_dev_major << 32 ^
+          status.stx_dev_minor;
+    key = key * factor ^ (uint64_t)status.stx_btime.tv_sec << 30 ^ status.stx_btime.tv_nsec;
+    return key ^ key >> 29;
+}
+
+/* False: errno says why. */
+static bool flush_entry(int parent, int folder, bool is_new)
+{
+    uint64_t key = key_of(folder);
+    _Atomic uint64_t *place = &flushed[key % FLUSHED_PLACES];
+
+    if (!is_new && key != 0 && atomic_load(place) == key)
+        return true;
+    if (fsync(parent) != 0)
+        return false;
+    atomic_store(place, key);
+    return true;
+}
+
+/* Opens a folder below `parent`, made if need be, and durable then. -1: errno says why. */
 static int open_folder(int parent, const char *name, int flags, bool may_create)
 {
-    int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+    int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags), number;
+    bool is_new = folder < 0 && errno == ENOENT && may_create;
 
-    if (folder >= 0 || errno != ENOENT || !may_create)
+    if (is_new) {
+        if (mkdirat(parent, name, S_IRWXU) != 0 && errno != EEXIST) /* another thread was faster */
+            return -1;
+        folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+    }
+    if (folder < 0 || flush_entry(parent, folder, is_new))
         return folder;
-    if (mkdirat(parent, name, S_IRWXU) != 0 && errno != EEXIST) /* another thread was faster */
-        return -1;
-    if (fsync(parent) != 0)
-        return -1;
-    return openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+    number = errno;
+    close(folder);
+    errno = number;
+    return -1;
 }
 
 /* From the fixed folder down to the mailbox. */

@@ -209,7 +209,7 @@ def files_may_not_grow(options, folder):
 def disk_is_full(options, folder):
     if os.geteuid() != 0 or not shutil.which("mount"):
         raise Skip("only root can mount a small file system")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "postern-test", folder],
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128m", "postern-test", folder],
                              capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         raise Skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")

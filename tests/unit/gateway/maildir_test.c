@@ -412,6 +412,25 @@ static void each_step_is_durable_before_the_next_counts(void **state)
                                           "rename into new\nsync new\n");
 }
 
+/* Another process may have been killed between making a folder and flushing it. */
+static void the_way_to_a_mailbox_is_durable_whoever_made_it(void **state)
+{
+    static const char *const made[] = { "example.org", "example.org/user", "example.org/user/cur",
+                                        "example.org/user/tmp", "example.org/user/new" };
+    char expected[1024];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        assert_int_equal(mkdir(path_of(made[i]), S_IRWXU), 0);
+    failing_disk_set(FAILING_DISK_TELLS, 0, 0);
+    must_deliver(span_of("x\r\n"), 3);
+    snprintf(expected, sizeof expected,
+             "sync %s\nsync example.org\nsync user\nsync user\nsync user\nwrite file\nsync file\n"
+             "close file\nrename into new\nsync new\n",
+             strrchr(root, '/') + 1);
+    assert_string_equal(failing_disk.log, expected);
+}
+
 static size_t open_descriptors(void)
 {
     DIR *descriptors = opendir("/proc/self/fd");
@@ -599,6 +618,7 @@ int main(void)
         IN_A_ROOT(a_mailbox_may_be_elsewhere_but_its_parts_may_not),
         IN_A_ROOT(what_is_closed_without_a_commit_was_never_there),
         IN_A_ROOT(each_step_is_durable_before_the_next_counts),
+        IN_A_ROOT(the_way_to_a_mailbox_is_durable_whoever_made_it),
         IN_A_ROOT(whichever_call_fails_the_mail_waits_and_nothing_is_left),
         IN_A_ROOT(the_code_tells_a_full_disk_from_a_quota_and_from_the_rest),
         IN_A_ROOT(a_failed_write_is_final_for_its_delivery),
