@@ -20,8 +20,8 @@
 
 enum { SCHEMA = 2, BUSY_MS = 250, TIDY_PAGES = 250, SPARE_PAGES = 1024 };
 enum {
-    LOG_PAGES = 1024,          /* with so many the log is to begin anew */
-    LOG_PAGES_MOST = 8 * 1024, /* with so many, commits wait for that */
+    LOG_PAGES = 512,       /* 8 MB: the log is to begin anew */
+    LOG_PAGES_MOST = 1024, /* commits wait for that: a disk may be small, and needs room for both */
 };
 
 #define ENVELOPE_COLUMNS                                                                           \
