@@ -10,6 +10,7 @@ enum {
     ARENA_BYTES = 4 * 1024 * 1024,
     SUBJECT_ADDRESS_MOST = 50, /* octets; a longer address is not in the subject */
     MESSAGE_ID_MOST = 250,
+    QUOTED_MOST = 76, /* columns: RFC 2045 section 6.7 */
 };
 
 const char *bounce_action_name(enum bounce_action action)
@@ -106,7 +107,7 @@ static bool write_header(const struct bounce *bounce, struct arena *arena, struc
 /* ---- the parts ------------------------------------------------------------------------------ */
 
 /* The line end before a boundary is the boundary's: RFC 2046 section 5.1.1. */
-static bool begin_part(const struct bounce *bounce, const char *type, struct span content,
+static bool begin_part(const struct bounce *bounce, const char *type, const char *encoding,
                        struct buffer *out)
 {
     return buffer_format(out,
@@ -114,28 +115,65 @@ static bool begin_part(const struct bounce *bounce, const char *type, struct spa
                          "Content-Type: %s\r\n"
                          "Content-Transfer-Encoding: %s\r\n"
                          "\r\n",
-                         bounce->boundary, type, bounce_is_ascii(content) ? "7bit" : "8bit");
+                         bounce->boundary, type, encoding);
+}
+
+/* One line without its end: RFC 2045 section 6.7. */
+static bool write_quoted(struct span line, struct buffer *out)
+{
+    size_t column = 0;
+    bool fits = true;
+
+    for (size_t i = 0; fits && i < line.len; i++) {
+        unsigned char byte = (unsigned char)line.data[i];
+        bool is_blank = byte == ' ' || byte == '\t';
+        bool is_plain =
+            (byte > ' ' && byte <= '~' && byte != '=') || (is_blank && i + 1 < line.len);
+
+        if (column + 3 >= QUOTED_MOST) {
+            fits = buffer_append_text(out, "=\r\n");
+            column = 0;
+        }
+        fits = fits && (is_plain ? buffer_append(out, span_part(line, i, 1))
+                                 : buffer_format(out, "=%02X", byte));
+        column += is_plain ? 1 : 3;
+    }
+    return fits;
+}
+
+/* Text that passes everywhere, whatever is in it; its lines end in LF or CRLF. */
+static bool write_text(const struct bounce *bounce, const char *type, struct span text,
+                       struct buffer *out)
+{
+    bool is_plain = bounce_is_ascii(text);
+    bool fits = begin_part(bounce, type, is_plain ? "7bit" : "quoted-printable", out);
+
+    while (fits && text.len > 0) {
+        struct span line = span_take_until(&text, '\n');
+
+        if (line.len > 0 && line.data[line.len - 1] == '\r')
+            line.len--;
+        fits = (is_plain ? buffer_append(out, line) : write_quoted(line, out)) &&
+               buffer_append_text(out, "\r\n");
+    }
+    return fits;
 }
 
 static bool write_words(const struct bounce *bounce, struct arena *arena, struct buffer *out)
 {
     struct buffer words;
-    struct span rest;
     bool fits;
 
     buffer_init(&words, BOUNCE_BYTES_MOST);
-    fits = bounce_words_write(bounce, arena, &words);
-    rest = buffer_span(&words);
-    fits = fits && begin_part(bounce, "text/plain; charset=utf-8", rest, out);
-    while (fits && rest.len > 0)
-        fits = buffer_append(out, span_take_until(&rest, '\n')) && buffer_append_text(out, "\r\n");
+    fits = bounce_words_write(bounce, arena, &words) &&
+           write_text(bounce, "text/plain; charset=utf-8", buffer_span(&words), out);
     buffer_clear(&words);
     return fits;
 }
 
 static bool write_status(const struct bounce *bounce, struct arena *arena, struct buffer *out)
 {
-    return begin_part(bounce, "message/delivery-status", (struct span){ NULL, 0 }, out) &&
+    return begin_part(bounce, "message/delivery-status", "7bit", out) &&
            bounce_status_write(bounce, arena, out);
 }
 
@@ -152,19 +190,30 @@ static struct span header_of(struct span message)
     return span_part(message, 0, len);
 }
 
-/* A header with more than ASCII is one of RFC 6532, and so are its types. */
-static bool write_returned(const struct bounce *bounce, struct buffer *out)
+/* A message whose header is more than ASCII is one of RFC 6532. */
+static bool is_global(const struct bounce *bounce)
 {
     struct span header = header_of(bounce->message);
-    bool is_ascii = bounce_is_ascii(header);
 
-    if (returns_all(bounce->action, bounce->envelope))
-        return begin_part(bounce, is_ascii ? "message/rfc822" : "message/global", bounce->message,
-                          out) &&
-               buffer_append(out, bounce->message);
-    return begin_part(bounce, is_ascii ? "text/rfc822-headers" : "message/global-headers", header,
-                      out) &&
-           buffer_append(out, header);
+    return !bounce_is_ascii(header) && text_is_utf8(header);
+}
+
+/* Nobody may encode a message/rfc822, so a whole message comes back as it is. */
+static bool write_whole(const struct bounce *bounce, struct buffer *out)
+{
+    return begin_part(bounce, is_global(bounce) ? "message/global" : "message/rfc822",
+                      bounce_is_ascii(bounce->message) ? "7bit" : "8bit", out) &&
+           buffer_append(out, bounce->message);
+}
+
+static bool write_returned(const struct bounce *bounce, struct buffer *out)
+{
+    const char *type =
+        is_global(bounce) ? "text/rfc822-headers; charset=utf-8" : "text/rfc822-headers";
+
+    return returns_all(bounce->action, bounce->envelope)
+               ? write_whole(bounce, out)
+               : write_text(bounce, type, header_of(bounce->message), out);
 }
 
 bool bounce_compose(const struct bounce *bounce, struct buffer *out, struct bounce_form *form)

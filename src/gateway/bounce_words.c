@@ -7,8 +7,9 @@
 #include "diagnose/catalogue.h"
 #include "diagnose/page.h"
 #include "queue/id.h"
+#include "smtp/header.h"
 
-enum { INDENT = 2, HANG = 14 };
+enum { INDENT = 2, HANG = 14, SUBJECT_MOST = 120 };
 
 /* Replies are printable as they come; what hides text in an address is shown. */
 static const char *show(struct arena *arena, struct span text)
@@ -58,34 +59,50 @@ static const char *recipients_of(const struct bounce *bounce, struct arena *aren
                               : arena_format(arena, "%zu recipients", bounce->count);
 }
 
+/* Its subject, so that its sender knows it again: ("Minutes of Monday"). "": none, or none to be read. */
+static const char *subject_of(const struct bounce *bounce, struct arena *arena)
+{
+    struct span rest = bounce->message;
+    struct smtp_field field;
+
+    while (smtp_header_next(&rest, &field)) {
+        struct span value = span_trim(field.value);
+
+        if (!smtp_field_is(&field, "Subject"))
+            continue;
+        if (value.len == 0 || value.len > SUBJECT_MOST || !text_is_utf8(value) ||
+            memmem(value.data, value.len, "=?", 2) != NULL || span_find(value, '\n') < value.len)
+            return "";
+        return arena_format(arena, " (\"%s\")", show(arena, value));
+    }
+    return "";
+}
+
 static const char *opening_of(const struct bounce *bounce, struct arena *arena)
 {
+    const char *message = arena_format(arena, "Your message of %s%s",
+                                       text_mail_date(arena, bounce->envelope->received_at_s),
+                                       subject_of(bounce, arena));
     const char *whom = recipients_of(bounce, arena);
-    const char *date = text_mail_date(arena, bounce->envelope->received_at_s);
-    const char *until = text_mail_date(arena, bounce->retries_until_s);
 
     switch (bounce->action) {
     case BOUNCE_FAILED:
-        return arena_format(arena,
-                            "Your message of %s could not be delivered to %s, and will not be "
-                            "tried again.",
-                            date, whom);
+        return arena_format(arena, "%s could not be delivered to %s, and will not be tried again.",
+                            message, whom);
     case BOUNCE_DELAYED:
         return arena_format(arena,
-                            "Your message of %s has not reached %s yet. You need not do anything: "
-                            "it is tried again until %s.",
-                            date, whom, until);
+                            "%s has not reached %s yet. You need not do anything: it is tried "
+                            "again until %s.",
+                            message, whom, text_mail_date(arena, bounce->retries_until_s));
     case BOUNCE_DELIVERED:
-        return arena_format(arena,
-                            "Your message of %s has been delivered to %s, as you asked to be "
-                            "told.",
-                            date, whom);
+        return arena_format(arena, "%s has been delivered to %s, as you asked to be told.", message,
+                            whom);
     case BOUNCE_RELAYED: break;
     }
     return arena_format(arena,
-                        "Your message of %s has been passed on for %s to a server that will not "
-                        "tell whether it arrived.",
-                        date, whom);
+                        "%s has been passed on for %s to a server that will not tell whether it "
+                        "arrived.",
+                        message, whom);
 }
 
 static bool is_trouble(const struct bounce *bounce)
@@ -142,14 +159,6 @@ static const char *side_of(enum fault fault)
     return words[fault];
 }
 
-static const char *remedy_of(const struct bounce_recipient *one)
-{
-    if (one->said.len > 0)
-        return "The reply is the other side's: their postmaster can say what it means, and their "
-               "log has it.";
-    return NULL;
-}
-
 /* The names of our own files and sockets are nobody's business. */
 static const char *words_of(const struct bounce_recipient *one, struct arena *arena)
 {
@@ -160,30 +169,36 @@ static const char *words_of(const struct bounce_recipient *one, struct arena *ar
                : "the fault is on this side; our log tells it, by the id above";
 }
 
-/* Cause and remedy by the catalogue where TLS was at fault, else by what was said. */
-static void write_cause(const struct bounce_recipient *one, struct arena *arena, struct page *page)
+static bool is_given_up(const struct bounce_recipient *one)
 {
-    const char *host = show(arena, bounce_peer_of(one->attempt->relay));
-    const char *slug = arena_copy(arena, one->attempt->finding);
-    const struct catalogue_row *row = catalogue_find(slug);
-    const char *reply = words_of(one, arena);
-    const char *remedy = remedy_of(one);
+    return span_equal(one->attempt->code, span_of("4.4.7"));
+}
 
-    if (row == NULL) {
-        if (one->said.len == 0 && *reply != '\0')
-            page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, reply);
-    } else {
-        const char *cause = fill(arena, row->cause, host);
+static const char *cause_of(const struct bounce *bounce, const struct bounce_recipient *one,
+                            struct arena *arena)
+{
+    if (one->said.len == 0 || is_given_up(one))
+        return words_of(one, arena);
+    return bounce->action == BOUNCE_FAILED ? "their mail server refuses it for good"
+                                           : "their mail server does not take it now";
+}
 
-        remedy = fill(arena, row->remedy, host);
-        page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause == NULL ? row->title : cause);
-        page_item(page, INDENT, "", HANG, PAGE_PLAIN,
-                  arena_format(arena, "(%s; a matter %s)", row->code, side_of(row->fault)));
-        if (remedy == NULL)
-            remedy = arena_format(arena, "postern explain %s", row->code);
-    }
-    if (remedy != NULL)
-        page_item(page, INDENT, "Remedy", HANG, PAGE_PLAIN, remedy);
+static const char *remedy_of(const struct bounce *bounce, const struct bounce_recipient *one,
+                             struct arena *arena)
+{
+    if (one->said.len > 0)
+        return "the reply is theirs: their postmaster can say what it means, and their log has it";
+    return arena_format(arena, "postmaster@%s can say more, by the id above", bounce->hostname);
+}
+
+static void write_finding(const struct catalogue_row *row, struct arena *arena, const char *host,
+                          struct page *page)
+{
+    const char *cause = fill(arena, row->cause, host);
+
+    page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause == NULL ? row->title : cause);
+    page_item(page, INDENT, "", HANG, PAGE_PLAIN,
+              arena_format(arena, "(%s; a matter %s)", row->code, side_of(row->fault)));
 }
 
 /* What a stranger can check. */
@@ -202,6 +217,25 @@ static void write_proof(const struct bounce_recipient *one, struct arena *arena,
     page_item(page, INDENT, "Tried", HANG, PAGE_PLAIN,
               arena_format(arena, "%s, attempt %lld", text_mail_date(arena, one->attempt->at_s),
                            (long long)one->recipient->attempts + 1));
+}
+
+/* Cause and remedy by the catalogue where TLS was at fault, else by what was said. */
+static void write_trouble(const struct bounce *bounce, const struct bounce_recipient *one,
+                          struct arena *arena, struct page *page)
+{
+    const char *host = show(arena, bounce_peer_of(one->attempt->relay));
+    const struct catalogue_row *row = catalogue_find(arena_copy(arena, one->attempt->finding));
+    const char *remedy =
+        row == NULL ? remedy_of(bounce, one, arena) : fill(arena, row->remedy, host);
+
+    if (row == NULL)
+        page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause_of(bounce, one, arena));
+    else
+        write_finding(row, arena, host, page);
+    write_proof(one, arena, page);
+    if (remedy == NULL)
+        remedy = arena_format(arena, "postern explain %s", row->code);
+    page_item(page, INDENT, "Remedy", HANG, PAGE_PLAIN, remedy);
 }
 
 static void write_message(const struct bounce *bounce, struct arena *arena, struct page *page)
@@ -230,8 +264,9 @@ static void write_postmaster(const struct bounce *bounce, struct arena *arena, s
         page_end_line(page);
         page_paragraph(page, 0, PAGE_PLAIN, show(arena, one->recipient->address));
         if (is_trouble(bounce))
-            write_cause(one, arena, page);
-        write_proof(one, arena, page);
+            write_trouble(bounce, one, arena, page);
+        else
+            write_proof(one, arena, page);
     }
 }
 
