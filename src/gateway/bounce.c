@@ -10,6 +10,7 @@ enum {
     ARENA_BYTES = 4 * 1024 * 1024,
     SUBJECT_ADDRESS_MOST = 50, /* octets; a longer address is not in the subject */
     MESSAGE_ID_MOST = 250,
+    ADDRESS_LINE_MOST = 900,
     QUOTED_MOST = 76, /* columns: RFC 2045 section 6.7 */
 };
 
@@ -82,16 +83,24 @@ static bool write_thread(const struct bounce *bounce, struct arena *arena, struc
     return buffer_format(out, "In-Reply-To: %s\r\nReferences: %s\r\n", line, line);
 }
 
+/* What is too long for a line is not told; nobody could reply to it anyway. */
+static const char *format_to(const struct bounce *bounce, struct arena *arena)
+{
+    struct span line = span_of(bounce_line(arena, bounce->envelope->sender));
+
+    return line.len > ADDRESS_LINE_MOST ? "undisclosed-recipients:;"
+                                        : arena_format(arena, "<%s>", line.data);
+}
+
 static bool write_header(const struct bounce *bounce, struct arena *arena, struct buffer *out)
 {
     return buffer_format(out,
                          "Date: %s\r\n"
                          "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n"
-                         "To: <%s>\r\n"
+                         "To: %s\r\n"
                          "Message-ID: <%s.report@%s>\r\n",
                          text_mail_date(arena, bounce->now_s), bounce->hostname,
-                         bounce_line(arena, bounce->envelope->sender), bounce->id,
-                         bounce->hostname) &&
+                         format_to(bounce, arena), bounce->id, bounce->hostname) &&
            write_thread(bounce, arena, out) &&
            buffer_format(out,
                          "Subject: %s\r\n"

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 
-enum { LINE_MOST = 76, DECODED_MOST = QUEUE_ADDRESS_BYTES };
+enum { LINE_MOST = 76, WORD_MOST = 900, DECODED_MOST = QUEUE_ADDRESS_BYTES };
 
 /* ---- texts ---------------------------------------------------------------------------------- */
 
@@ -127,6 +127,17 @@ struct span bounce_peer_of(struct span relay)
 
 /* ---- fields --------------------------------------------------------------------------------- */
 
+/* No line of mail has more than 998 octets (RFC 5322 section 2.1.1), whatever that makes of a word. */
+static bool add_word(struct buffer *out, struct span word)
+{
+    bool fits = buffer_append(out, span_take_front(&word, WORD_MOST));
+
+    while (fits && word.len > 0)
+        fits = buffer_append_text(out, "\r\n ") &&
+               buffer_append(out, span_take_front(&word, WORD_MOST));
+    return fits;
+}
+
 /* Folded where there is a blank: RFC 5322 section 2.2.3. */
 static bool add_field(struct buffer *out, const char *name, const char *value)
 {
@@ -144,7 +155,7 @@ static bool add_field(struct buffer *out, const char *name, const char *value)
             fits = buffer_append_text(out, " ");
             at++;
         }
-        fits = fits && buffer_append(out, word);
+        fits = fits && add_word(out, word);
         at += word.len;
         is_first = false;
     }

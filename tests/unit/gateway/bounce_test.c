@@ -371,6 +371,17 @@ static void folds_what_is_long(void **state)
     check_has("word00049\r\n");
 }
 
+static void keeps_lines_as_short_as_mail_has_them_whatever_an_address_is(void **state)
+{
+    static char strange[QUEUE_ADDRESS_BYTES + 1];
+
+    (void)state;
+    memset(strange, 0xe7, QUEUE_ADDRESS_BYTES);
+    envelope.sender = recipient.address = recipient.orcpt = attempt.reply = span_of(strange);
+    compose(); /* checks its lines */
+    check_has("To: undisclosed-recipients:;\r\n");
+}
+
 static void tells_of_many_recipients_at_once(void **state)
 {
     static struct bounce_recipient many[BOUNCE_RECIPIENTS_MOST];
@@ -472,6 +483,7 @@ int main(void)
         PROMISE(says_addresses_outside_of_ascii_within_it),
         PROMISE(keeps_what_others_said_within_its_line),
         PROMISE(folds_what_is_long),
+        PROMISE(keeps_lines_as_short_as_mail_has_them_whatever_an_address_is),
         PROMISE(tells_of_many_recipients_at_once),
         PROMISE(takes_cause_and_remedy_from_the_catalogue),
         PROMISE(asks_what_the_sender_wants_to_hear),
