@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import struct
 
-WRITE, TRUNCATE, CREATE, RENAME, UNLINK, SYNC = range(1, 7)
+NOTHING, WRITE, TRUNCATE, CREATE, RENAME, UNLINK, SYNC = range(7)
 NAMES = {CREATE, RENAME, UNLINK}
 RECORD = struct.Struct("<6Q")
 
@@ -50,7 +50,7 @@ class VolatileDisk:
             if record.kind == SYNC:
                 synced[record.inode] = max(synced.get(record.inode, 0), record.offset)
         open_ones = [record for record in records
-                     if record.kind != SYNC and record.at >= synced.get(record.inode, 0)]
+                     if record.kind not in (NOTHING, SYNC) and record.at >= synced.get(record.inode, 0)]
         lost = self.choose(open_ones, dice)
         for record in reversed(lost):
             if record.kind in NAMES:

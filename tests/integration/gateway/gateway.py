@@ -68,11 +68,16 @@ def quote(text):
 class Listener:
     """One listener of the settings; `identities` are its certificates (pki.Identity), None: HOST's."""
 
+    taken = set()  # by listeners of this test, which may not run yet
+
     def __init__(self, tls="may", identities=None, client_certificate=None, address="127.0.0.1", client_ca=None):
         self.client_ca = client_ca
         self.tls, self.identities, self.client_certificate = tls, identities, client_certificate
         self.is_ipv6 = ":" in address
-        self.address, self.port = address, free_port() if self.is_ipv6 else free_port(address)
+        self.address, self.port = address, None
+        while self.port is None or self.port in Listener.taken:
+            self.port = free_port() if self.is_ipv6 else free_port(address)
+        Listener.taken.add(self.port)
 
     def settings(self, gateway):
         address = f"[{self.address}]" if self.is_ipv6 else self.address

@@ -26,7 +26,7 @@
 #define SHOWN __attribute__((visibility("default")))
 
 enum { DESCRIPTORS = 4096 };
-enum { WRITE = 1, TRUNCATE, CREATE, RENAME, UNLINK, SYNC }; /* of what kind a record is */
+enum { NOTHING, WRITE, TRUNCATE, CREATE, RENAME, UNLINK, SYNC }; /* of what kind a record is */
 
 #define JOURNAL_BYTES ((size_t)1 << 30) /* sparse */
 
@@ -121,7 +121,8 @@ static uint64_t inode_of_folder(const char *path)
     return stat(folder, &facts) == 0 ? facts.st_ino : 0;
 }
 
-static void tell_names(unsigned kind, const char *path, const char *other)
+/* Gives the record, for a change that is then not made after all. */
+static struct record *tell_names(unsigned kind, const char *path, const char *other)
 {
     size_t len = strlen(path) + 1, other_len = strlen(other) + 1;
     struct record record = { .kind = kind,
@@ -132,6 +133,15 @@ static void tell_names(unsigned kind, const char *path, const char *other)
     memcpy(more, path, len);
     memcpy(more + len, other, other_len);
     take(record);
+    return (struct record *)(void *)(more - sizeof record);
+}
+
+/* Another thread may have made the name in the meantime; it is not ours to be taken back. */
+static int unless_failed(struct record *told, int result)
+{
+    if (result < 0 && told != NULL)
+        __atomic_store_n(&told->kind, NOTHING, __ATOMIC_SEQ_CST);
+    return result;
 }
 
 static bool is_ours(int descriptor, struct stat *facts)
@@ -178,11 +188,12 @@ static int open_and_tell(int folder, const char *name, int flags, mode_t mode)
     char path[PATH_MAX];
     struct stat facts;
     bool is_below = find_path(folder, name, path);
+    struct record *told = NULL;
     int made;
 
     if (is_below && (flags & O_CREAT) && lstat(path, &facts) != 0)
-        tell_names(CREATE, path, "");
-    made = (int)syscall(SYS_openat, folder, name, flags, mode);
+        told = tell_names(CREATE, path, "");
+    made = unless_failed(told, (int)syscall(SYS_openat, folder, name, flags, mode));
     if (made >= 0 && made < DESCRIPTORS)
         is_tracked[made] = is_below;
     return made;
@@ -297,10 +308,11 @@ SHOWN int fdatasync(int descriptor)
 SHOWN int renameat(int folder, const char *name, int other_folder, const char *other)
 {
     char path[PATH_MAX], other_path[PATH_MAX];
+    struct record *told = NULL;
 
     if (find_path(folder, name, path) && find_path(other_folder, other, other_path))
-        tell_names(RENAME, other_path, path); /* durable with the folder that it comes to */
-    return (int)syscall(SYS_renameat, folder, name, other_folder, other);
+        told = tell_names(RENAME, other_path, path); /* durable with the folder that it comes to */
+    return unless_failed(told, (int)syscall(SYS_renameat, folder, name, other_folder, other));
 }
 
 SHOWN int rename(const char *name, const char *other)
@@ -311,14 +323,15 @@ SHOWN int rename(const char *name, const char *other)
 SHOWN int unlinkat(int folder, const char *name, int flags)
 {
     char path[PATH_MAX], kept[PATH_MAX];
+    struct record *told = NULL;
 
     if (flags == 0 && find_path(folder, name, path)) {
         snprintf(kept, sizeof kept, "%s/%u-%d", trash,
                  __atomic_add_fetch(&trash_count, 1, __ATOMIC_SEQ_CST), getpid());
         if (link(path, kept) == 0)
-            tell_names(UNLINK, path, kept);
+            told = tell_names(UNLINK, path, kept);
     }
-    return (int)syscall(SYS_unlinkat, folder, name, flags);
+    return unless_failed(told, (int)syscall(SYS_unlinkat, folder, name, flags));
 }
 
 SHOWN int unlink(const char *name)
@@ -330,10 +343,11 @@ SHOWN int mkdirat(int folder, const char *name, mode_t mode)
 {
     char path[PATH_MAX];
     struct stat facts;
+    struct record *told = NULL;
 
     if (find_path(folder, name, path) && lstat(path, &facts) != 0)
-        tell_names(CREATE, path, "");
-    return (int)syscall(SYS_mkdirat, folder, name, mode);
+        told = tell_names(CREATE, path, "");
+    return unless_failed(told, (int)syscall(SYS_mkdirat, folder, name, mode));
 }
 
 SHOWN int mkdir(const char *name, mode_t mode)

@@ -64,8 +64,10 @@ static void holds_little_while_little_is_in_it(void **state)
     arena_init(&arena, 1024 * 1024);
     arena_copy(&arena, span_of("mx.example.org"));
     small = heap_bytes() - before;
-    if (small == 0) /* a sanitizer's heap does not tell */
+    if (small == 0) { /* a sanitizer's heap does not tell */
+        arena_clear(&arena);
         skip();
+    }
     assert_in_range(small, 1, 1200);
     for (int i = 0; i < 10000; i++)
         arena_copy(&arena, span_of("0123456789abcde"));

@@ -401,7 +401,7 @@ static void mends_bare_lf_for_bare_lf_from_alone(void **state)
     list = listed(&scene, &arena);
     assert_int_equal(list.message_count, 1);
     body = body_of(&scene, list.messages[0].envelope.id, &arena);
-    assert_memory_equal(body.data + body.len - 12, "a\r\nb\r\n.\r\nc\r\n" + 0, 12);
+    assert_memory_equal(body.data + body.len - 12, "a\r\nb\r\n.\r\nc\r\n", 12);
     arena_clear(&arena);
     end(&scene);
 }
