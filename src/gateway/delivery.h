@@ -5,6 +5,9 @@
  * mailbox has the message durably, or the server has said that it answers for it. What a crash leaves
  * unsettled is delivered again: twice at worst, and never half.
  *
+ * A recipient whose sender is to hear of it (gateway/bounce.h) is settled only when that report is in the
+ * queue, durable; where it cannot be put there, one that failed is deferred.
+ *
  * Several messages are under way at once: DELIVERY_IN_HAND_MOST recipients are leased at most, Maildirs
  * are written on pool threads, and one LMTP server has DELIVERY_CONVERSATIONS_MOST connections at most, all
  * together DELIVERY_CONVERSATIONS_IN_ALL.
