@@ -223,6 +223,67 @@ static void warns_after_the_next_attempt_where_the_warning_cannot_be_kept(void *
     check_report("Action: delayed\n");
 }
 
+static int64_t put_with_notify(const char *address, unsigned notify)
+{
+    struct queue_door *door = delivering.asking.door;
+    struct queue_recipient recipient = { .address = span_of(address), .notify = notify };
+    struct queue_envelope envelope = { .id = queue_door_id(door),
+                                       .sender = span_of("from@box.example"),
+                                       .received_at_s = ASKING_NOW_S };
+    struct queue_put request = { .id = envelope.id,
+                                 .bytes = span_of(body),
+                                 .envelope = &envelope,
+                                 .recipients = &recipient,
+                                 .recipient_count = 1 };
+
+    queue_put_commit(door, &request, asking_answered, &delivering.asking);
+    asking_wait(&delivering.asking, 1);
+    assert_int_equal(request.request.status, QUEUE_OK);
+    return envelope.id;
+}
+
+static void tells_of_success_where_that_is_asked_for(void **state)
+{
+    int64_t id = put_with_notify("user@box.example", QUEUE_NOTIFY_SUCCESS);
+
+    (void)state;
+    put_with_notify("other@box.example", QUEUE_NOTIFY_FAILURE);
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_int_equal(count_reports(), 1);
+    check_report("Final-Recipient: rfc822; user@box.example\nAction: delivered\n");
+}
+
+/* Another try would deliver it twice. */
+static void settles_what_was_delivered_though_its_report_is_lost(void **state)
+{
+    const char *const words[] = { " error report-lost id=", " action=delivered", " status=full" };
+    int64_t id;
+
+    (void)state;
+    reports_to_refuse = 1;
+    id = put_with_notify("user@box.example", QUEUE_NOTIFY_SUCCESS);
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+    assert_int_equal(count_reports(), 0);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
+static void respects_that_a_sender_wants_to_hear_nothing(void **state)
+{
+    const char *const words[] = { " warn bounced id=", " to=<gone@one.example>" };
+
+    (void)state;
+    put_with_notify("gone@one.example", QUEUE_NOTIFY_NEVER);
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(atomic_load(&reports_kept), 0);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
 static void says_in_the_log_what_nobody_hears(void **state)
 {
     const char *const words[] = { " error bounced id=", " from=<> to=<gone@one.example>" };
@@ -267,6 +328,9 @@ int main(void)
         PROMISE(tells_of_what_is_given_up),
         PROMISE(warns_of_a_delay_once),
         PROMISE(warns_after_the_next_attempt_where_the_warning_cannot_be_kept),
+        PROMISE(tells_of_success_where_that_is_asked_for),
+        PROMISE(settles_what_was_delivered_though_its_report_is_lost),
+        PROMISE(respects_that_a_sender_wants_to_hear_nothing),
         PROMISE(says_in_the_log_what_nobody_hears),
         PROMISE(tells_of_many_messages_at_once),
         PROMISE(tells_of_a_message_of_nothing),
