@@ -105,7 +105,7 @@ def a_flaw_of_our_certificate_is_a_warning_with_its_remedy():
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
                 client.starttls(context)
         done = ran("-c", one.settings_file, "--check-config")
-        must(done.returncode == 0, f"exits {done.returncode}")
+        must(done.returncode == 0, f"exits {done.returncode}: {done.stderr}")
         must(all(f": {code}: " in done.stderr for code in found), done.stderr)
 
 
