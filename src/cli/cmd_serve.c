@@ -70,7 +70,8 @@ static void print_faults(const struct settings_faults *faults)
     buffer_init(&text, FAULTS_BYTES);
     if (!settings_fault_format(faults, &text))
         fprintf(stderr, "%s: more faults than can be told\n", faults->file);
-    fwrite(text.data, 1, text.len, stderr);
+    if (text.len > 0)
+        fwrite(text.data, 1, text.len, stderr);
 }
 
 static void log_faults(struct serve *serve, const struct settings_faults *faults)

@@ -230,6 +230,31 @@ SHOWN int openat64(int folder, const char *name, int flags, ...)
     return open_and_tell(folder, name, flags, mode);
 }
 
+/* What a program that is built with _FORTIFY_SOURCE calls where the compiler cannot see the flags. */
+#define FORTIFIED(name, ...)                                                                       \
+    SHOWN int name(__VA_ARGS__);                                                                   \
+    SHOWN int name(__VA_ARGS__)
+
+FORTIFIED(__open_2, const char *name, int flags)
+{
+    return open_and_tell(AT_FDCWD, name, flags, 0);
+}
+
+FORTIFIED(__open64_2, const char *name, int flags)
+{
+    return open_and_tell(AT_FDCWD, name, flags, 0);
+}
+
+FORTIFIED(__openat_2, int folder, const char *name, int flags)
+{
+    return open_and_tell(folder, name, flags, 0);
+}
+
+FORTIFIED(__openat64_2, int folder, const char *name, int flags)
+{
+    return open_and_tell(folder, name, flags, 0);
+}
+
 SHOWN ssize_t write(int descriptor, const void *bytes, size_t len)
 {
     struct stat facts;
