@@ -230,27 +230,29 @@ SHOWN int openat64(int folder, const char *name, int flags, ...)
     return open_and_tell(folder, name, flags, mode);
 }
 
-/* What a program that is built with _FORTIFY_SOURCE calls where the compiler cannot see the flags. */
-#define FORTIFIED(name, ...)                                                                       \
-    SHOWN int name(__VA_ARGS__);                                                                   \
-    SHOWN int name(__VA_ARGS__)
+/* What a program that is built with _FORTIFY_SOURCE calls where the compiler cannot see the flags; the
+ * headers declare these names only if we are built so, too. */
+SHOWN int open_fortified(const char *name, int flags) __asm__("__open_2");
+SHOWN int open64_fortified(const char *name, int flags) __asm__("__open64_2");
+SHOWN int openat_fortified(int folder, const char *name, int flags) __asm__("__openat_2");
+SHOWN int openat64_fortified(int folder, const char *name, int flags) __asm__("__openat64_2");
 
-FORTIFIED(__open_2, const char *name, int flags)
+SHOWN int open_fortified(const char *name, int flags)
 {
     return open_and_tell(AT_FDCWD, name, flags, 0);
 }
 
-FORTIFIED(__open64_2, const char *name, int flags)
+SHOWN int open64_fortified(const char *name, int flags)
 {
     return open_and_tell(AT_FDCWD, name, flags, 0);
 }
 
-FORTIFIED(__openat_2, int folder, const char *name, int flags)
+SHOWN int openat_fortified(int folder, const char *name, int flags)
 {
     return open_and_tell(folder, name, flags, 0);
 }
 
-FORTIFIED(__openat64_2, int folder, const char *name, int flags)
+SHOWN int openat64_fortified(int folder, const char *name, int flags)
 {
     return open_and_tell(folder, name, flags, 0);
 }
