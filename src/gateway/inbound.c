@@ -255,9 +255,7 @@ static void on_secured(void *owner, const struct tls_facts *facts)
 {
     struct session *session = owner;
 
-    session->tls_version = facts->version == TLS_VERSION_1_3   ? "TLSv1.3"
-                           : facts->version == TLS_VERSION_1_2 ? "TLSv1.2"
-                                                               : "TLS";
+    session->tls_version = tls_version_name(facts->version); /* static: it is one that we speak */
     snprintf(session->tls_cipher, sizeof session->tls_cipher, "%s",
              facts->cipher == NULL ? "" : facts->cipher);
     if (facts->chain_count > 0)

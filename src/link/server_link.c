@@ -641,7 +641,9 @@ void server_link_resume(struct server_link *link)
 void server_link_quit(struct server_link *link, struct smtp_answer answer)
 {
     enter(link);
-    if (link->phase == PHASE_NEW || link->phase == PHASE_SECURING) {
+    if (link->phase == PHASE_NEW) /* it has not been greeted, and is told so */
+        start_engine(link);
+    if (link->phase == PHASE_SECURING) {
         enter_phase(link, PHASE_OVER, INT64_MAX);
     } else if (link->phase == PHASE_TALKING && wake_engine(link)) {
         smtp_server_quit(&link->engine, answer, now_of(link));

@@ -491,7 +491,7 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     end(&scene);
 }
 
-static void drains_by_421_and_lets_messages_end(void **state)
+static void tells_421_to_who_has_come_when_it_drains(void **state)
 {
     struct scene scene;
 
@@ -500,6 +500,7 @@ static void drains_by_421_and_lets_messages_end(void **state)
     scene.drains_at_accept = true;
     play(&scene, STEPS(GREET));
     assert_true(scene.is_drained);
+    assert_true(heard(&scene, "421 4.3.2 "));
     assert_false(heard(&scene, "220 "));
     end(&scene);
 }
@@ -516,7 +517,7 @@ int main(void)
         cmocka_unit_test(says_452_where_one_client_sends_too_much),
         cmocka_unit_test(refuses_a_loop),
         cmocka_unit_test(tells_log_and_tracking_why_tls_failed),
-        cmocka_unit_test(drains_by_421_and_lets_messages_end),
+        cmocka_unit_test(tells_421_to_who_has_come_when_it_drains),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
