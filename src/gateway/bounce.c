@@ -127,7 +127,7 @@ static bool begin_part(const struct bounce *bounce, const char *type, const char
                          bounce->boundary, type, encoding);
 }
 
-/* One line without its end: RFC 2045 section 6.7. */
+/* One line without its end: RFC 2045 section 6.7. None begins with "-", as a boundary would. */
 static bool write_quoted(struct span line, struct buffer *out)
 {
     size_t column = 0;
@@ -135,14 +135,14 @@ static bool write_quoted(struct span line, struct buffer *out)
 
     for (size_t i = 0; fits && i < line.len; i++) {
         unsigned char byte = (unsigned char)line.data[i];
-        bool is_blank = byte == ' ' || byte == '\t';
-        bool is_plain =
-            (byte > ' ' && byte <= '~' && byte != '=') || (is_blank && i + 1 < line.len);
+        bool is_blank = byte == ' ' || byte == '\t', is_plain;
 
         if (column + 3 >= QUOTED_MOST) {
             fits = buffer_append_text(out, "=\r\n");
             column = 0;
         }
+        is_plain = (byte > ' ' && byte <= '~' && byte != '=' && (byte != '-' || column > 0)) ||
+                   (is_blank && i + 1 < line.len);
         fits = fits && (is_plain ? buffer_append(out, span_part(line, i, 1))
                                  : buffer_format(out, "=%02X", byte));
         column += is_plain ? 1 : 3;
@@ -150,11 +150,21 @@ static bool write_quoted(struct span line, struct buffer *out)
     return fits;
 }
 
+/* May these lines stand as they are? Not what is more than ASCII, nor what could be a boundary. */
+static bool is_plain_text(struct span text)
+{
+    bool is_plain = bounce_is_ascii(text);
+
+    while (is_plain && text.len > 0)
+        is_plain = !span_starts_with(span_take_until(&text, '\n'), "--");
+    return is_plain;
+}
+
 /* Text that passes everywhere, whatever is in it; its lines end in LF or CRLF. */
 static bool write_text(const struct bounce *bounce, const char *type, struct span text,
                        struct buffer *out)
 {
-    bool is_plain = bounce_is_ascii(text);
+    bool is_plain = is_plain_text(text);
     bool fits = begin_part(bounce, type, is_plain ? "7bit" : "quoted-printable", out);
 
     while (fits && text.len > 0) {

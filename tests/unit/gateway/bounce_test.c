@@ -382,6 +382,20 @@ static void keeps_lines_as_short_as_mail_has_them_whatever_an_address_is(void **
     check_has("To: undisclosed-recipients:;\r\n");
 }
 
+static void takes_nothing_that_was_said_for_the_end_of_a_part(void **state)
+{
+    unsigned parts = 0;
+
+    (void)state;
+    recipient.address = span_of("--boundary0123");
+    attempt.reply = span_of("550 --boundary0123");
+    compose();
+    for (const char *at = text.data; (at = strstr(at, "\r\n--boundary0123")) != NULL; at++)
+        parts++;
+    assert_int_equal(parts, 4); /* three that begin, and the end */
+    check_has("\r\n=2D-boundary0123");
+}
+
 static void tells_of_many_recipients_at_once(void **state)
 {
     static struct bounce_recipient many[BOUNCE_RECIPIENTS_MOST];
@@ -484,6 +498,7 @@ int main(void)
         PROMISE(keeps_what_others_said_within_its_line),
         PROMISE(folds_what_is_long),
         PROMISE(keeps_lines_as_short_as_mail_has_them_whatever_an_address_is),
+        PROMISE(takes_nothing_that_was_said_for_the_end_of_a_part),
         PROMISE(tells_of_many_recipients_at_once),
         PROMISE(takes_cause_and_remedy_from_the_catalogue),
         PROMISE(asks_what_the_sender_wants_to_hear),
