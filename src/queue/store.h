@@ -34,8 +34,9 @@ enum {
     QUEUE_PART_BYTES = 64 * 1024, /* the most of a body in one request */
     QUEUE_COMMIT_BYTES = 4 * 1024 * 1024,
     QUEUE_COMMIT_MS = 100,
-    QUEUE_CHANGED_AT_ONCE = 1000, /* recipients that one change looks at */
-    QUEUE_LISTED_AT_ONCE = 1000,  /* messages that one list looks at */
+    QUEUE_CHANGED_AT_ONCE = 1000,  /* recipients that one change looks at */
+    QUEUE_LISTED_AT_ONCE = 1000,   /* messages that one list looks at */
+    QUEUE_LEASED_BODY = 16 * 1024, /* the most of a body that comes with its lease */
 };
 
 enum queue_status {
@@ -130,6 +131,8 @@ struct queue_message {
     struct queue_envelope envelope;
     struct queue_recipient *recipients;
     size_t recipient_count;
+    struct span body; /* of a lease with bodies, whole; empty where it is larger than
+                         QUEUE_LEASED_BODY: read it */
 };
 
 /* Takes what is due, longest due first. A lease lasts until `until_s`: what is not settled by
@@ -138,7 +141,8 @@ struct queue_lease {
     struct queue_request request;
     int64_t now_s, until_s;
     size_t most;         /* recipients */
-    struct arena *arena; /* for the answer; 8 KB a recipient hold any */
+    bool with_bodies;    /* of those messages whose body is small */
+    struct arena *arena; /* for the answer; 8 KB a recipient hold any, with bodies 24 KB */
 
     int64_t number; /* names the lease when settling */
     struct queue_message *messages;

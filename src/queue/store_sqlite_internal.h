@@ -70,6 +70,11 @@ enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, st
 enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err);
 enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struct error *err);
 
+/* The whole body of a message whose body has size_bytes, into *body. */
+enum queue_status sqlite_queue_read_whole(struct sqlite_queue *queue, int64_t id,
+                                          int64_t size_bytes, struct arena *arena,
+                                          struct span *body, struct error *err);
+
 /* store_sqlite_lease.c */
 enum queue_status sqlite_queue_lease(void *object, struct queue_lease *lease, struct error *err);
 enum queue_status sqlite_queue_settle(void *object, int64_t lease,

@@ -68,6 +68,18 @@ static enum queue_status read_message(struct sqlite_queue *queue, struct queue_l
     return QUEUE_FAILED;
 }
 
+/* Of the last message so far. */
+static enum queue_status read_body(struct sqlite_queue *queue, struct queue_lease *lease,
+                                   struct error *err)
+{
+    struct queue_message *message = &lease->messages[lease->message_count - 1];
+
+    if (!lease->with_bodies || message->envelope.size_bytes > QUEUE_LEASED_BODY)
+        return QUEUE_OK;
+    return sqlite_queue_read_whole(queue, message->envelope.id, message->envelope.size_bytes,
+                                   lease->arena, &message->body, err);
+}
+
 /* Fills lease->messages from rows in order of their messages. */
 static enum queue_status group(struct sqlite_queue *queue, struct queue_lease *lease,
                                const struct due *rows, size_t count, struct error *err)
@@ -85,6 +97,8 @@ static enum queue_status group(struct sqlite_queue *queue, struct queue_lease *l
             status = read_message(queue, lease, rows[i].message, err);
             if (status == QUEUE_OK)
                 lease->messages[lease->message_count - 1].recipients = &recipients[i];
+            if (status == QUEUE_OK)
+                status = read_body(queue, lease, err);
         }
         if (status == QUEUE_OK)
             lease->messages[lease->message_count - 1].recipient_count++;

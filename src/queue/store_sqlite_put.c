@@ -160,3 +160,32 @@ enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struc
         return QUEUE_ABSENT;
     return database_status(database, code, err);
 }
+
+enum queue_status sqlite_queue_read_whole(struct sqlite_queue *queue, int64_t id,
+                                          int64_t size_bytes, struct arena *arena,
+                                          struct span *body, struct error *err)
+{
+    char part[QUEUE_PART_BYTES];
+    struct queue_read read = { .id = id, .bytes = part };
+    char *bytes = size_bytes == 0 ? NULL : arena_new(arena, (size_t)size_bytes, 1);
+    size_t used = 0;
+
+    *body = (struct span){ 0 };
+    while (bytes != NULL && used < (size_t)size_bytes) {
+        enum queue_status status = sqlite_queue_read(queue, &read, err);
+
+        if (status == QUEUE_ABSENT ||
+            (status == QUEUE_OK && read.len > (size_t)size_bytes - used)) {
+            error_set(err, ERROR_FORMAT, "%s: a message has not its whole body",
+                      queue->database.path);
+            return QUEUE_FAILED;
+        }
+        if (status != QUEUE_OK)
+            return status;
+        memcpy(bytes + used, part, read.len);
+        used += read.len;
+        read.number++;
+    }
+    *body = (struct span){ bytes, used };
+    return QUEUE_OK;
+}

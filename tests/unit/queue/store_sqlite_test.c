@@ -251,6 +251,53 @@ static void a_lease_is_no_larger_than_asked_and_says_when_more_is_due(void **sta
     assert_int_equal(lease.next_due_at_s, ASKING_NOW_S);
 }
 
+static bool has_leased_body(const struct queue_message *message, size_t size)
+{
+    if (message->body.len != size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (message->body.data[i] != asking_byte(message->envelope.id, i))
+            return false;
+    return true;
+}
+
+static void a_lease_with_bodies_brings_the_small_ones_whole(void **state)
+{
+    static const struct {
+        size_t size, part, brought;
+    } cases[] = { { 0, 1, 0 },
+                  { 1, 1, 1 },
+                  { 5000, 1000, 5000 },
+                  { QUEUE_LEASED_BODY, QUEUE_PART_BYTES, QUEUE_LEASED_BODY },
+                  { QUEUE_LEASED_BODY + 1, QUEUE_PART_BYTES, 0 },
+                  { 100000, QUEUE_PART_BYTES, 0 } };
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    struct queue_lease lease = {
+        .now_s = ASKING_NOW_S, .until_s = LATER_S, .most = 10, .with_bodies = true, .arena = &arena
+    };
+
+    (void)state;
+    for (size_t i = 0; i < CASES; i++)
+        assert_int_equal(
+            asking_put(&asking, "", "a@example.org", cases[i].size, cases[i].part, NULL), QUEUE_OK);
+    queue_lease(asking.door, &lease, asking_answered, &asking);
+    asking_wait(&asking, 1);
+    assert_int_equal(lease.request.status, QUEUE_OK);
+    assert_int_equal(lease.message_count, CASES);
+    for (size_t i = 0; i < CASES; i++)
+        assert_true(has_leased_body(&lease.messages[i], cases[i].brought));
+}
+
+static void a_lease_without_bodies_brings_none(void **state)
+{
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org");
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    assert_int_equal(lease.messages[0].body.len, 0);
+}
+
 static void what_is_deferred_comes_back_when_it_is_due_with_its_last_attempt(void **state)
 {
     struct queue_lease lease;
@@ -623,6 +670,8 @@ int main(void)
         TEST(a_lease_that_ends_gives_back),
         TEST(a_restart_gives_leases_back_at_once),
         TEST(a_lease_is_no_larger_than_asked_and_says_when_more_is_due),
+        TEST(a_lease_with_bodies_brings_the_small_ones_whole),
+        TEST(a_lease_without_bodies_brings_none),
         TEST(what_is_deferred_comes_back_when_it_is_due_with_its_last_attempt),
         TEST(what_is_given_back_untried_has_no_attempt),
         TEST(a_message_goes_with_its_last_recipient_and_not_before),
