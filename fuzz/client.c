@@ -2,8 +2,9 @@
  *
  * The first byte of the input holds settings, the second the size of the pieces; the rest is what
  * the server says. The caller of the engine acts on each event in a fixed way: it sends one message
- * of three recipients when ready, then another, then quits. Two runs, one with the bytes as they
- * are and one with them in pieces, must give the same events and the same output.
+ * of three recipients when ready, as often as it may, then quits. Two runs, one with the bytes as they
+ * are and one with them in pieces, must give the same events and the same output; no server gets
+ * more messages in a session than it says that it takes.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,13 +14,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LOG_BYTES = 512 * 1024 };
+enum { LOG_BYTES = 512 * 1024, MESSAGES = 4 };
 
 struct session {
     struct smtp_client client;
     char storage[2048];
     char log[LOG_BYTES];
-    size_t log_len, messages_left;
+    size_t log_len, messages_left, mails;
     bool is_finished, was_injected;
 };
 
@@ -94,14 +95,25 @@ static void give_body(struct session *session)
     }
 }
 
+/* RFC 9422 section 4.1: each MAIL counts, and one more would be refused. */
+static void insist_on_room(const struct session *session)
+{
+    const struct smtp_capabilities *said = smtp_client_capabilities(&session->client);
+
+    insist(said->limit_mails == 0 || session->mails < said->limit_mails);
+}
+
 static void act(struct session *session, const struct smtp_client_event *event)
 {
     struct smtp_client *client = &session->client;
 
     insist(!session->is_finished);
+    if (event->kind == SMTP_CLIENT_IS_READY)
+        insist_on_room(session);
     if (event->kind == SMTP_CLIENT_IS_READY && session->messages_left > 0) {
         session->messages_left--;
         smtp_client_send(client, &message, 0);
+        session->mails += smtp_client_state(client) == SMTP_CLIENT_MAIL;
     } else if (event->kind == SMTP_CLIENT_IS_READY) {
         smtp_client_quit(client, 0);
     } else if (event->kind == SMTP_CLIENT_BODY_WANTED) {
@@ -141,8 +153,8 @@ static void feed(struct session *session, struct span piece)
 static void run(struct session *session, struct span rest, size_t piece,
                 const struct smtp_client_settings *settings)
 {
-    session->log_len = 0;
-    session->messages_left = 2;
+    session->log_len = session->mails = 0;
+    session->messages_left = MESSAGES;
     session->is_finished = session->was_injected = false;
     smtp_client_init(&session->client, settings, session->storage, sizeof session->storage, 0);
     while (rest.len > 0) {

@@ -88,9 +88,9 @@ static void read_limits(struct smtp_capabilities *capabilities, struct span para
         const char *name;
         uint32_t *value;
     } limits[] = {
-        { "RCPTMAX", &capabilities->limit_rcpt },
-        { "MAILMAX", &capabilities->limit_mail },
-        { "RCPTDOMAINMAX", &capabilities->limit_rcpt_domain },
+        { "RCPTMAX", &capabilities->limit_recipients },
+        { "MAILMAX", &capabilities->limit_mails },
+        { "RCPTDOMAINMAX", &capabilities->limit_domains },
     };
 
     while (parameters.len > 0) {

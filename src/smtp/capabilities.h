@@ -31,7 +31,9 @@ struct smtp_capabilities {
     uint32_t extensions;       /* enum smtp_extension: what a strict client may use */
     uint32_t on_greeting_line; /* keywords found on the first line, where they do not count */
     uint64_t size_most;        /* bytes; 0: no limit given */
-    uint32_t limit_rcpt, limit_mail, limit_rcpt_domain; /* RFC 9422; 0: none given */
+    /* RFC 9422 section 4; 0: none said. RCPT in one transaction, MAIL in one session, and domains of
+     * recipients in one session; commands that are refused count as well. */
+    uint32_t limit_recipients, limit_mails, limit_domains;
     uint16_t masked_line;        /* index of a line that looks overwritten (XXXXXXXA), else 0 */
     uint16_t starttls_line;      /* index of the line that offers STARTTLS, else 0 */
     bool starttls_has_parameter; /* RFC 3207 section 4: it takes none */

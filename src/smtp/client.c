@@ -151,8 +151,20 @@ static void say_quit(struct smtp_client *client, const struct smtp_reply *reply)
     smtp_client_say_quit(client);
 }
 
+/* MAILMAX counts every MAIL command of the session, a refused one as well: RFC 9422 section 4.1. */
+bool smtp_client_is_used_up(const struct smtp_client *client)
+{
+    uint32_t most = client->capabilities.limit_mails;
+
+    return most > 0 && client->mails >= most;
+}
+
 void smtp_client_become_ready(struct smtp_client *client)
 {
+    if (smtp_client_is_used_up(client)) {
+        smtp_client_say_quit(client);
+        return;
+    }
     smtp_client_enter(client, SMTP_CLIENT_READY);
     smtp_client_push(client, SMTP_CLIENT_IS_READY, SMTP_CLIENT_READY);
 }

@@ -1,7 +1,7 @@
 /* smtp/client.h - the sending side of one SMTP conversation (sans-I/O).
  *
  * RFC 5321 section 3 and 4, RFC 3207 (STARTTLS), RFC 2920 (PIPELINING), RFC 1870 (SIZE),
- * RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP).
+ * RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP), RFC 9422 (LIMITS).
  *
  * Contract: feed bytes and time, pull events with next until SMTP_CLIENT_NOTHING, send what
  * output gives, close when SMTP_CLIENT_FINISHED came. Any split of the input gives the same
@@ -64,7 +64,8 @@ enum smtp_client_event_kind {
     SMTP_CLIENT_HANDSHAKE_NOW, /* do TLS on this stream, then call smtp_client_secured */
     SMTP_CLIENT_INJECTED,    /* bytes stood behind the 220 to STARTTLS: they are in `bytes`; dead */
     SMTP_CLIENT_IS_READY,    /* a message may start: greeting, EHLO (and TLS) are done, or the
-                              * message before has come to its end */
+                              * message before has come to its end. After as many as the server
+                              * takes in a session (MAILMAX) it does not come: QUIT is said */
     SMTP_CLIENT_RECIPIENT,   /* reply to RCPT number `recipient` (or to its LMTP end of data) */
     SMTP_CLIENT_BODY_WANTED, /* 354 came and at least one recipient was taken */
     SMTP_CLIENT_MESSAGE_DONE, /* the end of data (or the last that mattered) was answered: `taken`,
@@ -152,6 +153,7 @@ struct smtp_client {
     struct smtp_reply_parser replies;
     struct smtp_capabilities capabilities;
     bool is_encrypted;
+    uint32_t mails;              /* MAIL commands of this session: RFC 9422 section 4.1 */
     bool greeting_repeated;      /* a 220 came where the reply to EHLO is due; one is forgiven */
     int64_t now_ms, deadline_ms; /* as last told; INT64_MAX: none */
     struct smtp_client_transaction transaction;
@@ -197,7 +199,8 @@ enum smtp_client_state smtp_client_state(const struct smtp_client *client);
 
 /* In READY. The message and all it points to are borrowed until one of MESSAGE_DONE,
  * MESSAGE_UNSENT or FINISHED comes; just one of them does. IS_READY follows the first two where
- * the session can take another message. */
+ * the session can take another message. How many recipients and domains the server takes (RFC 9422)
+ * is for the caller to heed: what is over it is sent, and refused by the server. */
 void smtp_client_send(struct smtp_client *client, const struct smtp_client_message *message,
                       int64_t now_ms);
 

@@ -97,6 +97,7 @@ void smtp_client_send(struct smtp_client *client, const struct smtp_client_messa
     }
     client->transaction = (struct smtp_client_transaction){ .message = message };
     smtp_dot_init(&client->transaction.dots);
+    client->mails++;
     smtp_client_enter(client, SMTP_CLIENT_MAIL);
     smtp_client_write_commands(client);
 }
@@ -186,10 +187,10 @@ static void conclude(struct smtp_client *client, const struct smtp_reply *reply)
 }
 
 /* A refused transaction stays open at the server until RSET (RFC 5321 section 4.1.1.5), but for
- * one whose MAIL was refused. */
+ * one whose MAIL was refused. QUIT needs none. */
 static void clean_up(struct smtp_client *client)
 {
-    if (client->transaction.mail_taken) {
+    if (client->transaction.mail_taken && !smtp_client_is_used_up(client)) {
         smtp_client_write(client, "RSET\r\n");
         smtp_client_enter(client, SMTP_CLIENT_RSET);
     } else {

@@ -16,8 +16,9 @@ struct smtp_client_event *smtp_client_push(struct smtp_client *client,
 /* The one function that changes the state; sets the deadline of the wait that it names. */
 void smtp_client_enter(struct smtp_client *client, enum smtp_client_state state);
 
-/* READY, and the event that says so. */
+/* READY, and the event that says so; QUIT where the server takes no more messages. */
 void smtp_client_become_ready(struct smtp_client *client);
+bool smtp_client_is_used_up(const struct smtp_client *client);
 void smtp_client_say_quit(struct smtp_client *client);
 
 /* CLOSED and FINISHED; output that has not left yet is dropped. */

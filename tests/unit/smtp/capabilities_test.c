@@ -38,9 +38,9 @@ static void reads_every_keyword_in_any_case(void **state)
     (void)state;
     assert_int_equal(all.extensions, (1 << 12) - 1);
     assert_int_equal(all.size_most, 52428800);
-    assert_int_equal(all.limit_rcpt, 100);
-    assert_int_equal(all.limit_mail, 5);
-    assert_int_equal(all.limit_rcpt_domain, 1);
+    assert_int_equal(all.limit_recipients, 100);
+    assert_int_equal(all.limit_mails, 5);
+    assert_int_equal(all.limit_domains, 1);
     assert_int_equal(all.starttls_line, 1);
     assert_false(all.is_lower_case);
     assert_false(all.starttls_has_parameter);
@@ -161,7 +161,7 @@ static void takes_no_number_that_is_none(void **state)
     assert_int_equal(parse("250-mx\r\n250 SIZE 99999999999999999999999\r\n").size_most, 0);
     assert_int_equal(parse("250-mx\r\n250 SIZE x\r\n").size_most, 0);
     assert_int_equal(parse("250-mx\r\n250 SIZE\r\n").size_most, 0);
-    assert_int_equal(parse("250-mx\r\n250 LIMITS RCPTMAX=x MAILMAX\r\n").limit_rcpt, 0);
+    assert_int_equal(parse("250-mx\r\n250 LIMITS RCPTMAX=x MAILMAX\r\n").limit_recipients, 0);
 }
 
 static void reads_auth_as_old_servers_write_it(void **state)
