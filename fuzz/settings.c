@@ -48,11 +48,12 @@ static void check_settings(const struct settings *settings)
     for (size_t i = 0; i < settings->domain_count; i++)
         insist(strcmp(settings->domains[i].name, settings->relay.domains[i].name) == 0 &&
                (i == 0 || strcmp(settings->domains[i - 1].name, settings->domains[i].name) < 0));
-    for (size_t i = 0; i < settings->pattern_count; i++) {
-        const struct settings_pattern *pattern = &settings->patterns[i];
-        struct settings_choice choice = settings_policy_for(settings, span_of(pattern->text));
+    for (size_t i = 0; i < settings->policy_rules.pattern_count; i++) {
+        const struct gateway_policy_pattern *pattern = &settings->policy_rules.patterns[i];
+        struct gateway_policy_choice choice =
+            gateway_policies_find(&settings->policy_rules, span_of(pattern->text));
 
-        insist(choice.policy == pattern->policy && choice.rule == SETTINGS_RULE_EXACT);
+        insist(choice.policy == pattern->policy && choice.rule == GATEWAY_POLICY_EXACT);
     }
 }
 

@@ -6,8 +6,9 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/our_side.h"
 #include "gateway/certificates.h"
-#include "link/trust_files.h"
+#include "settings/options.h"
 #include "trust/anchors.h"
 
 enum {
@@ -20,7 +21,8 @@ enum {
 struct serve_profile {
     struct gateway_profile profile;
     struct settings *settings;
-    struct anchors *anchors; /* the senders' roots, as far as we know */
+    struct anchors *anchors; /* the senders' roots, as far as we know, and those of servers */
+    struct tls_credentials *credentials;
     struct arena arena;
 };
 
@@ -31,6 +33,7 @@ static void release(void *owner)
     for (size_t i = 0; made->profile.listeners != NULL && i < made->profile.listener_count; i++)
         gateway_certificates_release(&made->profile.listeners[i].certificates);
     anchors_free(&made->anchors);
+    tls_credentials_free(&made->credentials);
     settings_free(&made->settings);
     arena_clear(&made->arena);
     memory_free(made);
@@ -179,6 +182,36 @@ static bool fill_listeners(struct serve_profile *made, struct tls_tickets *ticke
     return true;
 }
 
+/* ---- delivery to servers elsewhere -------------------------------------------------------- */
+
+/* A default that is not there is none, as for every other program that validates: only what the
+ * operator has named must be there. */
+static const char *find_trust_anchor(const struct settings *settings)
+{
+    const char *fallback = settings_option_find(SETTINGS_DNS, span_of("trust_anchor"))->fallback;
+
+    return strcmp(settings->dns.trust_anchor, fallback) == 0 ? NULL : settings->dns.trust_anchor;
+}
+
+static bool fill_client(struct serve_profile *made, int64_t now_s, struct error *err)
+{
+    const struct settings *settings = made->settings;
+    struct gateway_profile *profile = &made->profile;
+
+    profile->policies = settings->policy_rules;
+    profile->mx_port = (uint16_t)settings->client.port;
+    profile->dns = (struct dns_settings){ settings->dns.resolver, find_trust_anchor(settings) };
+    profile->self.built_at_s = POSTERN_RELEASED_S;
+    profile->anchors = made->anchors;
+    our_side_read_roots(settings->ca_file, made->anchors, &made->arena, &profile->self);
+    if (settings->client.certificate != NULL &&
+        !our_side_read_certificate(settings->client.certificate, settings->client.key, now_s,
+                                   &made->arena, &made->credentials, &profile->self, err))
+        return false;
+    profile->credentials = made->credentials;
+    return true;
+}
+
 /* ---- a whole profile ---------------------------------------------------------------------- */
 
 static struct gateway_limits_settings limits_of(const struct settings_limits *limits)
@@ -212,7 +245,6 @@ bool serve_profile_new(struct settings **settings, struct tls_tickets *tickets, 
                        struct gateway_profile **profile, struct error *err)
 {
     AUTO(free_serve_profile) struct serve_profile *made = memory_new(1, sizeof *made);
-    bool is_whole;
 
     *profile = NULL;
     if (made == NULL) {
@@ -224,10 +256,9 @@ bool serve_profile_new(struct settings **settings, struct tls_tickets *tickets, 
     made->anchors = anchors_new();
     if (made->anchors == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the trust store");
-    /* The settings' check has warned of what cannot be read; all else is used. */
-    is_whole = trust_files_add(made->settings->ca_file, made->anchors, NULL);
-    (void)is_whole;
     fill(made);
+    if (!fill_client(made, now_s, err))
+        return false;
     if (!fill_domains(made) || made->arena.exhausted)
         return error_set(err, ERROR_MEMORY, "no memory for the settings");
     if (!fill_listeners(made, tickets, now_s, err))

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "gateway/profile.h"
+#include "net/dns.h"
 #include "net/loop.h"
 #include "queue/store.h"
 
@@ -42,6 +43,7 @@ struct delivery_settings {
     struct queue_door *door; /* of this loop */
     struct log *log;         /* NULL: none */
     const struct clock *clock;
+    struct dns *dns;  /* of this loop; NULL: no name can be looked up */
     int64_t drain_ms; /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
 };
 

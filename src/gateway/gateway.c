@@ -40,6 +40,7 @@ struct gateway {
     struct gateway_settings settings;
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
+    struct dns *dns;         /* NULL: no name can be looked up */
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -483,6 +484,18 @@ static bool listen_all(struct gateway *gateway, struct gateway_profile *profile,
     return is_whole;
 }
 
+/* Mail that needs no look-up goes on without. */
+static void open_dns(struct gateway *gateway)
+{
+    struct error err;
+
+    if (!dns_open(gateway->settings.loop, &gateway->profile->dns, &gateway->dns, &err))
+        log_event(gateway->settings.log, LOG_ERROR, "resolver-failed", "reason=%s remedy=%s",
+                  err.text,
+                  "No name can be looked up, and mail that needs it waits: correct "
+                  "/etc/resolv.conf or the section dns of the settings");
+}
+
 static bool start_delivery(struct gateway *gateway, struct error *err)
 {
     struct delivery_settings settings = { .loop = gateway->settings.loop,
@@ -490,6 +503,8 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
                                           .log = gateway->settings.log,
                                           .clock = gateway->settings.clock };
 
+    open_dns(gateway);
+    settings.dns = gateway->dns;
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
 }
 
@@ -582,6 +597,7 @@ static void close_delivery(struct gateway *gateway)
         loop_run(gateway->settings.loop);
     }
     delivery_close(&gateway->delivery);
+    dns_close(&gateway->dns);
 }
 
 static void close_gateway(struct gateway **gateway)

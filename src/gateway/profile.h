@@ -10,12 +10,17 @@
 #include <stddef.h>
 
 #include "gateway/limits.h"
+#include "gateway/policies.h"
 #include "gateway/relay.h"
 #include "link/inbound_observation.h"
+#include "link/observation.h"
 #include "net/address.h"
+#include "net/dns.h"
+#include "net/tls.h"
 #include "net/tls_server.h"
 #include "queue/schedule.h"
 #include "smtp/server.h"
+#include "trust/anchors.h"
 
 struct gateway_certificates;
 
@@ -57,6 +62,13 @@ struct gateway_profile {
     size_t listener_count;
     struct gateway_profile_domain *domains; /* the n-th is relay.domains[n] */
     size_t domain_count;
+    /* How we deliver to servers elsewhere. */
+    struct gateway_policies policies;
+    struct anchors *anchors, *intermediates;   /* for the delivery's thread alone; may be empty */
+    const struct tls_credentials *credentials; /* for servers that ask for a certificate; NULL */
+    struct observed_self self;                 /* what of it the findings tell */
+    struct dns_settings dns;
+    uint16_t mx_port; /* of MX hosts: 25 */
     /* Frees the profile and all that it was made from, with the last reference, on whichever thread
      * drops it. */
     void (*release)(void *owner);

@@ -41,6 +41,13 @@ static struct renewal *copy_profile(struct gateway_profile *profile)
         .listener_count = profile->listener_count,
         .domains = profile->domains,
         .domain_count = profile->domain_count,
+        .policies = profile->policies,
+        .anchors = profile->anchors,
+        .intermediates = profile->intermediates,
+        .credentials = profile->credentials,
+        .self = profile->self,
+        .dns = profile->dns,
+        .mx_port = profile->mx_port,
         .release = release,
         .owner = made,
     };

@@ -153,38 +153,28 @@ static void check_policy_level(struct settings_load *load, size_t section,
                             "minimum_tls has no effect, because level = none");
 }
 
-/* A policy without a list is for what its name says. */
-static void match_name(struct settings_load *load, struct settings_policy *policy)
+static void check_match(struct settings_load *load, size_t section,
+                        const struct settings_policy *policy)
 {
-    const struct settings_option *match;
-    struct settings_value_context context = { &load->settings->arena, true };
-    struct span name = span_of(policy->name);
-    struct error err;
-    size_t wrong;
+    unsigned line = settings_outline_line(&load->outline, section, "match");
 
-    match = settings_option_find(SETTINGS_POLICY, span_of("match"));
-    assert(match != NULL);
-    if (!settings_value_store(match, &name, 1, policy, &context, &wrong, &err))
-        settings_fault_add(load->faults, policy->line,
-                           "policy: \"%s\" %s; where the name is not that of a domain, say match",
-                           settings_fault_quote(load->faults, name), err.text);
+    if (line != 0 && policy->level != POLICY_SECURE)
+        settings_fault_add(load->faults, line,
+                           "match is for level = secure, not %s: it lists the names that the "
+                           "certificate may carry; which domain a policy is for its title says",
+                           policy_level_name(policy->level));
+    else if (line != 0 && policy->match_count == 0)
+        settings_fault_add(load->faults, line, "match is an empty list: no certificate would do");
 }
 
 static void check_policy(struct settings_load *load, size_t section, size_t ordinal)
 {
-    struct settings_policy *policy = &load->settings->policies[ordinal];
-    unsigned match = settings_outline_line(&load->outline, section, "match");
+    const struct settings_policy *policy = &load->settings->policies[ordinal];
 
-    if (!load->outline.sections[section].is_damaged)
-        check_policy_level(load, section, policy);
-    if (policy == load->settings->default_policy && match != 0)
-        settings_fault_add(load->faults, match,
-                           "the policy \"default\" is for all that no other is for");
-    else if (match != 0 && policy->match_count == 0)
-        settings_fault_warn(load->faults, match, "this policy is for no domain");
-    else if (policy != load->settings->default_policy && match == 0 &&
-             !load->outline.sections[section].is_damaged)
-        match_name(load, policy);
+    if (load->outline.sections[section].is_damaged)
+        return; /* what is missing may be what was left out */
+    check_policy_level(load, section, policy);
+    check_match(load, section, policy);
 }
 
 static void check_domain(struct settings_load *load, size_t section)
@@ -237,7 +227,7 @@ static void sort_domains(struct settings_load *load)
 
 static int compare_patterns(const void *a, const void *b)
 {
-    const struct settings_pattern *left = a, *right = b;
+    const struct gateway_policy_pattern *left = a, *right = b;
     int order = strcmp(left->text, right->text);
 
     if (order != 0)
@@ -245,27 +235,73 @@ static int compare_patterns(const void *a, const void *b)
     return (left->policy->line > right->policy->line) - (left->policy->line < right->policy->line);
 }
 
-static void sort_patterns(struct settings_load *load)
+static void complain_of_doubles(struct settings_load *load,
+                                const struct gateway_policy_pattern *patterns, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(patterns[i].text, patterns[i - 1].text) == 0)
+            settings_fault_add(load->faults, patterns[i].policy->line,
+                               "%s has a policy already, on line %u", patterns[i].text,
+                               patterns[i - 1].policy->line);
+}
+
+/* Who names a next hop trusts that name: it, and what is below it, takes the place of the domain. */
+static void match_next_hop(struct settings_load *load, struct gateway_policy *policy)
+{
+    struct arena *arena = &load->settings->arena;
+    const char **names;
+
+    if (policy->level != POLICY_SECURE || policy->match_count > 0 || policy->hop_host == NULL)
+        return;
+    names = arena_new(arena, 2, sizeof *names);
+    if (names == NULL)
+        return;
+    names[0] = policy->hop_host;
+    names[1] = arena_format(arena, ".%s", policy->hop_host);
+    policy->match = names;
+    policy->match_count = 2;
+}
+
+static void make_policy(struct settings_load *load, const struct settings_policy *from,
+                        struct gateway_policy *policy)
+{
+    *policy = (struct gateway_policy){ .name = from->name,
+                                       .level = from->level,
+                                       .minimum_version = from->minimum_version,
+                                       .fingerprint = from->fingerprint,
+                                       .match = from->match,
+                                       .match_count = from->match_count,
+                                       .has_next_hop = from->next_hop != NULL,
+                                       .line = from->line };
+    if (from->next_hop != NULL) {
+        policy->hop_host = from->next_hop->host;
+        policy->hop_address = from->next_hop->address;
+    }
+    match_next_hop(load, policy);
+}
+
+static void make_policy_rules(struct settings_load *load)
 {
     struct settings *settings = load->settings;
-    size_t most = 0;
+    size_t most = settings->policy_count + 1, count = 0;
+    struct gateway_policy *policies = arena_new(&settings->arena, most, sizeof *policies);
+    struct gateway_policy_pattern *patterns = arena_new(&settings->arena, most, sizeof *patterns);
 
-    for (size_t i = 0; i < settings->policy_count; i++)
-        most += settings->policies[i].match_count;
-    settings->patterns = arena_new(&settings->arena, most + 1, sizeof *settings->patterns);
-    if (settings->patterns == NULL)
+    if (policies == NULL || patterns == NULL)
         return;
-    for (size_t i = 0; i < settings->policy_count; i++)
-        for (size_t j = 0; j < settings->policies[i].match_count; j++)
-            settings->patterns[settings->pattern_count++] =
-                (struct settings_pattern){ settings->policies[i].match[j], &settings->policies[i] };
-    qsort(settings->patterns, settings->pattern_count, sizeof *settings->patterns,
-          compare_patterns);
-    for (size_t i = 1; i < settings->pattern_count; i++)
-        if (strcmp(settings->patterns[i].text, settings->patterns[i - 1].text) == 0)
-            settings_fault_add(load->faults, settings->patterns[i].policy->line,
-                               "%s has a policy already, on line %u", settings->patterns[i].text,
-                               settings->patterns[i - 1].policy->line);
+    for (size_t i = 0; i < settings->policy_count; i++) {
+        const struct settings_policy *from = &settings->policies[i];
+
+        make_policy(load, from, &policies[i]);
+        if (from == settings->default_policy)
+            settings->policy_rules.fallback = &policies[i];
+        else if (from->pattern != NULL)
+            patterns[count++] = (struct gateway_policy_pattern){ from->pattern, &policies[i] };
+    }
+    qsort(patterns, count, sizeof *patterns, compare_patterns);
+    complain_of_doubles(load, patterns, count);
+    settings->policy_rules.patterns = patterns;
+    settings->policy_rules.pattern_count = count;
 }
 
 /* --- sections that are there once --- */
@@ -404,7 +440,7 @@ void settings_check(struct settings_load *load)
 {
     check_sections(load);
     sort_domains(load);
-    sort_patterns(load);
+    make_policy_rules(load);
     check_relay(load);
     check_client(load);
     check_queue(load);

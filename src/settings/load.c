@@ -104,12 +104,19 @@ static void name_domain(struct settings_load *load, const struct settings_outlin
 
 static void name_policy(struct settings_load *load, const struct settings_outline_section *section)
 {
+    const struct settings_value_context context = { &load->settings->arena, true };
     struct settings_policy *policy = &load->settings->policies[section->ordinal];
+    struct error err;
 
     policy->line = section->line;
     policy->name = arena_copy(&load->settings->arena, span_of(section->title));
-    if (strcmp(policy->name, "default") == 0)
+    if (strcmp(section->title, "default") == 0) {
         load->settings->default_policy = policy;
+        return;
+    }
+    if (!settings_value_pattern(span_of(section->title), &context, &policy->pattern, &err))
+        settings_fault_add(load->faults, section->line, "policy: \"%s\" %s",
+                           settings_fault_quote(load->faults, span_of(section->title)), err.text);
 }
 
 static void begin_section(struct settings_load *load,

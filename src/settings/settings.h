@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/span.h"
+#include "gateway/policies.h"
 #include "gateway/relay.h"
 #include "net/address.h"
 #include "net/tls_server.h"
@@ -65,9 +66,10 @@ struct settings_domain {
 };
 
 struct settings_policy {
-    const char *name;   /* as it stands in the file */
-    const char **match; /* "example.org", or ".example.org" for every name below it */
-    size_t match_count; /* 0 for "default" alone; else its name stands for a list left out */
+    const char *name;    /* as it stands in the file */
+    const char *pattern; /* the same as it is compared: ".example.org"; NULL: "default" */
+    const char **match;  /* names that the certificate may carry at level secure */
+    size_t match_count;
     enum policy_level level;
     uint16_t minimum_version;      /* TLS_VERSION_1_0 and up */
     const char *fingerprint;       /* SHA-256, lower-case hex; NULL */
@@ -77,6 +79,7 @@ struct settings_policy {
 
 struct settings_client {
     const char *certificate, *key; /* files, both or neither; NULL: none */
+    uint64_t port;                 /* of MX hosts */
 };
 
 struct settings_limits {
@@ -101,12 +104,6 @@ struct settings_web {
     struct net_address *listen; /* NULL: no web page */
 };
 
-/* One name that a policy is for; the list is sorted by text. */
-struct settings_pattern {
-    const char *text;
-    const struct settings_policy *policy;
-};
-
 struct settings {
     struct arena arena; /* holds all of it */
     const char *file;
@@ -127,8 +124,7 @@ struct settings {
     struct settings_policy *policies; /* as in the file, and one more where none is "default" */
     size_t policy_count;
     const struct settings_policy *default_policy; /* one of them */
-    struct settings_pattern *patterns;
-    size_t pattern_count;
+    struct gateway_policies policy_rules;         /* what of them gateway/policies reads */
     const char *ca_file; /* a file of roots, or a directory of such files */
     struct settings_client client;
     struct queue_schedule_settings queue;
@@ -153,18 +149,3 @@ MUST_CHECK bool settings_load(const char *path, struct settings **settings,
 MUST_CHECK bool settings_load_text(const struct settings_source *source, struct settings **settings,
                                    struct settings_faults *faults, struct error *err);
 void settings_free(struct settings **settings);
-
-enum settings_rule {
-    SETTINGS_RULE_EXACT,  /* the domain itself is named */
-    SETTINGS_RULE_PARENT, /* ".parent" is; the longest one counts */
-    SETTINGS_RULE_DEFAULT
-};
-
-struct settings_choice {
-    const struct settings_policy *policy; /* never NULL; borrowed from the settings */
-    enum settings_rule rule;
-    const char *pattern; /* what matched; "default" */
-};
-
-/* Pure. `domain` in A-labels; case and a final dot do not matter. */
-struct settings_choice settings_policy_for(const struct settings *settings, struct span domain);

@@ -200,20 +200,23 @@ static bool parse_host(const struct settings_option *option, struct span text, v
     return true;
 }
 
-static bool parse_pattern(const struct settings_option *option, struct span text, void *place,
-                          const struct settings_value_context *context, struct error *err)
+bool settings_value_pattern(struct span text, const struct settings_value_context *context,
+                            const char **pattern, struct error *err)
 {
-    const char *name = normalize(text, context);
-
-    (void)option;
+    *pattern = normalize(text, context);
     if (span_find(text, '*') < text.len)
         return error_set(err, ERROR_FORMAT,
                          "has a *; every name below a domain is written \".example.org\"");
-    if (name == NULL)
-        return error_set(err, ERROR_FORMAT,
-                         "is neither a domain nor, with a leading dot, all names below one");
-    *(const char **)place = name;
-    return true;
+    return *pattern != NULL ||
+           error_set(err, ERROR_FORMAT,
+                     "is neither a domain nor, with a leading dot, all names below one");
+}
+
+static bool parse_pattern(const struct settings_option *option, struct span text, void *place,
+                          const struct settings_value_context *context, struct error *err)
+{
+    (void)option;
+    return settings_value_pattern(text, context, place, err);
 }
 
 /* Splits "HOST:PORT", "[ADDR]:PORT" and either without the port; false: the port is no port. */

@@ -36,6 +36,11 @@ const char *settings_value_text(const struct settings_option *option, uint64_t v
 MUST_CHECK bool settings_value_address(struct span text, struct net_address *address,
                                        struct error *err);
 
+/* A domain, or with a leading dot all names below one, as names are compared. */
+MUST_CHECK bool settings_value_pattern(struct span text,
+                                       const struct settings_value_context *context,
+                                       const char **pattern, struct error *err);
+
 /* There, readable, and a file (or a directory): a pipe or a device would be waited for. */
 MUST_CHECK bool settings_value_look_at_file(const char *path, bool may_be_directory,
                                             struct error *err);

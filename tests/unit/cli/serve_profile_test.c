@@ -169,6 +169,48 @@ static void certificates_are_loaded_and_judged(void **state)
     assert_int_equal(listeners[1].self.client_certificate, TLS_CLIENT_CERTIFICATE_REQUEST);
 }
 
+static void servers_elsewhere_are_met_by_policies_roots_and_our_certificate(void **state)
+{
+    struct room *room = *state;
+    const struct gateway_profile *profile;
+    struct gateway_policy_choice choice;
+
+    leaf_files_make(&room->files, 0, "mx.example.org", &room->files.root);
+    assert_true(make(room, "listener \"127.0.0.1:25\" { tls = none }\n"
+                           "trust { ca_file = \"%/a.pem\" }\n"
+                           "client { certificate = \"%/a.pem\" key = \"%/a.key\" port = 2525 }\n"
+                           "policy a.example { level = verify }\n"
+                           "dns { resolver = 127.0.0.1:53 trust_anchor = /r.key }\n"));
+    profile = room->profile;
+    choice = gateway_policies_find(&profile->policies, span_of("a.example"));
+    assert_int_equal(choice.policy->level, POLICY_VERIFY);
+    assert_int_equal(anchors_count(profile->anchors), 1);
+    assert_int_equal(profile->self.anchor_count, 1);
+    assert_true(profile->self.built_at_s > 0);
+    assert_non_null(profile->credentials);
+    assert_true(profile->self.has_client_certificate);
+    assert_int_equal(profile->self.client_certificate_state, TLS_CREDENTIALS_FINE);
+    assert_int_equal(profile->mx_port, 2525);
+    assert_string_equal(profile->dns.resolver, "127.0.0.1:53");
+    assert_string_equal(profile->dns.trust_anchor, "/r.key");
+}
+
+static void without_settings_servers_elsewhere_are_met_in_the_usual_way(void **state)
+{
+    struct room *room = *state;
+    const struct gateway_profile *profile;
+
+    assert_true(make(room, "listener \"127.0.0.1:25\" { tls = none }"));
+    profile = room->profile;
+    assert_int_equal(gateway_policies_find(&profile->policies, span_of("a.example")).policy->level,
+                     POLICY_MAY);
+    assert_null(profile->credentials);
+    assert_false(profile->self.has_client_certificate);
+    assert_int_equal(profile->mx_port, 25);
+    assert_null(profile->dns.resolver);
+    assert_null(profile->dns.trust_anchor); /* the default, which may be missing */
+}
+
 static void a_certificate_that_cannot_be_used_is_named_with_its_listener(void **state)
 {
     struct room *room = *state;
@@ -219,6 +261,8 @@ int main(void)
         IN_ROOM(no_limit_of_errors_is_none_for_the_engine_too),
         IN_ROOM(domains_stand_in_the_order_of_the_relay_rules),
         IN_ROOM(certificates_are_loaded_and_judged),
+        IN_ROOM(servers_elsewhere_are_met_by_policies_roots_and_our_certificate),
+        IN_ROOM(without_settings_servers_elsewhere_are_met_in_the_usual_way),
         IN_ROOM(a_certificate_that_cannot_be_used_is_named_with_its_listener),
         IN_ROOM(counts_the_descriptors_that_it_takes),
         IN_ROOM(lets_in_no_more_clients_than_there_are_descriptors_for),

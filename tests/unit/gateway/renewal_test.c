@@ -135,6 +135,30 @@ static void renews_what_changed_and_keeps_the_rest(void **state)
     assert_null(look(room, false));
 }
 
+static void servers_elsewhere_are_met_as_before(void **state)
+{
+    static const struct gateway_policy fallback = { .name = "default", .level = POLICY_VERIFY };
+    struct room *room = *state;
+    struct gateway_profile *renewed, *before = &room->profile;
+
+    before->policies.fallback = &fallback;
+    before->anchors = before->intermediates = room->files.anchors;
+    before->self.anchor_count = 1;
+    before->dns.resolver = "192.0.2.1";
+    before->mx_port = 2525;
+    leaf_files_make(&room->files, 0, "mx.example.org", &room->files.root);
+    assert_null(look(room, false));
+    renewed = look(room, false);
+    assert_non_null(renewed);
+    assert_ptr_equal(renewed->policies.fallback, &fallback);
+    assert_ptr_equal(renewed->anchors, room->files.anchors);
+    assert_ptr_equal(renewed->intermediates, room->files.anchors);
+    assert_int_equal(renewed->self.anchor_count, 1);
+    assert_string_equal(renewed->dns.resolver, "192.0.2.1");
+    assert_int_equal(renewed->mx_port, 2525);
+    replace(room, renewed);
+}
+
 static void a_line_of_renewals_keeps_none_but_the_first(void **state)
 {
     struct room *room = *state;
@@ -217,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_ROOM(nothing_is_renewed_where_nothing_changed),
         IN_ROOM(renews_what_changed_and_keeps_the_rest),
+        IN_ROOM(servers_elsewhere_are_met_as_before),
         IN_ROOM(a_line_of_renewals_keeps_none_but_the_first),
         IN_ROOM(what_cannot_be_used_is_told_once_and_not_taken),
         IN_ROOM(what_two_listeners_share_is_told_once),

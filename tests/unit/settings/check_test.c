@@ -61,20 +61,23 @@ static const struct {
       "t.conf:3: level = dane-only needs a host: an address has no TLSA record\n" },
     { HEARS "policy a.example { level = none\nminimum_tls = 1.3 }",
       "t.conf:3: warning: minimum_tls has no effect, because level = none\n" },
-    { HEARS "policy default { match = { a.example } }",
-      "t.conf:2: the policy \"default\" is for all that no other is for\n" },
+    { HEARS "policy default { level = verify\nmatch = { a.example } }",
+      "t.conf:3: match is for level = secure, not verify: it lists the names that the certificate "
+      "may carry; which domain a policy is for its title says\n" },
+    { HEARS "policy a.example { level = secure match = { } }",
+      "t.conf:2: match is an empty list: no certificate would do\n" },
+    { HEARS "policy a.example { level = secure match = { b.example, .c.example } }", "" },
     { HEARS "policy \"the bank\" { }",
       "t.conf:2: policy: \"the bank\" is neither a domain nor, with a leading dot, all names below "
-      "one; where the name is not that of a domain, say match\n" },
+      "one\n" },
     { HEARS "policy *.a.example { }",
       "t.conf:2: unexpected *; other values than plain words stand in "
       "quotes\n" },
     { HEARS "policy \"*.a.example\" { }",
       "t.conf:2: policy: \"*.a.example\" has a *; every name below a domain is written "
-      "\".example.org\"; where the name is not that of a domain, say match\n" },
-    { HEARS "policy nobody { match = { } }", "t.conf:2: warning: this policy is for no domain\n" },
-    { HEARS "policy one { match = { a.example, .a.example } }\npolicy A.example { level = verify }",
-      "t.conf:3: a.example has a policy already, on line 2\n" },
+      "\".example.org\"\n" },
+    { HEARS "policy a.example { }\npolicy .a.example { }\npolicy A.example. { level = verify }",
+      "t.conf:4: a.example has a policy already, on line 2\n" },
 
     { HEARS "queue { lifetime = 1h\nretry = { 1h, 2h } warn_after = 1m }",
       "t.conf:2: a message is given up before it is tried a second time: lifetime is not longer than "

@@ -119,6 +119,12 @@ static const struct {
         { "\"zz112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\"",
           "64 hex digits" } } },
 
+    { SETTINGS_CLIENT,
+      "port",
+      { "1", "65535" },
+      { { "0", "between 1 and 65535" },
+        { "65536", "between 1 and 65535" },
+        { "smtp", "a whole number" } } },
     { SETTINGS_QUEUE,
       "retry",
       { "{ 5m, 15m, 1h }", "1s", "1w" },
@@ -294,7 +300,7 @@ static void keeps_what_was_written(void **state)
         "domain \"b\xc3\xbc"
         "cher.example\" { deliver = \"smtp:relay.example\" }\n"
         "domain a.example { deliver = \"lmtp:[::1]\" }\n"
-        "trust { ca_file = /roots } client { certificate = /c.pem }\n"
+        "trust { ca_file = /roots } client { certificate = /c.pem port = 2525 }\n"
         "policy x.example { level = fingerprint minimum_tls = 1.3 fingerprint = " DIGEST "\n"
         "    next_hop = \"[192.0.2.7]:2525\" }\n"
         "queue { retry = { 1m, 1h } lifetime = 2d warn_after = 0 in_the_clear_after = 90s }\n"
@@ -304,8 +310,8 @@ static void keeps_what_was_written(void **state)
         "dns { resolver = 127.0.0.1:5353 trust_anchor = /root.key } web { listen = 127.0.0.1:8025 }\n");
     const struct settings *settings = loaded.settings;
     const struct settings_listener *listener = &settings->listeners[0];
-    const struct settings_policy *policy =
-        settings_policy_for(settings, span_of("x.example")).policy;
+    const struct gateway_policy *policy =
+        gateway_policies_find(&settings->policy_rules, span_of("x.example")).policy;
 
     (void)state;
     assert_string_equal(settings->file, "t.conf");
@@ -339,11 +345,14 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(settings->domains[1].deliver.hop.address.port, 25);
     assert_string_equal(settings->ca_file, "/roots");
     assert_string_equal(settings->client.key, "/c.pem");
+    assert_int_equal(settings->client.port, 2525);
     assert_int_equal(policy->level, POLICY_FINGERPRINT);
     assert_int_equal(policy->minimum_version, TLS_VERSION_1_3);
     assert_string_equal(policy->fingerprint, DIGEST);
-    assert_null(policy->next_hop->host);
-    assert_int_equal(policy->next_hop->address.port, 2525);
+    assert_true(policy->has_next_hop);
+    assert_null(policy->hop_host);
+    assert_int_equal(policy->hop_address.port, 2525);
+    assert_int_equal(policy->line, 9);
     assert_int_equal(settings->queue.retry_count, 2);
     assert_int_equal(settings->queue.retry_s[1], 3600);
     assert_int_equal(settings->queue.lifetime_s, 172800);
