@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .reply = take(&input, QUEUE_FACT_BYTES),
                                      .finding = take(&input, QUEUE_FACT_BYTES) };
     struct bounce_recipient one = { &recipient, &attempt,
-                                    kind & 8 ? attempt.reply : (struct span){ NULL, 0 } };
+                                    kind & 8 ? attempt.reply : (struct span){ NULL, 0 }, NULL };
     struct bounce bounce = {
         .action = (enum bounce_action)(kind & 3),
         .envelope = &envelope,

@@ -43,3 +43,26 @@ const struct finding *findings_find(const struct findings *findings, const char 
             return &findings->items[i];
     return NULL;
 }
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_copy(arena, span_of(text));
+}
+
+const struct finding *finding_copy(struct arena *arena, const struct finding *finding)
+{
+    struct finding *copy = arena_new(arena, 1, sizeof *copy);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = *finding;
+    copy->code = copy_text(arena, finding->code);
+    copy->cause = copy_text(arena, finding->cause);
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        copy->evidence[i] = copy_text(arena, finding->evidence[i]);
+    copy->remedy = copy_text(arena, finding->remedy);
+    copy->tls_report = copy_text(arena, finding->tls_report);
+    copy->enhanced_status = copy_text(arena, finding->enhanced_status);
+    copy->because_of = copy_text(arena, finding->because_of);
+    return arena->exhausted ? NULL : copy;
+}

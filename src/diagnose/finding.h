@@ -54,5 +54,8 @@ struct findings {
 
 /* The worst severity; false where there is no finding. */
 MUST_CHECK bool findings_worst(const struct findings *findings, enum severity *severity);
+/* A copy whose texts are the arena's too; NULL: it is exhausted. */
+const struct finding *finding_copy(struct arena *arena, const struct finding *finding);
+
 /* NULL where there is none with that code. */
 const struct finding *findings_find(const struct findings *findings, const char *code);

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/compiler.h"
+#include "diagnose/finding.h"
 #include "queue/message.h"
 
 enum {
@@ -42,6 +43,9 @@ struct bounce_recipient {
     const struct queue_recipient *recipient;
     const struct queue_attempt *attempt; /* the last */
     struct span said;                    /* a peer's reply, alone; empty: no peer said anything */
+    const struct finding
+        *finding; /* cause, proof and remedy of this case; NULL: the catalogue's general
+                                      words for attempt->finding, if it has any */
 };
 
 struct bounce {

@@ -255,7 +255,7 @@ static void write_message(const struct bounce *bounce, struct arena *arena, stru
 static void write_postmaster(const struct bounce *bounce, struct arena *arena, struct page *page)
 {
     page_end_line(page);
-    page_paragraph(page, 0, PAGE_PLAIN, "---- For your postmaster ----");
+    page_paragraph(page, 0, PAGE_PLAIN, "==== For your postmaster ====");
     page_end_line(page);
     write_message(bounce, arena, page);
     for (size_t i = 0; i < bounce->count; i++) {

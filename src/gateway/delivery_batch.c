@@ -243,6 +243,7 @@ void delivery_settle(struct delivery_task *task, size_t index,
     settlement.attempt.relay = span_part(story->relay, 0, FACT_MOST);
     settlement.attempt.tls = story->tls;
     settlement.attempt.finding = story->finding;
+    settlement.attempt.session = story->session;
     settlement.attempt.reply = span_part(settlement.attempt.reply, 0, FACT_MOST);
     mark_settled(task, index);
     if (delivery_report_hold(task, &settlement, outcome->said, story))

@@ -28,8 +28,9 @@ struct delivery_target {
 struct delivery_held {
     struct queue_settlement settlement;
     enum bounce_action action;
-    struct span said;      /* a peer's reply, for the report */
-    const char *why_clear; /* for the log */
+    struct span said;           /* a peer's reply, for the report */
+    const struct finding *told; /* for the report; the batch's arena has it; NULL */
+    const char *why_clear;      /* for the log */
 };
 
 /* One message for one destination; the batch's arena has it. */
@@ -152,8 +153,12 @@ void delivery_batch_abandon(struct delivery_batch *batch);
 /* How it went, beside the outcome. */
 struct delivery_story {
     struct span relay;
-    struct span tls;       /* "may:TLSv1.3"; empty: in the clear, or no connection */
-    struct span finding;   /* slug */
+    struct span tls;     /* "may:TLSv1.3"; empty: in the clear, or no connection */
+    struct span finding; /* slug */
+    const struct finding
+        *told;             /* the same with the words of this case, for the report: borrowed for the
+                                   call; NULL: the catalogue has to do */
+    int64_t session;       /* of queue_tell; 0: none */
     const char *why_clear; /* of a conversation in the clear, for the log: "none:not-offered" */
     int64_t began_ms;
     bool

@@ -97,6 +97,7 @@ bool delivery_report_hold(struct delivery_task *task, struct queue_settlement *s
         .settlement = *settlement,
         .action = action,
         .said = said,
+        .told = story->told == NULL ? NULL : finding_copy(&task->batch->arena, story->told),
         .why_clear = story->why_clear,
     };
     return true;
@@ -268,7 +269,7 @@ static bool fill_bounce(struct delivery_report *report, struct bounce *bounce)
 
         recipients[bounce->count++] =
             (struct bounce_recipient){ settlement->recipient, &settlement->attempt,
-                                       report->held[i].said };
+                                       report->held[i].said, report->held[i].told };
     }
     return !arena->exhausted && bounce->boundary != NULL;
 }

@@ -46,6 +46,14 @@ static bool is_origin_bounded(const struct queue_origin *origin)
            origin->tls_cipher.len <= QUEUE_FACT_BYTES;
 }
 
+size_t queue_session_bytes(const struct queue_session *session)
+{
+    return session->destination.len + session->relay.len + session->level.len + session->rule.len +
+           session->tls.len + session->decision.len + session->why_clear.len +
+           session->findings.len + session->would.len + session->changes.len + session->told.len +
+           session->observation.len;
+}
+
 const char *queue_envelope_flaw(const struct queue_envelope *envelope,
                                 const struct queue_recipient *recipients, size_t count)
 {

@@ -14,9 +14,10 @@
 #include "base/span.h"
 
 enum {
-    QUEUE_RECIPIENTS = 10000,  /* the most that one message has */
-    QUEUE_ADDRESS_BYTES = 512, /* the most of one address or one DSN parameter */
-    QUEUE_FACT_BYTES = 1024,   /* the most of any other text of an envelope or an attempt */
+    QUEUE_RECIPIENTS = 10000,        /* the most that one message has */
+    QUEUE_ADDRESS_BYTES = 512,       /* the most of one address or one DSN parameter */
+    QUEUE_FACT_BYTES = 1024,         /* the most of any other text of an envelope or an attempt */
+    QUEUE_SESSION_BYTES = 32 * 1024, /* the most of all texts of a session together */
 };
 
 /* RET of RFC 3461 section 4.3: how much of the message comes back with a report. */
@@ -93,10 +94,34 @@ struct queue_attempt {
     struct span code;    /* RFC 3463: "2.0.0", "4.7.5" */
     struct span reply;   /* of the peer, or our own words */
     struct span finding; /* slug; empty where TLS was well */
+    int64_t session;     /* the queue_session that it went through; 0: none is told */
+};
+
+/* What one conversation with a host showed: told once for all messages that went through it. Goes to tracking
+ * alone. Texts are UTF-8; empty where there is nothing to say. */
+struct queue_session {
+    int64_t id; /* of queue_door_id */
+    int64_t at_s;
+    int64_t of_session;      /* a diagnosis: the session that it explains; else 0 */
+    struct span destination; /* the domain, or the next hop */
+    struct span relay;       /* "mx.example.org[192.0.2.1]:25" */
+    struct span level, rule; /* "secure", "partner.com" */
+    struct span tls;         /* "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: none */
+    struct span decision;    /* "deliver", "deliver-in-clear", "defer" */
+    struct span why_clear;   /* "not-offered", where mail goes in the clear */
+    struct span findings;    /* slugs, the decision's reason first, separated by blanks */
+    struct span
+        would; /* "encrypt=starttls-not-offered verify=...": each level that would have refused it, and why */
+    struct span changes;     /* "since 02:10 the issuer is ..."; lines that end in LF */
+    struct span told;        /* findings as JSON: diagnose/report_json.h */
+    struct span observation; /* JSON: link/observation_json.h */
 };
 
 /* What stands behind the last @ of an address, unchanged; empty where there is none. */
 struct span queue_domain_of(struct span address);
+
+/* The octets of all texts of a session; at most QUEUE_SESSION_BYTES where it can be told. */
+size_t queue_session_bytes(const struct queue_session *session);
 
 /* NULL where the message can be stored, else what is wrong with it, for our own log: an id that
  * is none, no or too many recipients, a text that is too long. */

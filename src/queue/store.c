@@ -235,7 +235,7 @@ static void work_on(struct queue_store *store, struct queue_request *request)
         store->refused++;
         request->status = QUEUE_BUSY;
         queue_store_answer(request);
-    } else if (!begin(store)) {
+    } else if (!request->work->is_beside && !begin(store)) {
         fail_without_transaction(store, request);
     } else {
         request->work->perform(store, request);

@@ -265,3 +265,13 @@ struct queue_note {
 
 void queue_note(struct queue_door *door, struct queue_note *note, void (*answered)(void *owner),
                 void *owner);
+
+/* What one conversation showed, for the attempts that name it. Beside the queue: no commit waits for it, nor
+ * does the answer. A session whose texts are more than QUEUE_SESSION_BYTES is told without its observation. */
+struct queue_tell {
+    struct queue_request request;
+    struct queue_session session;
+};
+
+void queue_tell(struct queue_door *door, struct queue_tell *tell, void (*answered)(void *owner),
+                void *owner);

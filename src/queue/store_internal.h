@@ -18,6 +18,7 @@ typedef void queue_performer(struct queue_store *store, struct queue_request *re
 struct queue_work {
     queue_performer *perform; /* answers at once, or waits for the commit */
     queue_performer *undo;    /* after a commit that failed; NULL: nothing is left behind */
+    bool is_beside;           /* needs no transaction, and answers at once */
 };
 
 struct queue_door {
@@ -95,6 +96,8 @@ void queue_store_tell_of_put(struct queue_store *store, const struct queue_put *
 void queue_store_tell_of_settlement(struct queue_store *store,
                                     const struct queue_settlement *settlement);
 void queue_store_tell_of_note(struct queue_store *store, const struct queue_note *note);
+/* Of no batch: no rollback undoes it. */
+void queue_store_tell_of_session(struct queue_store *store, const struct queue_session *session);
 /* After a commit, and after a rollback, of the batch that they are of. */
 void queue_store_keep_stories(struct queue_store *store);
 void queue_store_drop_stories(struct queue_store *store);

@@ -108,7 +108,7 @@ static void perform_append(struct queue_store *store, struct queue_request *requ
 void queue_put_append(struct queue_door *door, struct queue_put *put, void (*answered)(void *owner),
                       void *owner)
 {
-    static const struct queue_work work_of_append = { perform_append, NULL };
+    static const struct queue_work work_of_append = { .perform = perform_append };
 
     assert(put->id > 0 && put->bytes.len > 0 && put->bytes.len <= QUEUE_PART_BYTES);
     put->request.may_be_refused = true;
@@ -139,7 +139,8 @@ static void abandon_put(struct queue_store *store, struct queue_request *request
 void queue_put_commit(struct queue_door *door, struct queue_put *put, void (*answered)(void *owner),
                       void *owner)
 {
-    static const struct queue_work work_of_commit = { perform_commit, abandon_put };
+    static const struct queue_work work_of_commit = { .perform = perform_commit,
+                                                      .undo = abandon_put };
 
     assert(put->id > 0 && put->envelope->id == put->id && put->bytes.len <= QUEUE_PART_BYTES);
     assert(queue_envelope_flaw(put->envelope, put->recipients, put->recipient_count) == NULL);
@@ -160,7 +161,8 @@ static void perform_abort(struct queue_store *store, struct queue_request *reque
 void queue_put_abort(struct queue_door *door, struct queue_put *put, void (*answered)(void *owner),
                      void *owner)
 {
-    static const struct queue_work work_of_abort = { perform_abort, abandon_put };
+    static const struct queue_work work_of_abort = { .perform = perform_abort,
+                                                     .undo = abandon_put };
 
     put->request.may_be_refused = false;
     ask(door, &put->request, &work_of_abort, answered, owner);
@@ -178,7 +180,7 @@ static void perform_lease(struct queue_store *store, struct queue_request *reque
 void queue_lease(struct queue_door *door, struct queue_lease *lease, void (*answered)(void *owner),
                  void *owner)
 {
-    static const struct queue_work work_of_lease = { perform_lease, NULL };
+    static const struct queue_work work_of_lease = { .perform = perform_lease };
 
     assert(lease->most > 0 && lease->until_s > lease->now_s);
     ask(door, &lease->request, &work_of_lease, answered, owner);
@@ -209,7 +211,7 @@ static void perform_settle(struct queue_store *store, struct queue_request *requ
 void queue_settle(struct queue_door *door, struct queue_settle *settle,
                   void (*answered)(void *owner), void *owner)
 {
-    static const struct queue_work work_of_settle = { perform_settle, NULL };
+    static const struct queue_work work_of_settle = { .perform = perform_settle };
 
     for (size_t i = 0; i < settle->count; i++)
         assert(settle->settlements[i].result != QUEUE_LEASED &&
@@ -231,7 +233,7 @@ static void perform_read(struct queue_store *store, struct queue_request *reques
 void queue_read(struct queue_door *door, struct queue_read *read, void (*answered)(void *owner),
                 void *owner)
 {
-    static const struct queue_work work_of_read = { perform_read, NULL };
+    static const struct queue_work work_of_read = { .perform = perform_read };
 
     ask(door, &read->request, &work_of_read, answered, owner);
 }
@@ -270,7 +272,7 @@ static void perform_change(struct queue_store *store, struct queue_request *requ
 void queue_change(struct queue_door *door, struct queue_change *change,
                   void (*answered)(void *owner), void *owner)
 {
-    static const struct queue_work work_of_change = { perform_change, NULL };
+    static const struct queue_work work_of_change = { .perform = perform_change };
 
     ask(door, &change->request, &work_of_change, answered, owner);
 }
@@ -286,7 +288,7 @@ static void perform_list(struct queue_store *store, struct queue_request *reques
 void queue_list(struct queue_door *door, struct queue_list *list, void (*answered)(void *owner),
                 void *owner)
 {
-    static const struct queue_work work_of_list = { perform_list, NULL };
+    static const struct queue_work work_of_list = { .perform = perform_list };
 
     assert(list->most > 0 && list->most <= QUEUE_LISTED_AT_ONCE);
     ask(door, &list->request, &work_of_list, answered, owner);
@@ -313,7 +315,7 @@ static void perform_stats(struct queue_store *store, struct queue_request *reque
 void queue_stats(struct queue_door *door, struct queue_stats *stats, void (*answered)(void *owner),
                  void *owner)
 {
-    static const struct queue_work work_of_stats = { perform_stats, NULL };
+    static const struct queue_work work_of_stats = { .perform = perform_stats };
 
     ask(door, &stats->request, &work_of_stats, answered, owner);
 }
@@ -330,7 +332,25 @@ static void perform_note(struct queue_store *store, struct queue_request *reques
 void queue_note(struct queue_door *door, struct queue_note *note, void (*answered)(void *owner),
                 void *owner)
 {
-    static const struct queue_work work_of_note = { perform_note, NULL };
+    static const struct queue_work work_of_note = { .perform = perform_note };
 
     ask(door, &note->request, &work_of_note, answered, owner);
+}
+
+static void perform_tell(struct queue_store *store, struct queue_request *request)
+{
+    const struct queue_tell *tell = (const struct queue_tell *)(const void *)request;
+
+    request->status = QUEUE_OK;
+    queue_store_tell_of_session(store, &tell->session);
+    queue_store_answer(request);
+}
+
+void queue_tell(struct queue_door *door, struct queue_tell *tell, void (*answered)(void *owner),
+                void *owner)
+{
+    static const struct queue_work work_of_tell = { .perform = perform_tell, .is_beside = true };
+
+    assert(tell->session.id > 0);
+    ask(door, &tell->request, &work_of_tell, answered, owner);
 }

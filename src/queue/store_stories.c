@@ -14,7 +14,7 @@ enum {
 
 struct story {
     struct story *next;
-    enum { STORY_OF_MESSAGE, STORY_OF_EVENT, STORY_OF_NOTE } kind;
+    enum { STORY_OF_MESSAGE, STORY_OF_EVENT, STORY_OF_NOTE, STORY_OF_SESSION } kind;
     union {
         struct queue_envelope envelope;
         struct tracking_event event;
@@ -22,6 +22,7 @@ struct story {
             struct queue_origin origin;
             struct queue_attempt attempt;
         } note;
+        struct queue_session session;
     };
 };
 
@@ -140,6 +141,57 @@ void queue_store_tell_of_note(struct queue_store *store, const struct queue_note
     copy_attempt(store, &story->note.attempt);
 }
 
+static void copy_session(struct queue_store *store, struct queue_session *session)
+{
+    if (queue_session_bytes(session) > QUEUE_SESSION_BYTES)
+        session->observation = (struct span){ NULL, 0 };
+    copy(store, &session->destination);
+    copy(store, &session->relay);
+    copy(store, &session->level);
+    copy(store, &session->rule);
+    copy(store, &session->tls);
+    copy(store, &session->decision);
+    copy(store, &session->why_clear);
+    copy(store, &session->findings);
+    copy(store, &session->would);
+    copy(store, &session->changes);
+    copy(store, &session->told);
+    copy(store, &session->observation);
+}
+
+/* In front of those of the batch under way, kept from the beginning. */
+static struct story *add_kept_story(struct queue_store *store)
+{
+    struct stories *stories = &store->stories;
+    struct story *story;
+
+    if (store->tracking == NULL)
+        return NULL;
+    queue_store_write_many_stories(store);
+    story = arena_new(&stories->arena, 1, sizeof *story);
+    if (story == NULL)
+        return NULL;
+    if (stories->first == NULL)
+        loop_timer_start(stories->timer, WRITTEN_AFTER_MS);
+    story->next = *stories->batch;
+    *stories->batch = story;
+    if (stories->last == stories->batch)
+        stories->last = &story->next;
+    stories->batch = &story->next;
+    return story;
+}
+
+void queue_store_tell_of_session(struct queue_store *store, const struct queue_session *session)
+{
+    struct story *story = add_kept_story(store);
+
+    if (story == NULL)
+        return;
+    story->kind = STORY_OF_SESSION;
+    story->session = *session;
+    copy_session(store, &story->session);
+}
+
 /* ---- keeping and writing ---------------------------------------------------------------------- */
 
 void queue_store_keep_stories(struct queue_store *store)
@@ -164,6 +216,7 @@ static bool write_story(struct tracking *tracking, const struct story *story)
     switch (story->kind) {
     case STORY_OF_MESSAGE: return tracking_add_message(tracking, &story->envelope, NULL);
     case STORY_OF_EVENT: return tracking_add_event(tracking, &story->event, NULL);
+    case STORY_OF_SESSION: return tracking_add_session(tracking, &story->session, NULL);
     case STORY_OF_NOTE: break;
     }
     return tracking_add_note(tracking, &story->note.origin, &story->note.attempt, NULL);

@@ -12,7 +12,7 @@
 
 enum { BUSY_MS = 250, NO_DAY = -1 };
 
-enum { ADD_MESSAGE, ADD_EVENT, ADD_NOTE, BEGIN, COMMIT, STATEMENTS };
+enum { ADD_MESSAGE, ADD_EVENT, ADD_NOTE, ADD_SESSION, BEGIN, COMMIT, STATEMENTS };
 
 struct tracking {
     struct database database; /* of `day` */
@@ -25,10 +25,14 @@ static const char *const texts[STATEMENTS] = {
                     "is_smtputf8, received_at, size, client_address, helo, user, tls_version, "
                     "tls_cipher) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ADD_EVENT] = "INSERT INTO event(kind, message, recipient, at, milliseconds, relay, tls, code, "
-                  "reply, finding) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                  "reply, finding, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ADD_NOTE] = "INSERT INTO note(at, milliseconds, relay, tls, code, reply, finding, "
                  "client_address, helo, user, tls_version, tls_cipher) "
                  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [ADD_SESSION] =
+        "INSERT OR REPLACE INTO session(id, at, of_session, destination, relay, level, rule, tls, "
+        "decision, why_clear, findings, would, changes, told, observation) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
 };
@@ -52,7 +56,7 @@ static const char schema[] =
     "number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, message INTEGER NOT NULL,"
     "recipient TEXT NOT NULL COLLATE NOCASE, at INTEGER NOT NULL, milliseconds INTEGER NOT NULL,"
     "relay TEXT NOT NULL, tls TEXT NOT NULL, code TEXT NOT NULL, reply TEXT NOT NULL,"
-    "finding TEXT NOT NULL);"
+    "finding TEXT NOT NULL, session INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX IF NOT EXISTS event_message ON event(message);"
     "CREATE INDEX IF NOT EXISTS event_recipient ON event(recipient) WHERE kind = 0;"
     "CREATE TABLE IF NOT EXISTS note("
@@ -60,7 +64,19 @@ static const char schema[] =
     "relay TEXT NOT NULL, tls TEXT NOT NULL, code TEXT NOT NULL, reply TEXT NOT NULL,"
     "finding TEXT NOT NULL, client_address TEXT NOT NULL, helo TEXT NOT NULL, user TEXT NOT NULL,"
     "tls_version TEXT NOT NULL, tls_cipher TEXT NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS session("
+    "id INTEGER PRIMARY KEY, at INTEGER NOT NULL, of_session INTEGER NOT NULL,"
+    "destination TEXT NOT NULL COLLATE NOCASE, relay TEXT NOT NULL, level TEXT NOT NULL,"
+    "rule TEXT NOT NULL, tls TEXT NOT NULL, decision TEXT NOT NULL, why_clear TEXT NOT NULL,"
+    "findings TEXT NOT NULL, would TEXT NOT NULL, changes TEXT NOT NULL, told TEXT NOT NULL,"
+    "observation TEXT NOT NULL);"
+    "CREATE INDEX IF NOT EXISTS session_of ON session(of_session) WHERE of_session <> 0;"
     "COMMIT;";
+
+/* A day that was begun before attempts named their sessions. */
+static const char has_session[] =
+    "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'session'";
+static const char add_session[] = "ALTER TABLE event ADD COLUMN session INTEGER NOT NULL DEFAULT 0";
 
 const char *tracking_kind_name(enum tracking_kind kind)
 {
@@ -119,6 +135,8 @@ static bool open_day(struct tracking *tracking, int64_t day, struct error *err)
         return false;
     if (!database_open(&tracking->database, path, DATABASE_OWN, BUSY_MS, err) ||
         !database_run(&tracking->database, schema, err) ||
+        (database_number(&tracking->database, has_session, 0) == 0 &&
+         !database_run(&tracking->database, add_session, err)) ||
         !database_prepare(&tracking->database, texts, STATEMENTS, err)) {
         close_day(tracking);
         return false;
@@ -190,6 +208,7 @@ bool tracking_add_event(struct tracking *tracking, const struct tracking_event *
     sqlite3_bind_int64(statement, 2, event->id);
     database_bind(statement, 3, event->recipient);
     bind_attempt(statement, 4, &event->attempt);
+    sqlite3_bind_int64(statement, 11, event->attempt.session);
     return database_do(&tracking->database, statement, err) == QUEUE_OK;
 }
 
@@ -200,6 +219,29 @@ bool tracking_add_note(struct tracking *tracking, const struct queue_origin *ori
 
     bind_attempt(statement, 1, attempt);
     bind_origin(statement, 8, origin);
+    return database_do(&tracking->database, statement, err) == QUEUE_OK;
+}
+
+bool tracking_add_session(struct tracking *tracking, const struct queue_session *session,
+                          struct error *err)
+{
+    sqlite3_stmt *statement = database_use(&tracking->database, ADD_SESSION);
+
+    sqlite3_bind_int64(statement, 1, session->id);
+    sqlite3_bind_int64(statement, 2, session->at_s);
+    sqlite3_bind_int64(statement, 3, session->of_session);
+    database_bind(statement, 4, session->destination);
+    database_bind(statement, 5, session->relay);
+    database_bind(statement, 6, session->level);
+    database_bind(statement, 7, session->rule);
+    database_bind(statement, 8, session->tls);
+    database_bind(statement, 9, session->decision);
+    database_bind(statement, 10, session->why_clear);
+    database_bind(statement, 11, session->findings);
+    database_bind(statement, 12, session->would);
+    database_bind(statement, 13, session->changes);
+    database_bind(statement, 14, session->told);
+    database_bind(statement, 15, session->observation);
     return database_do(&tracking->database, statement, err) == QUEUE_OK;
 }
 

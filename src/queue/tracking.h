@@ -57,6 +57,9 @@ MUST_CHECK bool tracking_add_event(struct tracking *tracking, const struct track
 /* A session that is no message's: from where, and what it showed. */
 MUST_CHECK bool tracking_add_note(struct tracking *tracking, const struct queue_origin *origin,
                                   const struct queue_attempt *attempt, struct error *err);
+/* What the attempts that name it went through. */
+MUST_CHECK bool tracking_add_session(struct tracking *tracking, const struct queue_session *session,
+                                     struct error *err);
 MUST_CHECK bool tracking_commit(struct tracking *tracking, struct error *err);
 void tracking_rollback(struct tracking *tracking);
 

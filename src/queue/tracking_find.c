@@ -20,6 +20,7 @@ struct search {
     size_t *rooms; /* of events, one a story */
     size_t count;
     struct database database; /* of the day that is looked at */
+    bool has_sessions;        /* that day; not one that was begun before attempts named theirs */
 };
 
 static struct queue_origin read_origin(sqlite3_stmt *row, int first, struct arena *arena)
@@ -107,6 +108,7 @@ static bool take_event(struct search *search, sqlite3_stmt *row, size_t index)
                                       .id = search->stories[index].envelope.id,
                                       .recipient = database_text(row, 1, search->arena),
                                       .attempt = read_attempt(row, 2, search->arena) };
+    event->attempt.session = sqlite3_column_int64(row, 9);
     return true;
 }
 
@@ -164,8 +166,11 @@ static bool find_notes(struct search *search, struct error *err)
 
 static bool find_events(struct search *search, struct error *err)
 {
-    static const char sql[] =
-        "SELECT kind, recipient, " ATTEMPT_COLUMNS " FROM event WHERE message = ?7 ORDER BY number";
+    const char *sql = search->has_sessions
+                          ? "SELECT kind, recipient, " ATTEMPT_COLUMNS
+                            ", session FROM event WHERE message = ?7 ORDER BY number"
+                          : "SELECT kind, recipient, " ATTEMPT_COLUMNS
+                            ", 0 FROM event WHERE message = ?7 ORDER BY number";
 
     for (size_t i = 0; i < search->count; i++) {
         if (!run(search, sql, i, take_event, err))
@@ -201,6 +206,14 @@ static bool has_begun(struct search *search)
     return code != SQLITE_DONE; /* an error is told by the search itself */
 }
 
+static bool has_sessions(struct database *database)
+{
+    static const char sql[] =
+        "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'session'";
+
+    return database_number(database, sql, 0) > 0;
+}
+
 static bool look_into(struct search *search, const char *folder, int64_t day,
                       bool (*find)(struct search *search, struct error *err), struct error *err)
 {
@@ -210,6 +223,7 @@ static bool look_into(struct search *search, const char *folder, int64_t day,
     if (!tracking_day_path(folder, day, path, err) ||
         !database_open(&search->database, path, DATABASE_LOOK, BUSY_MS, err))
         return false;
+    search->has_sessions = has_sessions(&search->database);
     is_found = !has_begun(search) || find(search, err);
     database_close(&search->database);
     return is_found;

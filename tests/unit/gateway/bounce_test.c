@@ -39,7 +39,7 @@ static int set_up(void **state)
         .code = span_of("5.1.1"),
         .reply = span_of("550 5.1.1 Nobody here of that name"),
     };
-    one = (struct bounce_recipient){ &recipient, &attempt, attempt.reply };
+    one = (struct bounce_recipient){ &recipient, &attempt, attempt.reply, NULL };
     bounce = (struct bounce){
         .action = BOUNCE_FAILED,
         .envelope = &envelope,
@@ -139,7 +139,7 @@ static void speaks_to_the_sender_first(void **state)
     compose();
     check_has("(\"Minutes of Monday\")");
     plain = strstr(text.data, "There is no such mailbox.");
-    postmaster = strstr(text.data, "---- For your postmaster ----");
+    postmaster = strstr(text.data, "==== For your postmaster ====");
     assert_non_null(plain);
     assert_non_null(postmaster);
     assert_true(plain < postmaster);
@@ -411,7 +411,7 @@ static void tells_of_many_recipients_at_once(void **state)
         memset(addresses[i], 'a', QUEUE_ADDRESS_BYTES);
         recipients[i] = (struct queue_recipient){ .address = span_of(addresses[i]),
                                                   .orcpt = span_of(addresses[i]) };
-        many[i] = (struct bounce_recipient){ &recipients[i], &attempt, attempt.reply };
+        many[i] = (struct bounce_recipient){ &recipients[i], &attempt, attempt.reply, NULL };
     }
     bounce.recipients = many;
     bounce.count = BOUNCE_RECIPIENTS_MOST;

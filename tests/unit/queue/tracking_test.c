@@ -353,6 +353,31 @@ static void a_note_goes_through_the_store(void **state)
     asking_close(&asking);
 }
 
+static void tell(struct asking *asking, struct queue_session session)
+{
+    struct queue_tell told = { .session = session };
+
+    queue_tell(asking->door, &told, asking_answered, asking);
+    asking_wait(asking, 1);
+    assert_int_equal(told.request.status, QUEUE_OK);
+}
+
+static void a_session_is_told_beside_the_queue(void **state)
+{
+    struct asking asking;
+    int64_t commits;
+
+    (void)state;
+    asking_open(&asking);
+    commits = asking_stats(&asking).commits;
+    tell(&asking, (struct queue_session){ .id = queue_door_id(asking.door),
+                                          .at_s = ASKING_NOW_S,
+                                          .relay = span_of("mx.example.org[192.0.2.1]:25") });
+    assert_int_equal(asking_stats(&asking).commits, commits);
+    assert_int_equal(asking_stats(&asking).tracking_lost, 0);
+    asking_close(&asking);
+}
+
 static void mail_goes_on_where_no_story_can_be_written(void **state)
 {
     struct asking asking;
@@ -394,6 +419,7 @@ int main(void)
         TEST(files_that_are_not_ours_are_left_alone),
         TEST(the_store_tells_the_whole_story),
         TEST(a_note_goes_through_the_store),
+        TEST(a_session_is_told_beside_the_queue),
         TEST(mail_goes_on_where_no_story_can_be_written),
         cmocka_unit_test(each_kind_has_its_name),
     };
