@@ -576,6 +576,21 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .source = "RFC 7435 section 1.2",
         .lab = "pinned-otherwise",
     },
+    {
+        .code = "level-unavailable",
+        .step = STEP_POLICY,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_UNTRUSTED,
+        .enhanced_status = "4.7.0",
+        .title = "Our rule asks for a level that the gateway cannot judge yet",
+        .cause =
+            "Our rule for {domain} is {level}, and this gateway cannot look up yet what {domain} "
+            "publishes, so that no server can be shown to fit",
+        .remedy = "Set level = verify or secure in the policy that is for {domain} (postern policy "
+                  "{domain} names its line), reload, and say postern queue retry @{domain}",
+        .source = "RFC 7672 section 2.2, RFC 8461 section 5",
+        .lab_reason = "it is said before any server is dialled",
+    },
     /* of many hosts together */
     {
         .code = "all-fail-alike",

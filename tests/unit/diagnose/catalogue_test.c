@@ -160,6 +160,7 @@ static void keeps_the_promised_codes(void **state)
         "sts-certificate-invalid",
         "sts-host-not-listed",
         "fingerprint-mismatch",
+        "level-unavailable",
         "after-tls-ehlo-rejected",
         "after-tls-second-greeting",
         "after-tls-closed",
