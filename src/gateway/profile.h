@@ -69,6 +69,8 @@ struct gateway_profile {
     struct observed_self self;                 /* what of it the findings tell */
     struct dns_settings dns;
     uint16_t mx_port; /* of MX hosts: 25 */
+    /* How long a server may be silent at any step; 0: 30 s to connect, then RFC 5321 section 4.5.3.2. */
+    int64_t client_timeout_ms;
     /* Frees the profile and all that it was made from, with the last reference, on whichever thread
      * drops it. */
     void (*release)(void *owner);

@@ -80,6 +80,7 @@ struct settings_policy {
 struct settings_client {
     const char *certificate, *key; /* files, both or neither; NULL: none */
     uint64_t port;                 /* of MX hosts */
+    int64_t timeout_s;             /* of each step with a server; 0: those of RFC 5321 */
 };
 
 struct settings_limits {

@@ -125,6 +125,10 @@ static const struct {
       { { "0", "between 1 and 65535" },
         { "65536", "between 1 and 65535" },
         { "smtp", "a whole number" } } },
+    { SETTINGS_CLIENT,
+      "timeout",
+      { "1s", "8s", "1h" },
+      { { "0", "between 1s and 1h" }, { "2h", "between 1s and 1h" }, { "8", "a time" } } },
     { SETTINGS_QUEUE,
       "retry",
       { "{ 5m, 15m, 1h }", "1s", "1w" },
@@ -134,8 +138,9 @@ static const struct {
         { "{ 8d }", "between 1s and 1w" } } },
     { SETTINGS_QUEUE,
       "lifetime",
-      { "5d", "30d", "2h" },
-      { { "31d", "between 1m and 30d" },
+      { "5d", "30d", "1s" },
+      { { "31d", "between 1s and 30d" },
+        { "0", "between 1s and 30d" },
         { "5", "is not a time such as" },
         { "5y", "is not a time such as" },
         { "-5d", "is not a time such as" },
@@ -300,7 +305,8 @@ static void keeps_what_was_written(void **state)
         "domain \"b\xc3\xbc"
         "cher.example\" { deliver = \"smtp:relay.example\" }\n"
         "domain a.example { deliver = \"lmtp:[::1]\" }\n"
-        "trust { ca_file = /roots } client { certificate = /c.pem port = 2525 }\n"
+        "trust { ca_file = /roots } client { certificate = /c.pem port = 2525\n"
+        "    timeout = 90s }\n"
         "policy x.example { level = fingerprint minimum_tls = 1.3 fingerprint = " DIGEST "\n"
         "    next_hop = \"[192.0.2.7]:2525\" }\n"
         "queue { retry = { 1m, 1h } lifetime = 2d warn_after = 0 in_the_clear_after = 90s }\n"
@@ -346,13 +352,14 @@ static void keeps_what_was_written(void **state)
     assert_string_equal(settings->ca_file, "/roots");
     assert_string_equal(settings->client.key, "/c.pem");
     assert_int_equal(settings->client.port, 2525);
+    assert_int_equal(settings->client.timeout_s, 90);
     assert_int_equal(policy->level, POLICY_FINGERPRINT);
     assert_int_equal(policy->minimum_version, TLS_VERSION_1_3);
     assert_string_equal(policy->fingerprint, DIGEST);
     assert_true(policy->has_next_hop);
     assert_null(policy->hop_host);
     assert_int_equal(policy->hop_address.port, 2525);
-    assert_int_equal(policy->line, 9);
+    assert_int_equal(policy->line, 10);
     assert_int_equal(settings->queue.retry_count, 2);
     assert_int_equal(settings->queue.retry_s[1], 3600);
     assert_int_equal(settings->queue.lifetime_s, 172800);
