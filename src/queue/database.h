@@ -1,6 +1,7 @@
 /* queue/database.h - a thin layer over SQLite: files, statements bound and read as spans, errors as a status.
  *
- * One connection belongs to one thread at a time. Internal to queue/.
+ * One connection belongs to one thread at a time. Internal to queue/, and to what gateway/ keeps in a file of
+ * its own (gateway/host_memory_file.c).
  */
 #pragma once
 

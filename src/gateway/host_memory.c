@@ -1,0 +1,624 @@
+#include "gateway/host_memory.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "gateway/host_memory_parts.h"
+#include "net/work.h"
+
+enum {
+    WRITE_AFTER_MS = 5000,
+    WRITE_AGAIN_MS = 60000,  /* after a failure */
+    WRITTEN_ENOUGH_S = 3600, /* of a success that showed nothing new */
+    SUSPECTS_MOST = 64,
+    SUSPECT_PLACES_MOST = 8,
+    WORDS_MOST = 4096,
+    BATCH_ARENA = 1 << 30,
+    NAME_MOST = 300,
+};
+
+/* An issuer that came in place of another one, and where. */
+struct suspect {
+    uint64_t organization;
+    size_t count;
+    struct {
+        uint64_t owner, destination;
+        int64_t at_s;
+    } places[SUSPECT_PLACES_MOST]; /* no two with the same owner or destination */
+    int64_t last_s;
+};
+
+struct batch {
+    struct host_memory *memory;
+    struct arena arena;
+    struct host_row *first, **end;
+    bool is_anew, is_written;
+    struct error err;
+};
+
+struct host_memory {
+    struct host_memory_settings settings;
+    struct host_table table;
+    struct database database; /* of the pool's thread while `batch` is being written */
+    bool has_file;
+    struct batch *gone;  /* what to delete with the next write; NULL: nothing */
+    struct batch *batch; /* under way; NULL */
+    struct host_record *unwritten;
+    bool is_anew; /* the file is to be written as a whole */
+    bool has_complained, is_waiting, is_drained;
+    struct loop_timer *timer, *tell;
+    struct suspect suspects[SUSPECTS_MOST];
+    size_t suspect_count;
+    uint64_t streak; /* the issuer of all sessions since streak_s */
+    int64_t streak_s;
+    void (*drained)(void *owner);
+    void *owner;
+};
+
+static int64_t now_s(const struct host_memory *memory)
+{
+    return memory->settings.clock->wall_s(memory->settings.clock);
+}
+
+static void complain(struct host_memory *memory, const char *event, const char *reason)
+{
+    if (memory->settings.log != NULL && !memory->has_complained)
+        log_event(memory->settings.log, LOG_WARN, event, "reason=%s", reason);
+    memory->has_complained = true;
+}
+
+/* ---- writing ---- */
+
+static void free_batch(struct batch **batch)
+{
+    if (*batch == NULL)
+        return;
+    arena_clear(&(*batch)->arena);
+    memory_free(*batch);
+    *batch = NULL;
+}
+
+static struct batch *make_batch(struct host_memory *memory)
+{
+    struct batch *batch = memory_new(1, sizeof *batch);
+
+    if (batch == NULL)
+        return NULL;
+    batch->memory = memory;
+    batch->end = &batch->first;
+    arena_init(&batch->arena, BATCH_ARENA);
+    return batch;
+}
+
+static struct host_row *add_row(struct batch *batch)
+{
+    struct host_row *row = arena_new(&batch->arena, 1, sizeof *row);
+
+    if (row == NULL)
+        return NULL;
+    *batch->end = row;
+    batch->end = &row->next;
+    return row;
+}
+
+static const char *copy(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_copy(arena, span_of(text));
+}
+
+static void add_face(struct batch *batch, const struct host_record *record,
+                     const struct host_face *face)
+{
+    struct host_row *row = add_row(batch);
+
+    if (row == NULL)
+        return;
+    row->name = copy(&batch->arena, record->name);
+    row->address = copy(&batch->arena, face->address);
+    row->destination = copy(&batch->arena, face->destination);
+    row->at_s = face->at_s;
+    row->news = face->news;
+    for (size_t i = 0; i < HOST_ASPECTS; i++)
+        row->look.shown[i] = copy(&batch->arena, face->look.shown[i]);
+}
+
+static void add_faces(struct batch *batch, struct host_record *record, bool is_anew, int64_t at_s)
+{
+    for (struct host_face *face = record->faces; face != NULL; face = face->next) {
+        if (!is_anew && !face->is_unwritten)
+            continue;
+        add_face(batch, record, face);
+        face->is_unwritten = false;
+        face->written_at_s = at_s;
+    }
+}
+
+static void gather(struct host_memory *memory, struct batch *batch)
+{
+    while (memory->unwritten != NULL) {
+        struct host_record *record = memory->unwritten;
+
+        memory->unwritten = record->next_unwritten;
+        record->is_listed = false;
+        if (!memory->is_anew)
+            add_faces(batch, record, false, now_s(memory));
+    }
+    for (struct host_record *record = memory->table.oldest; memory->is_anew && record != NULL;
+         record = record->newer)
+        add_faces(batch, record, true, now_s(memory));
+    batch->is_anew = memory->is_anew;
+    memory->is_anew = false;
+}
+
+static void write_batch(void *owner) /* on a pool thread */
+{
+    struct batch *batch = owner;
+
+    batch->is_written =
+        host_file_write(&batch->memory->database, batch->first, batch->is_anew, &batch->err);
+}
+
+static void write_all(struct host_memory *memory);
+
+static void tell_if_drained(struct host_memory *memory)
+{
+    if (memory->drained != NULL && memory->batch == NULL && !memory->is_drained)
+        loop_timer_start(memory->tell, 0);
+}
+
+/* What could not be written is written with all the rest, later. */
+static void note_failure(struct host_memory *memory, const char *reason)
+{
+    memory->is_anew = true;
+    complain(memory, "host-memory-unwritten", reason);
+    memory->is_waiting = memory->drained == NULL;
+    if (memory->is_waiting)
+        loop_timer_start(memory->timer, WRITE_AGAIN_MS);
+}
+
+static void note_written(void *owner)
+{
+    struct batch *batch = owner;
+    struct host_memory *memory = batch->memory;
+
+    memory->batch = NULL;
+    if (batch->is_written) {
+        memory->has_complained = false;
+        if (memory->unwritten != NULL || memory->gone != NULL)
+            write_all(memory);
+    } else {
+        note_failure(memory, batch->err.text);
+    }
+    free_batch(&batch);
+    tell_if_drained(memory);
+}
+
+static bool wants_to_write(const struct host_memory *memory)
+{
+    return memory->has_file && memory->batch == NULL &&
+           (memory->is_anew || memory->unwritten != NULL || memory->gone != NULL);
+}
+
+/* Deletions stand first in the batch: a host that is gone may have come back since. */
+static void write_all(struct host_memory *memory)
+{
+    struct error err = { .text = "no memory" };
+
+    memory->is_waiting = false;
+    if (!wants_to_write(memory))
+        return;
+    memory->batch = memory->gone != NULL ? memory->gone : make_batch(memory);
+    memory->gone = NULL;
+    if (memory->batch != NULL)
+        gather(memory, memory->batch);
+    if (memory->batch != NULL && !memory->batch->arena.exhausted &&
+        work_start(memory->settings.loop, write_batch, note_written, memory->batch, &err))
+        return;
+    free_batch(&memory->batch);
+    note_failure(memory, err.text);
+}
+
+static void write_in_time(void *owner)
+{
+    write_all(owner);
+}
+
+static void plan_write(struct host_memory *memory)
+{
+    if (!memory->has_file || memory->is_waiting || memory->batch != NULL)
+        return;
+    memory->is_waiting = true;
+    loop_timer_start(memory->timer, memory->settings.write_after_ms > 0
+                                        ? memory->settings.write_after_ms
+                                        : WRITE_AFTER_MS);
+}
+
+static void list(struct host_memory *memory, struct host_record *record, struct host_face *face)
+{
+    if (!memory->has_file)
+        return;
+    face->is_unwritten = true;
+    if (!record->is_listed) {
+        record->is_listed = true;
+        record->next_unwritten = memory->unwritten;
+        memory->unwritten = record;
+    }
+    plan_write(memory);
+}
+
+static void unlist(struct host_memory *memory, const struct host_record *record)
+{
+    struct host_record **link = &memory->unwritten;
+
+    while (*link != NULL && *link != record)
+        link = &(*link)->next_unwritten;
+    if (*link != NULL)
+        *link = record->next_unwritten;
+}
+
+/* `address` NULL: all of that name. */
+static void note_gone(struct host_memory *memory, const char *name, const char *address)
+{
+    struct host_row *row = NULL;
+
+    if (!memory->has_file)
+        return;
+    if (memory->gone == NULL)
+        memory->gone = make_batch(memory);
+    if (memory->gone != NULL)
+        row = add_row(memory->gone);
+    if (row == NULL)
+        return; /* the next start finds one more than there should be, and drops it */
+    row->is_gone = true;
+    row->name = copy(&memory->gone->arena, name);
+    row->address = copy(&memory->gone->arena, address);
+    plan_write(memory);
+}
+
+/* ---- remembering ---- */
+
+static size_t hosts_most(const struct host_memory *memory)
+{
+    return memory->settings.hosts_most > 0 ? memory->settings.hosts_most : HOST_MEMORY_MOST;
+}
+
+static void make_room(struct host_memory *memory)
+{
+    while (memory->table.count > hosts_most(memory)) {
+        struct host_record *oldest = memory->table.oldest;
+
+        if (oldest->is_listed)
+            unlist(memory, oldest);
+        note_gone(memory, oldest->name, NULL);
+        host_table_drop(&memory->table, oldest);
+    }
+}
+
+static bool is_all_known(const struct host_look *look, const struct host_look *known)
+{
+    for (size_t i = 0; i < HOST_ASPECTS; i++)
+        if (look->shown[i] != NULL &&
+            (known->shown[i] == NULL || strcmp(look->shown[i], known->shown[i]) != 0))
+            return false;
+    return true;
+}
+
+static bool has_news(const struct host_news *news)
+{
+    for (size_t i = 0; i < HOST_ASPECTS; i++)
+        if (news->since_s[i] != 0)
+            return true;
+    return false;
+}
+
+/* Worth a row of the file: it is new, or the time that the file has is long ago. */
+static bool is_worth_writing(const struct host_memory *memory, const struct host_face *face,
+                             const struct host_look *look)
+{
+    return face == NULL || has_news(&face->news) || !is_all_known(look, &face->look) ||
+           now_s(memory) - face->written_at_s >= WRITTEN_ENOUGH_S;
+}
+
+static void remember(struct host_memory *memory, const char *name, const char *address,
+                     const char *destination, const struct host_look *look)
+{
+    struct host_record *record = host_table_touch(&memory->table, name);
+    struct host_face *face, *dropped;
+    bool will_write;
+
+    if (record == NULL)
+        return;
+    will_write = is_worth_writing(memory, host_record_face(record, address), look);
+    face = host_record_remember(record, address, destination, look, now_s(memory), &dropped);
+    if (dropped != NULL)
+        note_gone(memory, name, dropped->address);
+    host_face_free(&dropped);
+    if (face != NULL && will_write)
+        list(memory, record, face);
+    make_room(memory);
+}
+
+/* ---- is it us? ---- */
+
+/* The last two labels: hosts under them have one owner, mostly. */
+static struct span owner_of(struct span host)
+{
+    size_t dots = 0;
+
+    for (size_t i = host.len; i > 0; i--)
+        if (host.data[i - 1] == '.' && ++dots == 2)
+            return span_part(host, i, host.len);
+    return host;
+}
+
+static struct suspect *find_suspect(struct host_memory *memory, uint64_t organization)
+{
+    struct suspect *oldest = &memory->suspects[0];
+
+    for (size_t i = 0; i < memory->suspect_count; i++) {
+        if (memory->suspects[i].organization == organization)
+            return &memory->suspects[i];
+        if (memory->suspects[i].last_s < oldest->last_s)
+            oldest = &memory->suspects[i];
+    }
+    if (memory->suspect_count < SUSPECTS_MOST)
+        oldest = &memory->suspects[memory->suspect_count++];
+    *oldest = (struct suspect){ .organization = organization };
+    return oldest;
+}
+
+static void forget_places_of_old(struct suspect *suspect, int64_t at_s)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < suspect->count; i++)
+        if (at_s - suspect->places[i].at_s < HOST_MEMORY_ALIKE_S)
+            suspect->places[kept++] = suspect->places[i];
+    suspect->count = kept;
+}
+
+static void add_place(struct suspect *suspect, uint64_t owner, uint64_t destination, int64_t at_s)
+{
+    for (size_t i = 0; i < suspect->count; i++)
+        if (suspect->places[i].owner == owner || suspect->places[i].destination == destination)
+            return;
+    if (suspect->count == SUSPECT_PLACES_MOST)
+        return;
+    suspect->places[suspect->count].owner = owner;
+    suspect->places[suspect->count].destination = destination;
+    suspect->places[suspect->count++].at_s = at_s;
+}
+
+/* Many hosts go to the same public CA in a day, and nothing is wrong with that. It is something of ours where nobody
+ * trusts that issuer, or where no session since has shown another one. */
+static bool is_something_of_ours(struct host_memory *memory, const char *destination,
+                                 const struct observation *seen, const struct host_look *look,
+                                 size_t *count)
+{
+    uint64_t seed = memory->table.seed;
+    uint64_t organization = host_table_hash(seed, span_of(look->shown[HOST_ORGANIZATION]));
+    struct suspect *suspect = find_suspect(memory, organization);
+
+    suspect->last_s = now_s(memory);
+    forget_places_of_old(suspect, suspect->last_s);
+    add_place(suspect, host_table_hash(seed, owner_of(span_of(seen->host))),
+              host_table_hash(seed, span_of(destination)), suspect->last_s);
+    *count = suspect->count;
+    if (suspect->count < HOST_MEMORY_ALIKE)
+        return false;
+    return !seen->verdict.is_trusted ||
+           (memory->streak == organization && memory->streak_s <= suspect->places[0].at_s);
+}
+
+static void note_issuer(struct host_memory *memory, const struct host_look *look)
+{
+    uint64_t organization;
+
+    if (look->shown[HOST_ORGANIZATION] == NULL)
+        return;
+    organization = host_table_hash(memory->table.seed, span_of(look->shown[HOST_ORGANIZATION]));
+    if (organization == memory->streak)
+        return;
+    memory->streak = organization;
+    memory->streak_s = now_s(memory);
+}
+
+/* ---- comparing ---- */
+
+/* Since when it shows what it shows now. */
+static int64_t note_news(struct host_memory *memory, struct host_record *record,
+                         struct host_face *face, enum host_aspect aspect, const char *shown)
+{
+    struct host_news *news = &face->news;
+    uint64_t hash = host_table_hash(0, span_of(shown)); /* the same after a restart */
+
+    if (news->since_s[aspect] != 0 && news->hash[aspect] == hash)
+        return news->since_s[aspect];
+    news->hash[aspect] = hash;
+    news->since_s[aspect] = now_s(memory);
+    list(memory, record, face);
+    return news->since_s[aspect];
+}
+
+/* It shows again what it showed then. */
+static void drop_news(struct host_memory *memory, struct host_record *record,
+                      struct host_face *face, enum host_aspect aspect)
+{
+    if (face->news.since_s[aspect] == 0)
+        return;
+    face->news.since_s[aspect] = 0;
+    list(memory, record, face);
+}
+
+static bool tell_changes(struct host_memory *memory, struct host_record *record,
+                         struct host_face *face, const struct host_look *look, struct buffer *words)
+{
+    for (enum host_aspect aspect = 0; aspect < HOST_ASPECTS; aspect++) {
+        if (host_look_differs(&face->look, look, aspect)) {
+            if (!host_look_tell(&face->look, look, aspect,
+                                note_news(memory, record, face, aspect, look->shown[aspect]),
+                                words))
+                return false;
+        } else if (look->shown[aspect] != NULL) {
+            drop_news(memory, record, face, aspect);
+        }
+    }
+    return true;
+}
+
+static bool tell_last_success(const struct host_face *face, struct buffer *words)
+{
+    AUTO(arena_clear) struct arena arena;
+
+    arena_init(&arena, 1024);
+    return buffer_format(words, "the last delivery before that: %s\n",
+                         host_look_minute(&arena, face->at_s));
+}
+
+static bool tell_all(struct host_memory *memory, struct host_record *record, struct host_face *face,
+                     const char *destination, const struct observation *seen,
+                     const struct host_look *look, struct buffer *words)
+{
+    size_t count;
+
+    if (!tell_changes(memory, record, face, look, words))
+        return false;
+    if (host_look_differs(&face->look, look, HOST_ISSUER) &&
+        is_something_of_ours(memory, destination, seen, look, &count) &&
+        !buffer_format(words,
+                       "so at %zu destinations within a day: it is our own firewall or proxy that "
+                       "answers in their place\n",
+                       count))
+        return false;
+    return words->len == 0 || tell_last_success(face, words);
+}
+
+static const char *name_of(const struct observation *seen, struct arena *arena)
+{
+    char name[NAME_MOST];
+    size_t len = 0;
+
+    for (const char *c = seen->host; *c != '\0' && len < sizeof name - 8; c++)
+        name[len++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    return arena_format(arena, "%.*s:%u", (int)len, name, seen->port);
+}
+
+const char *host_memory_take(struct host_memory *memory, const char *destination,
+                             const struct observation *seen, const struct findings *findings,
+                             bool was_success, struct arena *arena)
+{
+    const char *name = name_of(seen, arena), *told = NULL;
+    struct host_record *record;
+    struct host_face *face = NULL;
+    struct host_look look;
+    struct buffer words;
+
+    assert(memory->drained == NULL);
+    host_look_read(seen, findings, was_success, arena, &look);
+    note_issuer(memory, &look);
+    record = host_table_find(&memory->table, name);
+    if (record != NULL) {
+        face = host_record_face(record, seen->address);
+        face = face != NULL ? face : record->faces;
+    }
+    buffer_init(&words, WORDS_MOST);
+    if (face != NULL && tell_all(memory, record, face, destination, seen, &look, &words) &&
+        words.len > 0)
+        told = arena_copy(arena, buffer_span(&words));
+    buffer_clear(&words);
+    if (was_success && !arena->exhausted)
+        remember(memory, name, seen->address, destination, &look);
+    return told == NULL || told[0] == '\0' ? NULL : told;
+}
+
+/* ---- start and end ---- */
+
+static void take_row(void *owner, const struct host_row *row)
+{
+    struct host_memory *memory = owner;
+    struct host_record *record = host_table_touch(&memory->table, row->name);
+    struct host_face *face, *dropped;
+
+    if (record == NULL)
+        return;
+    face = host_record_remember(record, row->address, row->destination, &row->look, row->at_s,
+                                &dropped);
+    host_face_free(&dropped);
+    if (face != NULL) {
+        face->news = row->news;
+        face->written_at_s = row->at_s;
+    }
+}
+
+static void tell_drained(void *owner)
+{
+    struct host_memory *memory = owner;
+
+    memory->is_drained = true;
+    memory->drained(memory->owner);
+}
+
+static void open_file(struct host_memory *memory)
+{
+    struct error err = { .text = "" };
+    bool was_put_aside;
+
+    memory->has_file = host_file_open(&memory->database, memory->settings.state_dir, take_row,
+                                      memory, &was_put_aside, &err);
+    if (!memory->has_file)
+        complain(memory, "host-memory-unwritten", err.text);
+    else if (was_put_aside && memory->settings.log != NULL)
+        log_event(memory->settings.log, LOG_WARN, "host-memory-lost", "file=hosts.db.damaged");
+    memory->settings.state_dir = NULL;
+    make_room(memory);
+}
+
+bool host_memory_open(const struct host_memory_settings *settings, struct host_memory **memory,
+                      struct error *err)
+{
+    AUTO(host_memory_close) struct host_memory *made = memory_new(1, sizeof *made);
+    uint64_t seed;
+
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for what hosts showed");
+    made->settings = *settings;
+    if (RAND_bytes((unsigned char *)&seed, sizeof seed) != 1)
+        return error_set(err, ERROR_CRYPTO, "no random numbers can be had");
+    if (!host_table_init(&made->table, hosts_most(made), seed, err) ||
+        !loop_timer_open(settings->loop, write_in_time, made, &made->timer, err) ||
+        !loop_timer_open(settings->loop, tell_drained, made, &made->tell, err))
+        return false;
+    open_file(made);
+    *memory = TAKE(made);
+    return true;
+}
+
+void host_memory_drain(struct host_memory *memory, void (*drained)(void *owner), void *owner)
+{
+    assert(memory->drained == NULL);
+    memory->drained = drained;
+    memory->owner = owner;
+    loop_timer_stop(memory->timer);
+    write_all(memory);
+    tell_if_drained(memory);
+}
+
+void host_memory_close(struct host_memory **memory)
+{
+    struct host_memory *closing = *memory;
+
+    *memory = NULL;
+    if (closing == NULL)
+        return;
+    assert(closing->batch == NULL);
+    free_batch(&closing->gone);
+    loop_timer_close(&closing->timer);
+    loop_timer_close(&closing->tell);
+    host_table_clear(&closing->table);
+    database_close(&closing->database);
+    memory_free(closing);
+}

@@ -1,0 +1,85 @@
+/* gateway/host_memory_parts.h - what the files of the memory of hosts share; nobody else includes it.
+ *
+ * A record is a host at a port; a face is what one of its addresses showed at its last success. Records stand
+ * in a table, and in a line by the time of their last success.
+ */
+#pragma once
+
+#include "gateway/host_look.h"
+#include "gateway/host_memory.h"
+#include "queue/database.h"
+
+/* What is otherwise since the last success, for all of a face's aspects. */
+struct host_news {
+    uint64_t hash[HOST_ASPECTS];   /* of what is shown now */
+    int64_t since_s[HOST_ASPECTS]; /* 0: nothing is new */
+};
+
+struct host_face {
+    struct host_face *next;
+    const char *address, *destination; /* in `texts`, as all that the look shows */
+    char *texts;
+    int64_t at_s, written_at_s;
+    struct host_look look;
+    struct host_news news;
+    bool is_unwritten;
+};
+
+struct host_record {
+    struct host_record *in_slot;        /* the next of the table's slot */
+    struct host_record *older, *newer;  /* by the last success */
+    struct host_record *next_unwritten; /* means something where is_listed */
+    bool is_listed;
+    struct host_face *faces; /* the last success first */
+    char name[];             /* "mx.example.org:25" */
+};
+
+/* ---- host_memory_table.c ---- */
+
+struct host_table {
+    struct host_record **slots;
+    size_t slot_count, count;
+    uint64_t seed;
+    struct host_record *oldest, *newest;
+};
+
+MUST_CHECK bool host_table_init(struct host_table *table, size_t hosts_most, uint64_t seed,
+                                struct error *err);
+void host_table_clear(struct host_table *table);
+uint64_t host_table_hash(uint64_t seed, struct span text);
+struct host_record *host_table_find(const struct host_table *table, const char *name);
+/* Finds or makes it, as the newest. NULL: no memory. */
+struct host_record *host_table_touch(struct host_table *table, const char *name);
+/* Takes it out and frees it with its faces. */
+void host_table_drop(struct host_table *table, struct host_record *record);
+
+/* NULL: no such address. */
+struct host_face *host_record_face(const struct host_record *record, const char *address);
+/* The face of that address showed `look` at a success now, and is the first from here on; what the look leaves
+ * out stays as it was. Drops the last of too many: *dropped, the caller's to free, or NULL. NULL: no memory. */
+struct host_face *host_record_remember(struct host_record *record, const char *address,
+                                       const char *destination, const struct host_look *look,
+                                       int64_t at_s, struct host_face **dropped);
+void host_face_free(struct host_face **face);
+
+/* ---- host_memory_file.c ---- */
+
+/* One row: a face. Everything lives in the batch's arena. */
+struct host_row {
+    struct host_row *next;
+    const char *name, *address, *destination; /* address NULL: all of that name are gone */
+    int64_t at_s;
+    struct host_look look;
+    struct host_news news;
+    bool is_gone;
+};
+
+/* Opens the file, made or begun anew where it cannot be read (*was_put_aside), and calls `found` with each row,
+ * the oldest first. False: there is no file to be had. */
+MUST_CHECK bool host_file_open(struct database *database, const char *state_dir,
+                               void (*found)(void *owner, const struct host_row *row), void *owner,
+                               bool *was_put_aside, struct error *err);
+
+/* In one transaction, on any one thread; `is_anew`: nothing of what the file has counts. */
+MUST_CHECK bool host_file_write(struct database *database, const struct host_row *rows,
+                                bool is_anew, struct error *err);
