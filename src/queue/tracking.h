@@ -40,6 +40,9 @@ struct tracking_event {
     int64_t id; /* 0: of no message */
     struct span recipient;
     struct queue_attempt attempt; /* only `at_s` of an event that is no attempt */
+    /* Filled in where tracking answers, as far as it has them: */
+    const struct queue_session *session;   /* what the attempt went through; NULL */
+    const struct queue_session *diagnosis; /* the last that explains that session; NULL */
 };
 
 /* `folder` is made if missing; days older than `days` are unlinked as time goes on. */
@@ -68,9 +71,14 @@ struct tracking_query {
     int64_t id;
     struct span sender, recipient; /* whole addresses, letters of either case */
     struct span message_id;        /* as in the header */
-    bool notes;                    /* sessions that failed, and nothing else */
-    int64_t since_s, until_s;      /* when it was accepted or noted; until_s 0: now */
-    size_t most;                   /* messages or notes; at least 1 */
+    struct span
+        destination; /* a domain of a recipient, ".domain": all below it; or where a session went */
+    struct span finding; /* a slug: of an attempt, or of what its session showed */
+    bool notes;          /* sessions that failed, and nothing else; only the time narrows it */
+    bool in_the_clear;   /* each recipient whose message left in the clear, a story with that one
+                                      event; the time is when it left */
+    int64_t since_s, until_s; /* when it was accepted or noted; until_s 0: now */
+    size_t most;              /* messages or notes; at least 1 */
 };
 
 struct tracking_story {
