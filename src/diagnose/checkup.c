@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "diagnose/judge.h"
 #include "diagnose/target.h"
+#include "link/observation_json.h"
 
 enum {
     ARENA_BYTES = 24 << 20,
@@ -30,6 +31,7 @@ struct checkup_run {
     struct checkup checkup;
     struct target target;
     const char *domain_names[2]; /* what level secure accepts where --name is given */
+    struct observation *seen;    /* had before; NULL */
     int64_t deadline_ms;         /* loop time */
     struct route_query *query;
     struct loop_timer *begin;
@@ -90,8 +92,11 @@ static void set_up_dial(const struct call *call, enum dial dial,
     *settings = (struct client_link_settings){
         .hostname = asked->hostname,
         .domain = run->checkup.domain,
-        .domain_names = run->domain_names,
-        .domain_name_count = asked->name != NULL ? ARRAY_SIZE(run->domain_names) : 0,
+        .domain_names = asked->domain_name_count > 0 ? asked->domain_names : run->domain_names,
+        .domain_name_count = asked->domain_name_count > 0 ? asked->domain_name_count
+                             : asked->name != NULL        ? ARRAY_SIZE(run->domain_names)
+                                                          : 0,
+        .minimum_version = asked->minimum_version,
         .host = asked->name != NULL ? asked->name
                 : host != NULL      ? host->name
                                     : run->target.name,
@@ -212,6 +217,11 @@ static void start_call(struct call *call)
 
     tell(run, arena_format(&run->arena, "%s: connecting", run->checkup.target));
     transcript_init(&host->transcript, &run->arena, loop_now_ms(run->settings.loop));
+    if (run->seen != NULL) {
+        host->observation = *run->seen;
+        take_observation(call, &host->observation);
+        return;
+    }
     if (!dial(call, DIAL_AS_CONFIGURED, &host->observation,
               run->settings.with_transcript ? &host->transcript : NULL))
         finish_call(call);
@@ -302,6 +312,28 @@ static bool read_target(struct checkup_run *run, const char *text, struct error 
            target_parse_address(settings->connect, run->target.port, &run->target.address, err);
 }
 
+/* An observation is whole without the conversation that it is of: it is copied by way of its JSON. */
+static bool copy_seen(struct checkup_run *run, struct error *err)
+{
+    const struct observation *seen = run->settings.seen;
+    json_t *json;
+    bool is_copied;
+
+    run->settings.seen = NULL;
+    if (seen == NULL)
+        return true;
+    assert(run->settings.connect != NULL);
+    json = observation_to_json(seen);
+    run->seen = arena_new(&run->arena, 1, sizeof *run->seen);
+    if (json == NULL || run->seen == NULL) {
+        json_decref(json);
+        return error_set(err, ERROR_MEMORY, "no memory for the checkup of %s", run->target.name);
+    }
+    is_copied = observation_from_json(json, &run->arena, run->seen, err);
+    json_decref(json);
+    return is_copied;
+}
+
 static bool set_up(struct checkup_run *run, const char *target, struct error *err)
 {
     arena_init(&run->arena, ARENA_BYTES);
@@ -311,6 +343,8 @@ static bool set_up(struct checkup_run *run, const char *target, struct error *er
         run->domain_names[0] = run->settings.name;
         run->domain_names[1] = arena_format(&run->arena, ".%s", run->settings.name);
     }
+    if (!copy_seen(run, err))
+        return false;
     run->deadline_ms = loop_now_ms(run->settings.loop) + run->settings.timeout_ms;
     run->calls = memory_new(HOSTS_MOST, sizeof *run->calls);
     run->checkup = (struct checkup){
