@@ -122,7 +122,8 @@ static const char *find_hostname(struct check *check)
 static bool prepare(struct check *check, struct error *err)
 {
     const struct check_options *options = &check->options;
-    const struct dns_settings resolver = { options->resolver, options->trust_anchor };
+    const struct dns_settings resolver = { .resolver = options->resolver,
+                                           .trust_anchor = options->trust_anchor };
 
     if (!loop_open(&check->loop, err))
         return false;

@@ -201,7 +201,8 @@ static bool fill_client(struct serve_profile *made, int64_t now_s, struct error 
     profile->policies = settings->policy_rules;
     profile->mx_port = (uint16_t)settings->client.port;
     profile->client_timeout_ms = settings->client.timeout_s * 1000;
-    profile->dns = (struct dns_settings){ settings->dns.resolver, find_trust_anchor(settings) };
+    profile->dns = (struct dns_settings){ .resolver = settings->dns.resolver,
+                                          .trust_anchor = find_trust_anchor(settings) };
     profile->self.built_at_s = POSTERN_RELEASED_S;
     profile->anchors = made->anchors;
     our_side_read_roots(settings->ca_file, made->anchors, &made->arena, &profile->self);

@@ -12,6 +12,7 @@
 #include "gateway/control.h"
 #include "gateway/delivery.h"
 #include "gateway/renewal.h"
+#include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
 #include "gateway/worker.h"
 #include "net/mailbox.h"
@@ -40,7 +41,7 @@ struct gateway {
     struct gateway_settings settings;
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
-    struct dns *dns;         /* NULL: no name can be looked up */
+    struct gateway_resolver *resolver;
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -189,6 +190,7 @@ static void use_profile(struct gateway *gateway, struct gateway_profile *profile
     gateway->profile = gateway_profile_hold(profile);
     gateway_profile_release(&before);
     gateway_shared_limits_set(gateway->limits, &profile->limits);
+    gateway_resolver_use(gateway->resolver, &profile->dns);
     if (gateway->delivery != NULL)
         delivery_reload(gateway->delivery, profile);
     change_control(gateway, profile);
@@ -287,6 +289,7 @@ static void look_after(void *owner)
         return;
     renew_certificates(gateway);
     rotate_tickets(gateway);
+    gateway_resolver_look(gateway->resolver);
     loop_timer_start(gateway->look,
                      gateway->settings.look_ms > 0 ? gateway->settings.look_ms : LOOK_MS);
 }
@@ -484,27 +487,14 @@ static bool listen_all(struct gateway *gateway, struct gateway_profile *profile,
     return is_whole;
 }
 
-/* Mail that needs no look-up goes on without. */
-static void open_dns(struct gateway *gateway)
-{
-    struct error err;
-
-    if (!dns_open(gateway->settings.loop, &gateway->profile->dns, &gateway->dns, &err))
-        log_event(gateway->settings.log, LOG_ERROR, "resolver-failed", "reason=%s remedy=%s",
-                  err.text,
-                  "No name can be looked up, and mail that needs it waits: correct "
-                  "/etc/resolv.conf or the section dns of the settings");
-}
-
 static bool start_delivery(struct gateway *gateway, struct error *err)
 {
     struct delivery_settings settings = { .loop = gateway->settings.loop,
                                           .door = gateway->door,
                                           .log = gateway->settings.log,
-                                          .clock = gateway->settings.clock };
+                                          .clock = gateway->settings.clock,
+                                          .dns = gateway_resolver_dns(gateway->resolver) };
 
-    open_dns(gateway);
-    settings.dns = gateway->dns;
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
 }
 
@@ -553,6 +543,8 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            open_limits(gateway, profile, err) &&
            mailbox_open(settings->loop, 0, read_letters, gateway, &gateway->mailbox, err) &&
            open_timers(gateway, err) && make_workers(gateway, err) &&
+           gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
+                                 err) &&
            listen_all(gateway, profile, err) && start_delivery(gateway, err) &&
            start_control(gateway, err) && start_workers(gateway, err);
 }
@@ -597,7 +589,6 @@ static void close_delivery(struct gateway *gateway)
         loop_run(gateway->settings.loop);
     }
     delivery_close(&gateway->delivery);
-    dns_close(&gateway->dns);
 }
 
 static void close_gateway(struct gateway **gateway)
@@ -612,6 +603,7 @@ static void close_gateway(struct gateway **gateway)
     memory_free(closing->workers);
     close_control(closing);
     close_delivery(closing);
+    gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */
     assert(closing->changes == 0);

@@ -4,19 +4,13 @@
 #include <string.h>
 #include <unbound.h>
 
-#include "base/buffer.h"
 #include "base/memory.h"
-#include "base/text.h"
-#include "net/address.h"
-#include "net/dns_anchor.h"
+#include "net/dns_context.h"
 #include "net/dns_probe.h"
 #include "net/loop_internal.h"
 #include "net/octets.h"
 
-#define DEFAULT_ANCHOR "/usr/share/dns/root.key"
-
 enum {
-    ANCHOR_FILE_MOST = 1024 * 1024,
     RECORDS_MOST = 256,
     CLASS_IN = 1,
     TYPE_NS = 2,
@@ -26,8 +20,10 @@ enum {
     PATIENCE_MS = 1000, /* before we doubt whether the resolver is there at all */
 };
 
+struct source;
+
 struct dns_query {
-    struct dns *dns;
+    struct source *source;
     struct dns_query *previous, *next;
     struct loop_timer *timer;
     struct ub_result *result; /* has come and waits for its turn */
@@ -42,16 +38,24 @@ struct dns_query {
     void *owner;
 };
 
-struct dns {
+/* What answers by one reading of the settings. One that was replaced goes when all that it was asked is
+ * answered. */
+struct source {
+    struct dns *dns;
+    struct source *next; /* of those that were replaced */
     struct loop *loop;
-    struct ub_ctx *context;
+    struct dns_context context;
     uv_poll_t poll;
     struct dns_query *queries;
-    struct net_address resolvers[DNS_PROBE_RESOLVERS_MOST];
-    size_t resolver_count;
     struct loop_timer *doubt;
     struct dns_probe *liveness; /* asks for the root, which everybody can answer */
     bool is_closed;
+};
+
+struct dns {
+    struct loop *loop;
+    struct source *source;   /* NULL: not set up */
+    struct source *replaced; /* that are still asked */
 };
 
 const char *dns_security_name(enum dns_security security)
@@ -77,201 +81,140 @@ const char *dns_type_name(enum dns_type type)
     return "";
 }
 
-static const struct {
-    const char *name, *value;
-} options[] = {
-    { "module-config:", "validator iterator" },
-    { "do-not-query-localhost:", "no" },
-    { "qname-minimisation:", "no" }, /* everything is forwarded */
-    { "infra-host-ttl:", "5" },      /* a resolver that was down is tried again soon */
-    { "msg-cache-size:", "8m" },
-    { "rrset-cache-size:", "16m" },
-};
-
-static bool set_options(struct ub_ctx *context, struct error *err)
-{
-    ub_ctx_debugout(context, NULL);
-    ub_ctx_debuglevel(context, 0);
-    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        int status = ub_ctx_set_option(context, options[i].name, options[i].value);
-
-        if (status != 0)
-            return error_set(err, ERROR_SYSTEM, "libunbound refuses \"%s %s\": %s", options[i].name,
-                             options[i].value, ub_strerror(status));
-    }
-    return true;
-}
-
-/* "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353" */
-static bool parse_resolver(const char *text, struct net_address *address)
-{
-    struct span host = span_of(text), port;
-    uint64_t number;
-
-    address->port = 53;
-    if (net_address_parse(host, address))
-        return true;
-    while (host.len > 0 && host.data[host.len - 1] != ':')
-        host.len--;
-    if (host.len == 0)
-        return false;
-    port = span_of(text + host.len);
-    host.len--;
-    if (!text_to_number(port, UINT16_MAX, &number) || number == 0 ||
-        !net_address_parse(host, address))
-        return false;
-    address->port = (uint16_t)number;
-    return true;
-}
-
-/* Those of "nameserver" lines that we can ask ourselves. */
-static void note_nameservers(struct dns *dns)
-{
-    FILE *file = fopen("/etc/resolv.conf", "re");
-    char line[256];
-
-    if (file == NULL)
-        return;
-    while (dns->resolver_count < DNS_PROBE_RESOLVERS_MOST &&
-           fgets(line, sizeof line, file) != NULL) {
-        struct net_address *address = &dns->resolvers[dns->resolver_count];
-        struct span rest = span_of(line);
-        struct span word = span_take_front(&rest, strlen("nameserver"));
-
-        rest = span_trim(span_part(rest, 0, span_find(rest, '\n')));
-        address->port = 53;
-        if (span_equal(word, span_of("nameserver")) && net_address_parse(rest, address))
-            dns->resolver_count++;
-    }
-    fclose(file);
-}
-
-static bool set_resolver(struct dns *dns, const char *resolver, struct error *err)
-{
-    struct net_address *address = &dns->resolvers[0];
-    char text[NET_ADDRESS_TEXT], forward[NET_ADDRESS_TEXT + 8];
-    int status;
-
-    if (resolver == NULL) {
-        status = ub_ctx_resolvconf(dns->context, NULL);
-        note_nameservers(dns);
-        return status == 0 ||
-               error_set(err, ERROR_SYSTEM, "reading /etc/resolv.conf: %s", ub_strerror(status));
-    }
-    if (!parse_resolver(resolver, address))
-        return error_set(err, ERROR_USAGE,
-                         "\"%.80s\" is no resolver; give an address, or address:port", resolver);
-    dns->resolver_count = 1;
-    snprintf(forward, sizeof forward, "%s@%u", net_address_text(address, text), address->port);
-    status = ub_ctx_set_fwd(dns->context, forward);
-    return status == 0 ||
-           error_set(err, ERROR_USAGE, "forwarding to %s: %s", forward, ub_strerror(status));
-}
-
-static bool add_anchor(void *owner, const char *record)
-{
-    return ub_ctx_add_ta(owner, record) == 0;
-}
-
-static bool set_anchors(struct ub_ctx *context, const char *path, struct error *err)
-{
-    struct buffer text;
-    bool is_missing = false, is_fine;
-    const char *used = path == NULL ? DEFAULT_ANCHOR : path;
-
-    buffer_init(&text, ANCHOR_FILE_MOST);
-    is_fine = dns_anchor_read(used, &text, &is_missing, err);
-    if (is_fine && !dns_anchor_parse(buffer_span(&text), add_anchor, context, err))
-        is_fine = error_wrap(err, "trust anchors in %s", used);
-    buffer_clear(&text);
-    return is_fine || (is_missing && path == NULL);
-}
-
-/* The first call that needs the finished context tells whether the settings were any good. Zones
- * that libunbound answers by itself are given back to the resolver. */
-static bool freeze(struct ub_ctx *context, struct error *err)
-{
-    static const char *const built_in[] = { "test.", "invalid.", "localhost." };
-    int status = ub_ctx_async(context, 1);
-
-    for (size_t i = 0; status == 0 && i < ARRAY_SIZE(built_in); i++)
-        status = ub_ctx_zone_remove(context, built_in[i]);
-    return status == 0 ||
-           error_set(err, ERROR_SYSTEM, "starting libunbound: %s", ub_strerror(status));
-}
-
 static void process(uv_poll_t *poll, int status, int events);
 static void ask_for_life(void *owner);
 
-static bool watch(struct dns *dns, struct error *err)
+static bool watch(struct source *source, struct error *err)
 {
-    if (uv_poll_init(&dns->loop->uv, &dns->poll, ub_fd(dns->context)) != 0)
+    if (uv_poll_init(&source->loop->uv, &source->poll, ub_fd(source->context.unbound)) != 0)
         return error_set(err, ERROR_SYSTEM, "watching libunbound's pipe failed");
-    dns->poll.data = dns;
-    uv_poll_start(&dns->poll, UV_READABLE, process);
-    uv_unref((uv_handle_t *)&dns->poll); /* an idle resolver keeps no loop running */
+    source->poll.data = source;
+    uv_poll_start(&source->poll, UV_READABLE, process);
+    uv_unref((uv_handle_t *)&source->poll); /* an idle resolver keeps no loop running */
+    return true;
+}
+
+static bool open_source(struct dns *dns, const struct dns_settings *settings,
+                        struct source **source, struct error *err)
+{
+    struct source *made = memory_new(1, sizeof *made);
+
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a resolver");
+    made->dns = dns;
+    made->loop = dns->loop;
+    if (loop_timer_open(dns->loop, ask_for_life, made, &made->doubt, err) &&
+        dns_context_open(settings, &made->context, err) && watch(made, err)) {
+        *source = made;
+        return true;
+    }
+    dns_context_close(&made->context);
+    loop_timer_close(&made->doubt);
+    memory_free(made);
+    return false;
+}
+
+static void free_source(uv_handle_t *handle)
+{
+    memory_free(handle->data);
+}
+
+static void stop_doubting(struct source *source)
+{
+    loop_timer_stop(source->doubt);
+    dns_probe_stop(&source->liveness);
+}
+
+static void unlink_replaced(struct dns *dns, const struct source *source)
+{
+    struct source **place = &dns->replaced;
+
+    while (*place != NULL && *place != source)
+        place = &(*place)->next;
+    if (*place != NULL)
+        *place = source->next;
+}
+
+/* Nothing is asked of it any more. */
+static void close_source(struct source *source)
+{
+    unlink_replaced(source->dns, source);
+    source->is_closed = true;
+    stop_doubting(source);
+    loop_timer_close(&source->doubt);
+    uv_close((uv_handle_t *)&source->poll, free_source);
+    dns_context_close(&source->context);
+}
+
+/* Takes the query out of the list and ends it. */
+static void drop(struct dns_query *query)
+{
+    struct source *source = query->source;
+
+    if (query->previous == NULL)
+        source->queries = query->next;
+    else
+        query->previous->next = query->next;
+    if (query->next != NULL)
+        query->next->previous = query->previous;
+    if (!query->has_come && !query->is_settled)
+        ub_cancel(source->context.unbound, query->ticket);
+    ub_resolve_free(query->result);
+    dns_probe_stop(&query->probe);
+    loop_timer_close(&query->timer);
+    memory_free(query->name);
+    memory_free(query);
+    if (source->queries != NULL)
+        return;
+    uv_unref((uv_handle_t *)&source->poll);
+    stop_doubting(source);
+    if (source != source->dns->source)
+        close_source(source);
+}
+
+static void drop_all(struct source *source)
+{
+    struct dns_query *next;
+
+    for (struct dns_query *query = source->queries; query != NULL; query = next) {
+        next = query->next;
+        drop(query); /* with the last of them the source may go */
+    }
+}
+
+bool dns_new(struct loop *loop, struct dns **dns, struct error *err)
+{
+    *dns = memory_new(1, sizeof **dns);
+    if (*dns == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a resolver");
+    (*dns)->loop = loop;
+    return true;
+}
+
+bool dns_change(struct dns *dns, const struct dns_settings *settings, struct error *err)
+{
+    struct source *before = dns->source;
+
+    if (!open_source(dns, settings, &dns->source, err))
+        return false;
+    if (before == NULL)
+        return true;
+    before->next = dns->replaced;
+    dns->replaced = before;
+    if (before->queries == NULL)
+        close_source(before);
     return true;
 }
 
 bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns **dns,
               struct error *err)
 {
-    struct dns *made = memory_new(1, sizeof *made);
-
-    *dns = NULL;
-    if (made == NULL)
-        return error_set(err, ERROR_MEMORY, "no memory for a resolver");
-    made->loop = loop;
-    made->context = ub_ctx_create();
-    if (made->context == NULL)
-        error_set(err, ERROR_SYSTEM, "libunbound cannot be started");
-    else if (loop_timer_open(loop, ask_for_life, made, &made->doubt, err) &&
-             set_options(made->context, err) && set_resolver(made, settings->resolver, err) &&
-             set_anchors(made->context, settings->trust_anchor, err) &&
-             freeze(made->context, err) && watch(made, err)) {
-        *dns = made;
+    if (!dns_new(loop, dns, err))
+        return false;
+    if (dns_change(*dns, settings, err))
         return true;
-    }
-    if (made->context != NULL)
-        ub_ctx_delete(made->context);
-    loop_timer_close(&made->doubt);
-    memory_free(made);
+    dns_close(dns);
     return false;
-}
-
-static void free_dns(uv_handle_t *handle)
-{
-    memory_free(handle->data);
-}
-
-static void stop_doubting(struct dns *dns)
-{
-    loop_timer_stop(dns->doubt);
-    dns_probe_stop(&dns->liveness);
-}
-
-/* Takes the query out of the list and ends it. */
-static void drop(struct dns_query *query)
-{
-    struct dns *dns = query->dns;
-
-    if (query->previous == NULL)
-        dns->queries = query->next;
-    else
-        query->previous->next = query->next;
-    if (query->next != NULL)
-        query->next->previous = query->previous;
-    if (dns->queries == NULL) {
-        uv_unref((uv_handle_t *)&dns->poll);
-        stop_doubting(dns);
-    }
-    if (!query->has_come && !query->is_settled)
-        ub_cancel(dns->context, query->ticket);
-    ub_resolve_free(query->result);
-    dns_probe_stop(&query->probe);
-    loop_timer_close(&query->timer);
-    memory_free(query->name);
-    memory_free(query);
 }
 
 void dns_close(struct dns **dns)
@@ -281,14 +224,13 @@ void dns_close(struct dns **dns)
     *dns = NULL;
     if (closing == NULL)
         return;
-    while (closing->queries != NULL)
-        drop(closing->queries);
-    closing->is_closed = true;
-    stop_doubting(closing);
-    loop_timer_close(&closing->doubt);
-    uv_close((uv_handle_t *)&closing->poll, free_dns);
-    ub_ctx_delete(closing->context);
-    closing->context = NULL;
+    while (closing->replaced != NULL)
+        drop_all(closing->replaced); /* goes with its last query */
+    if (closing->source != NULL) {
+        drop_all(closing->source);
+        close_source(closing->source);
+    }
+    memory_free(closing);
 }
 
 static enum dns_outcome outcome_of(const struct ub_result *result)
@@ -367,17 +309,17 @@ static void deliver_failure(void *owner, int rcode)
 /* Not yet the end where libunbound failed: does the resolver say so, or does it say nothing? */
 static void settle(struct dns_query *query)
 {
-    struct dns *dns = query->dns;
+    struct source *source = query->source;
     bool has_failed = query->result == NULL || outcome_of(query->result) == DNS_SERVFAIL;
 
     query->has_come = false;
     query->is_settled = true;
     if (!has_failed) {
-        stop_doubting(dns);
+        stop_doubting(source);
         deliver_result(query);
-    } else if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, query->name,
-                                (uint16_t)query->type, PROBE_MS, deliver_failure, query,
-                                &query->probe)) {
+    } else if (!dns_probe_start(source->loop, source->context.resolvers,
+                                source->context.resolver_count, query->name, (uint16_t)query->type,
+                                PROBE_MS, deliver_failure, query, &query->probe)) {
         deliver_failure(query, RCODE_SERVFAIL);
     }
 }
@@ -391,9 +333,9 @@ static void note_result(void *owner, int failure, struct ub_result *result)
     query->result = result;
 }
 
-static struct dns_query *find_come(const struct dns *dns)
+static struct dns_query *find_come(const struct source *source)
 {
-    struct dns_query *query = dns->queries;
+    struct dns_query *query = source->queries;
 
     while (query != NULL && !query->has_come)
         query = query->next;
@@ -403,19 +345,19 @@ static struct dns_query *find_come(const struct dns *dns)
 /* Owners are called only after ub_process has returned: they may ask again, cancel, or close. */
 static void process(uv_poll_t *poll, int status, int events)
 {
-    struct dns *dns = poll->data;
+    struct source *source = poll->data;
     struct dns_query *query;
 
     (void)status;
     (void)events;
-    ub_process(dns->context);
-    while (!dns->is_closed && (query = find_come(dns)) != NULL)
+    ub_process(source->context.unbound);
+    while (!source->is_closed && (query = find_come(source)) != NULL)
         settle(query);
 }
 
-static struct dns_query *find_doomed(const struct dns *dns)
+static struct dns_query *find_doomed(const struct source *source)
 {
-    struct dns_query *query = dns->queries;
+    struct dns_query *query = source->queries;
 
     while (query != NULL && !query->is_doomed)
         query = query->next;
@@ -427,25 +369,25 @@ static void hear_of_life(void *owner, int rcode)
     const struct dns_answer answer = { .outcome = DNS_TIMEOUT,
                                        .rcode = RCODE_SERVFAIL,
                                        .resolver_is_silent = true };
-    struct dns *dns = owner;
+    struct source *source = owner;
     struct dns_query *query;
 
-    dns->liveness = NULL;
+    source->liveness = NULL;
     if (rcode != DNS_PROBE_SILENT)
         return; /* it lives: what is slow is behind it */
-    for (query = dns->queries; query != NULL; query = query->next)
+    for (query = source->queries; query != NULL; query = query->next)
         query->is_doomed = true;
-    while (!dns->is_closed && (query = find_doomed(dns)) != NULL)
+    while (!source->is_closed && (query = find_doomed(source)) != NULL)
         deliver(query, &answer);
 }
 
 static void ask_for_life(void *owner)
 {
-    struct dns *dns = owner;
+    struct source *source = owner;
 
-    if (!dns_probe_start(dns->loop, dns->resolvers, dns->resolver_count, ".", TYPE_NS, PROBE_MS,
-                         hear_of_life, dns, &dns->liveness))
-        dns->liveness = NULL; /* then libunbound's own patience has to do */
+    if (!dns_probe_start(source->loop, source->context.resolvers, source->context.resolver_count,
+                         ".", TYPE_NS, PROBE_MS, hear_of_life, source, &source->liveness))
+        source->liveness = NULL; /* then libunbound's own patience has to do */
 }
 
 static void expire(void *owner)
@@ -457,19 +399,19 @@ static void expire(void *owner)
 
 static void enlist(struct dns_query *query)
 {
-    struct dns *dns = query->dns;
+    struct source *source = query->source;
 
-    if (dns->queries == NULL) {
-        uv_ref((uv_handle_t *)&dns->poll);
-        loop_timer_start(dns->doubt, PATIENCE_MS);
+    if (source->queries == NULL) {
+        uv_ref((uv_handle_t *)&source->poll);
+        loop_timer_start(source->doubt, PATIENCE_MS);
     }
-    query->next = dns->queries;
+    query->next = source->queries;
     if (query->next != NULL)
         query->next->previous = query;
-    dns->queries = query;
+    source->queries = query;
 }
 
-static struct dns_query *make_query(struct dns *dns, const char *name, enum dns_type type,
+static struct dns_query *make_query(struct source *source, const char *name, enum dns_type type,
                                     struct error *err)
 {
     struct dns_query *made = memory_new(1, sizeof *made);
@@ -477,9 +419,9 @@ static struct dns_query *make_query(struct dns *dns, const char *name, enum dns_
 
     if (made != NULL && (made->name = memory_new(len + 1, 1)) != NULL) {
         memcpy(made->name, name, len);
-        made->dns = dns;
+        made->source = source;
         made->type = type;
-        if (loop_timer_open(dns->loop, expire, made, &made->timer, err))
+        if (loop_timer_open(source->loop, expire, made, &made->timer, err))
             return made;
         memory_free(made->name);
     }
@@ -492,16 +434,19 @@ bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t tim
               void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
               struct dns_query **query, struct error *err)
 {
-    struct dns_query *made = make_query(dns, name, type, err);
+    struct dns_query *made;
     int status;
 
     *query = NULL;
+    if (dns->source == NULL)
+        return error_set(err, ERROR_SYSTEM, "no resolver is set up");
+    made = make_query(dns->source, name, type, err);
     if (made == NULL)
         return false;
     made->answered = answered;
     made->owner = owner;
-    status =
-        ub_resolve_async(dns->context, name, (int)type, CLASS_IN, made, note_result, &made->ticket);
+    status = ub_resolve_async(dns->source->context.unbound, name, (int)type, CLASS_IN, made,
+                              note_result, &made->ticket);
     if (status != 0) {
         loop_timer_close(&made->timer);
         memory_free(made->name);

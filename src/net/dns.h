@@ -55,14 +55,24 @@ struct dns_answer {
 struct dns_settings {
     const char *resolver; /* "ADDR" or "ADDR:PORT" to forward to; NULL: those of resolv.conf */
     const char
-        *trust_anchor; /* file of DNSKEY or DS records; NULL: the root's from dns-root-data */
+        *trust_anchor;       /* file of DNSKEY or DS records; NULL: the root's from dns-root-data */
+    const char *resolv_conf; /* NULL: /etc/resolv.conf; read where there is no `resolver` */
 };
+
+/* The files that they come to. */
+const char *dns_settings_resolv_conf(const struct dns_settings *settings);
+const char *dns_settings_anchor(const struct dns_settings *settings);
 
 struct dns;
 struct dns_query;
 
-/* Every wrong setting is found here. A missing default anchor file only means that nothing can
- * be secure. */
+/* One that is not set up: until dns_change has succeeded, dns_find fails. */
+MUST_CHECK bool dns_new(struct loop *loop, struct dns **dns, struct error *err);
+/* From now on by these settings, read anew; what is asked already is answered by those before. False:
+ * nothing has changed. Every wrong setting is found here. A missing default anchor file only means that
+ * nothing can be secure. */
+MUST_CHECK bool dns_change(struct dns *dns, const struct dns_settings *settings, struct error *err);
+/* Both. */
 MUST_CHECK bool dns_open(struct loop *loop, const struct dns_settings *settings, struct dns **dns,
                          struct error *err);
 /* Drops what is still asked for, without a callback; those queries are gone. Also allowed inside a

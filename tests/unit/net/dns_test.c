@@ -57,7 +57,8 @@ static int start(void **state)
     write_file(fixture.anchor_path, ANCHOR);
     snprintf(fixture.resolver, sizeof fixture.resolver, "127.0.0.1:%u", fixture.responder.port);
     assert_true(loop_open(&fixture.loop, &err));
-    if (!dns_open(fixture.loop, &(struct dns_settings){ fixture.resolver, fixture.anchor_path },
+    if (!dns_open(fixture.loop,
+                  &(struct dns_settings){ fixture.resolver, fixture.anchor_path, NULL },
                   &fixture.dns, &err))
         fail_msg("%s", err.text);
     return 0;
@@ -189,7 +190,7 @@ static void tells_a_resolver_that_is_not_there(void **state)
     struct udp *deaf = NULL; /* never run: what comes stays in the kernel */
     struct loop *other = NULL;
     char resolver[32];
-    struct dns_settings settings = { resolver, fixture->anchor_path };
+    struct dns_settings settings = { resolver, fixture->anchor_path, NULL };
 
     assert_true(loop_open(&other, NULL));
     assert_true(net_address_parse(span_of("127.0.0.1"), &address));
@@ -264,18 +265,109 @@ static void names_every_wrong_setting(void **state)
     struct error err;
     char path[64];
 
-    assert_false(dns_open(fixture->loop, &(struct dns_settings){ "nowhere", NULL }, &dns, &err));
+    assert_false(
+        dns_open(fixture->loop, &(struct dns_settings){ "nowhere", NULL, NULL }, &dns, &err));
     assert_int_equal(err.kind, ERROR_USAGE);
     assert_false(
-        dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1:0", NULL }, &dns, &err));
-    assert_false(dns_open(
-        fixture->loop, &(struct dns_settings){ "127.0.0.1", "/nonexistent/anchor" }, &dns, &err));
+        dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1:0", NULL, NULL }, &dns, &err));
+    assert_false(dns_open(fixture->loop,
+                          &(struct dns_settings){ "127.0.0.1", "/nonexistent/anchor", NULL }, &dns,
+                          &err));
     assert_non_null(strstr(err.text, "/nonexistent/anchor"));
     write_file(path, "; a comment\nexample. IN A 192.0.2.1\n");
-    assert_false(dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1", path }, &dns, &err));
+    assert_false(
+        dns_open(fixture->loop, &(struct dns_settings){ "127.0.0.1", path, NULL }, &dns, &err));
     assert_non_null(strstr(err.text, "line 2"));
     assert_null(dns);
     unlink(path);
+}
+
+static void settings_that_are_wrong_change_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dns_settings wrong = { fixture->resolver, "/nonexistent/anchor", NULL };
+    struct error err;
+
+    assert_false(dns_change(fixture->dns, &wrong, &err));
+    assert_non_null(strstr(err.text, "/nonexistent/anchor"));
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
+}
+
+/* Those of another resolver, where nobody reads what comes. */
+static struct dns_settings deaf_settings(const struct fixture *fixture, struct loop *loop,
+                                         struct udp **deaf, char resolver[32])
+{
+    struct net_address address = { .port = 0 };
+
+    assert_true(net_address_parse(span_of("127.0.0.1"), &address));
+    assert_true(udp_open(loop, &address, NULL, NULL, deaf, NULL));
+    snprintf(resolver, 32, "127.0.0.1:%u", address.port);
+    return (struct dns_settings){ resolver, fixture->anchor_path, NULL };
+}
+
+static void what_is_asked_already_is_answered_by_whom_it_was_asked(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct dns_settings lively = { fixture->resolver, fixture->anchor_path, NULL };
+    struct fixture old = { .loop = fixture->loop };
+    struct udp *deaf = NULL;
+    struct loop *other = NULL;
+    struct dns_settings settings;
+    char resolver[32];
+    struct error err = { .text = "" };
+
+    assert_true(loop_open(&other, NULL));
+    arena_init(&old.arena, 1024 * 1024);
+    settings = deaf_settings(fixture, other, &deaf, resolver);
+    assert_true(dns_change(fixture->dns, &settings, &err));
+    assert_true(
+        dns_find(fixture->dns, "good.test", DNS_TYPE_A, LONG_MS, note, &old, &old.query, &err));
+    assert_true(dns_change(fixture->dns, &lively, &err));
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
+    assert_int_equal(old.answers, 1);
+    assert_int_equal(old.answer.outcome, DNS_TIMEOUT);
+    assert_true(old.answer.resolver_is_silent);
+    udp_close(&deaf);
+    loop_close(&other);
+    arena_clear(&old.arena);
+}
+
+static void what_was_replaced_is_dropped_with_the_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct dns_settings settings = { fixture->resolver, fixture->anchor_path, NULL };
+    struct dns_query *queries[4];
+    struct error err = { .text = "" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
+        assert_true(dns_find(fixture->dns, "silent.test", DNS_TYPE_A, LONG_MS, note, fixture,
+                             &queries[i], &err));
+        if (i % 2 == 1)
+            assert_true(dns_change(fixture->dns, &settings, &err));
+    }
+    dns_cancel(&queries[0]);
+    dns_cancel(&queries[1]);
+    dns_close(&fixture->dns);
+    loop_run(fixture->loop);
+    assert_int_equal(fixture->answers, 0);
+}
+
+static void nothing_can_be_asked_before_it_is_set_up(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct dns_settings settings = { fixture->resolver, fixture->anchor_path, NULL };
+    struct error err;
+
+    dns_close(&fixture->dns);
+    assert_true(dns_new(fixture->loop, &fixture->dns, &err));
+    assert_false(dns_find(fixture->dns, "good.test", DNS_TYPE_A, LONG_MS, note, fixture,
+                          &fixture->query, &err));
+    assert_null(fixture->query);
+    assert_true(dns_change(fixture->dns, &settings, &err));
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
 }
 
 static bool count_record(void *owner, const char *record)
@@ -349,6 +441,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(may_be_closed_while_something_is_asked_for, start, stop),
         cmocka_unit_test_setup_teardown(may_be_closed_in_an_answer, start, stop),
         cmocka_unit_test_setup_teardown(names_every_wrong_setting, start, stop),
+        cmocka_unit_test_setup_teardown(settings_that_are_wrong_change_nothing, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_asked_already_is_answered_by_whom_it_was_asked,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(what_was_replaced_is_dropped_with_the_rest, start, stop),
+        cmocka_unit_test_setup_teardown(nothing_can_be_asked_before_it_is_set_up, start, stop),
         cmocka_unit_test(reads_anchors_as_tools_write_them),
         cmocka_unit_test(writes_names_so_that_they_can_be_read_back),
     };
