@@ -46,6 +46,8 @@ bench: all
 	bench/check $(BUILD)/postern
 	bench/queue $(BUILD)/bench/queue-puts
 	bench/accept $(BUILD)
+	bench/deliver $(BUILD)
+	bench/relay $(BUILD)
 
 install: all
 	$(MESON) configure $(BUILD) -Dprefix=$(prefix)

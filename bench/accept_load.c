@@ -1,13 +1,14 @@
 /* bench/accept_load.c - sends mail over STARTTLS in many sessions at once, and times the answers.
  *
  * usage: accept-load [--at-once N] [--messages N] [--bytes N] [--warm-up MS] [--window MS]
- *                    [--threads N] [--to ADDRESS] [--clear] [--idle] PORT
+ *                    [--threads N] [--to ADDRESS] [--clear] [--idle | --total N] PORT
  *
  * Each session dials 127.0.0.1, greets, makes a full TLS handshake (nothing is resumed), sends its
  * messages one after the other (envelope pipelined where offered) and quits; then the next begins.
  * Says "begin" and "end" on a line each where the window begins and ends, and at last one line of
  * JSON: the messages answered 250 in the window, their rate, and the time from the end of the data
- * to that 250. With --idle it opens all sessions once, up to the EHLO inside TLS, says "idle", keeps
+ * to that 250. With --total it begins at once, and ends with the answer to the N-th message; whatever
+ * a failed session did not send, another does. With --idle it opens all sessions once, up to the EHLO inside TLS, says "idle", keeps
  * them until its standard input ends, and says how many were closed by the server meanwhile.
  */
 #include <errno.h>
@@ -41,6 +42,7 @@ enum {
     ERRORS_MOST = 1000, /* of a thread; then it gives up */
     TURN_MS = 50,
     PATIENCE_MS = 10000, /* behind the window, for sessions that still run */
+    TOTAL_PATIENCE_MS = 300000,
 };
 
 /* Named for what they wait for. */
@@ -71,11 +73,11 @@ struct worker {
 };
 
 static struct {
-    long at_once, messages, bytes, warm_up_ms, window_ms, threads;
+    long at_once, messages, bytes, warm_up_ms, window_ms, threads, total;
     const char *to;
     bool in_the_clear, idle;
     struct sockaddr_in server;
-} options = { 20, 1, 4096, 500, 3000, 2, "someone@example.org", false, false, { 0 } };
+} options = { 20, 1, 4096, 500, 3000, 2, 0, "someone@example.org", false, false, { 0 } };
 
 static const char ehlo[] = "EHLO bench.test\r\n", starttls[] = "STARTTLS\r\n", data[] = "DATA\r\n",
                   quit[] = "QUIT\r\n", mail[] = "MAIL FROM:<sender@bench.test>\r\n";
@@ -85,6 +87,7 @@ static size_t content_len;
 static int64_t began_at_us, window_at_us, window_end_us, give_up_at_us;
 static atomic_bool ends;
 static atomic_size_t idle_count;
+static atomic_long unsent; /* of the total, what no session has yet */
 
 static int64_t now_us(void)
 {
@@ -98,6 +101,8 @@ static int64_t now_us(void)
 
 static void hang_up(struct worker *worker, struct session *session)
 {
+    if (options.total > 0)
+        unsent += session->messages_left;
     if (session->state < EHLO_INSIDE)
         worker->dialling--;
     if (session->tls != NULL)
@@ -315,12 +320,25 @@ static void turn(struct worker *worker, struct session *session)
         send_out(worker, session);
 }
 
+/* Takes so many of the total, or what is left of it. */
+static long take_unsent(long most)
+{
+    long left = unsent, taken;
+
+    do
+        taken = left < most ? left : most;
+    while (!atomic_compare_exchange_weak(&unsent, &left, left - taken));
+    return taken;
+}
+
 /* The first sessions end one after the other, so that not all of them are at the same step. */
 static long messages_of(const struct worker *worker, size_t slot)
 {
-    if (worker->started >= worker->session_count)
-        return options.messages;
-    return 1 + (long)slot * options.messages / (long)worker->session_count;
+    long messages = options.messages;
+
+    if (worker->started < worker->session_count)
+        messages = 1 + (long)slot * options.messages / (long)worker->session_count;
+    return options.total > 0 ? take_unsent(messages) : messages;
 }
 
 static void dial(struct worker *worker, size_t slot)
@@ -355,6 +373,8 @@ static bool may_dial(const struct worker *worker)
 {
     if (options.idle)
         return worker->started < worker->session_count && worker->dialling < DIALS_AT_ONCE;
+    if (options.total > 0)
+        return worker->errors < ERRORS_MOST && unsent > 0;
     return worker->errors < ERRORS_MOST && now_us() < window_end_us;
 }
 
@@ -524,22 +544,29 @@ static int usage(void)
     fprintf(
         stderr,
         "usage: accept-load [--at-once N] [--messages N] [--bytes N] [--warm-up MS] [--window MS]\n"
-        "                   [--threads N] [--to ADDRESS] [--clear] [--idle] PORT\n");
+        "                   [--threads N] [--to ADDRESS] [--clear] [--idle | --total N] PORT\n");
     return 2;
 }
 
 static bool parse(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "at-once", required_argument, NULL, 'n' }, { "messages", required_argument, NULL, 'm' },
-        { "bytes", required_argument, NULL, 'b' },   { "warm-up", required_argument, NULL, 'w' },
-        { "window", required_argument, NULL, 's' },  { "threads", required_argument, NULL, 't' },
-        { "to", required_argument, NULL, 'r' },      { "clear", no_argument, NULL, 'c' },
-        { "idle", no_argument, NULL, 'i' },          { NULL, 0, NULL, 0 },
+        { "at-once", required_argument, NULL, 'n' },
+        { "messages", required_argument, NULL, 'm' },
+        { "bytes", required_argument, NULL, 'b' },
+        { "warm-up", required_argument, NULL, 'w' },
+        { "window", required_argument, NULL, 's' },
+        { "threads", required_argument, NULL, 't' },
+        { "to", required_argument, NULL, 'r' },
+        { "clear", no_argument, NULL, 'c' },
+        { "idle", no_argument, NULL, 'i' },
+        { "total", required_argument, NULL, 'a' },
+        { NULL, 0, NULL, 0 },
     };
     long *const numbers[] = {
         ['n'] = &options.at_once,    ['m'] = &options.messages,  ['b'] = &options.bytes,
-        ['w'] = &options.warm_up_ms, ['s'] = &options.window_ms, ['t'] = &options.threads
+        ['w'] = &options.warm_up_ms, ['s'] = &options.window_ms, ['t'] = &options.threads,
+        ['a'] = &options.total
     };
     int letter;
 
@@ -576,12 +603,14 @@ int main(int argc, char **argv)
     began_at_us = now_us();
     window_at_us = began_at_us + options.warm_up_ms * 1000;
     window_end_us = window_at_us + options.window_ms * 1000;
-    give_up_at_us = window_end_us + PATIENCE_MS * 1000;
+    give_up_at_us =
+        window_end_us + (options.total > 0 ? TOTAL_PATIENCE_MS : PATIENCE_MS) * (int64_t)1000;
+    unsent = options.total;
     for (long i = 0; i < options.threads; i++)
         start(&workers[i], i);
     if (options.idle) {
         keep_idle();
-    } else {
+    } else if (options.total == 0) {
         announce("begin", window_at_us);
         announce("end", window_end_us);
     }

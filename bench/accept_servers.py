@@ -258,7 +258,8 @@ chmod 711 /var/spool/smtpd /var/lib/opensmtpd/empty
 sed -i 's|^\\(opensmtp[dq]:.*\\):/var/empty:|\\1:/var/lib/opensmtpd/empty:|' /etc/passwd
 mount -t tmpfs none /run
 echo %(folder)s/opensmtpd-key.so >/etc/ld.so.preload
-(until smtpctl pause mta; do sleep 0.2; done) >/dev/null 2>&1 &
+# smtpctl wants the group that its unpacked file does not give it.
+(until setpriv --egid opensmtpq --keep-groups smtpctl pause mta; do sleep 0.2; done) >/dev/null 2>&1 &
 exec /usr/sbin/smtpd -F -f /etc/smtpd.conf
 """
 
