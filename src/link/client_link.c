@@ -42,6 +42,7 @@ static void free_link(struct client_link *link)
     stream_close(&link->stream);
     loop_timer_close(&link->timer);
     tls_credentials_free(&link->made_credentials);
+    tls_session_free(&link->offered);
     buffer_clear(&link->raw);
     memory_free(link);
 }
@@ -81,7 +82,8 @@ static void judge_chain(struct client_link *link)
     int64_t began_ms = clock->monotonic_ms(clock);
     struct error err = { .kind = ERROR_NONE };
 
-    if (!client_link_judge(&link->settings, link->arena, link->observation, &err))
+    if (!client_link_take_foreseen(link) &&
+        !client_link_judge(&link->settings, link->arena, link->observation, &err))
         client_link_settle_failure(link, err.text);
     link->observation->step_ms[STEP_CERTIFICATE] = clock->monotonic_ms(clock) - began_ms;
 }
@@ -95,6 +97,7 @@ static void finish(struct client_link *link)
     stream_close(&link->stream);
     if (!link->observation->has_verdict && link->observation->tls.chain_count > 0)
         judge_chain(link);
+    client_link_settle_resumption(link);
     link->handlers.finished(link->owner, link->observation);
 }
 
@@ -121,9 +124,10 @@ static void note_tls(struct client_link *link)
     const struct tls_facts *tls = &link->observation->tls;
 
     if (link->transcript != NULL)
-        transcript_note(link->transcript, client_link_now(link), "TLS: %s, %s, %s",
+        transcript_note(link->transcript, client_link_now(link), "TLS: %s, %s, %s%s",
                         tls_version_name(tls->version), tls->cipher == NULL ? "?" : tls->cipher,
-                        tls->group == NULL ? "no group" : tls->group);
+                        tls->group == NULL ? "no group" : tls->group,
+                        tls->was_resumed ? ", resumed" : "");
 }
 
 /* ---- what the engine says ---- */
@@ -327,6 +331,11 @@ static void on_secured(void *owner)
     leave(link);
 }
 
+static void on_resumable(void *owner, struct tls_session **session)
+{
+    client_link_keep_session(owner, session);
+}
+
 static void on_received(void *owner, struct span *bytes)
 {
     struct client_link *link = owner;
@@ -471,6 +480,7 @@ static void start_connecting(struct client_link *link)
         .connected = on_connected,
         .received = on_received,
         .secured = on_secured,
+        .resumable = on_resumable,
         .drained = on_drained,
         .ended = on_ended,
     };

@@ -15,6 +15,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "link/observation.h"
+#include "link/tickets.h"
 #include "link/transcript.h"
 #include "net/address.h"
 #include "net/loop.h"
@@ -44,6 +45,9 @@ struct client_link_settings {
     int64_t deadline_ms;        /* loop time by which all is over; 0: none */
     struct anchors *anchors, *intermediates;
     const struct tls_credentials *credentials; /* may be NULL */
+    struct link_tickets
+        *tickets;   /* NULL: no session is resumed or kept; DIAL_AS_CONFIGURED alone */
+    bool no_resume; /* offers none; what the server gives is kept all the same */
     const struct dane_record *tlsa;
     size_t tlsa_count;
     enum policy_tlsa tlsa_state;
@@ -90,6 +94,11 @@ void client_link_send(struct client_link *link, const struct smtp_client_message
  * body_wanted comes again once that has left us; nothing taken: call again when there is more. */
 void client_link_give_body(struct client_link *link, struct span *body, bool is_last);
 void client_link_quit(struct client_link *link);
+
+/* In `finished` or later: the server, or something in front of it, broke off over a session that we
+ * offered to resume, before it said anything inside TLS. That says nothing of the host yet: dial the
+ * same address again with no_resume. For an hour no session of it is kept, so it comes but once. */
+MUST_CHECK bool client_link_should_dial_without_resuming(const struct observation *observation);
 
 /* Closes at once; no callback comes. */
 void client_link_close(struct client_link **link);

@@ -17,8 +17,13 @@ void client_link_start_handshake(struct client_link *link)
     client_link_enter_step(link, STEP_HANDSHAKE);
     client_link_enter_phase(link, LINK_SECURING,
                             timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
-    if (!client_link_tls_settings(link, &settings, &err) ||
-        !stream_secure_client(link->stream, &settings, &link->observation->tls, link->arena,
+    if (!client_link_tls_settings(link, &settings, &err)) {
+        client_link_settle_failure(link, err.text);
+        client_link_conclude(link, 0);
+        return;
+    }
+    client_link_prepare_resumption(link, &settings);
+    if (!stream_secure_client(link->stream, &settings, &link->observation->tls, link->arena,
                               &err)) {
         client_link_settle_failure(link, err.text);
         client_link_conclude(link, 0);

@@ -49,6 +49,10 @@ struct client_link {
     bool is_closed;  /* by its owner, inside a callback */
     unsigned depth;  /* callbacks that are running: the struct must outlive them */
 
+    const char *ticket_name;      /* under which sessions are kept; NULL: none are */
+    struct tls_session *offered;  /* held; NULL: none */
+    struct observation *foreseen; /* what of it was judged beforehand; NULL: none was offered */
+
     struct span unread; /* of what came in this turn, what the engine has not taken */
 
     struct smtp_client engine;
@@ -86,6 +90,14 @@ void client_link_settle_reset_look(struct client_link *link);
  * settings; a certificate that is made for it belongs to the link. */
 MUST_CHECK bool client_link_tls_settings(struct client_link *link,
                                          struct tls_client_settings *settings, struct error *err);
+
+/* client_link_resume.c: has sessions kept, and the newest offered where it may be. */
+void client_link_prepare_resumption(struct client_link *link, struct tls_client_settings *tls);
+/* After the handshake: the verdict of a resumed session. False: the chain is to be judged. */
+MUST_CHECK bool client_link_take_foreseen(struct client_link *link);
+void client_link_keep_session(struct client_link *link, struct tls_session **session);
+/* At the end of all: a session over which the conversation broke is not kept. */
+void client_link_settle_resumption(struct client_link *link);
 
 /* client_link_verdict.c: judges the chain that the handshake collected. */
 MUST_CHECK bool client_link_judge(const struct client_link_settings *settings, struct arena *arena,

@@ -220,6 +220,7 @@ static const struct field tls_fields[] = {
     TLS(FIELD_TLS_VERSION, "offered_maximum", offered_maximum),
     TLS(FIELD_SIZE, "hello_bytes", hello_bytes),
     TLS(FIELD_BOOL, "offered_ticket", offered_ticket),
+    TLS(FIELD_BOOL, "offered_session", offered_session),
     { .name = "offer", .kind = FIELD_RECORD, AT(struct tls_facts, offer), .record = &offer_record },
     { .name = "first_bytes",
       .kind = FIELD_BYTES,

@@ -17,6 +17,7 @@
 #include "net/address.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "net/tls_session.h"
 
 struct stream;
 
@@ -37,6 +38,9 @@ struct stream_handlers {
     /* Plaintext. What is left in *bytes is lost: the reader keeps what it needs. */
     void (*received)(void *owner, struct span *bytes);
     void (*secured)(void *owner); /* the handshake is done on our side */
+    /* The server lets us resume: take *session (TAKE), or leave it. With `keeps_sessions` alone. Before
+     * TLS 1.3 behind `secured`; in TLS 1.3 as tickets come, in front of the bytes behind them. */
+    void (*resumable)(void *owner, struct tls_session **session);
     void (*drained)(void *owner); /* all that was given to stream_send has gone to the kernel */
     void (*ended)(void *owner, enum stream_end end); /* last call; then close it */
     /* `drained` is not told where a stream_send outside a callback gave all to the kernel at once.

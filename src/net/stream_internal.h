@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "net/stream.h"
+#include "net/tls_session_internal.h"
 #include "net/tls_watch.h"
 
 enum {
@@ -20,6 +21,7 @@ struct stream_tls {
     SSL *ssl;
     struct tls_server_context *context; /* held; NULL: a client */
     struct tls_watch watch;             /* its facts are NULL once they are forgotten */
+    struct tls_session_box sessions;    /* of a client */
     struct span window; /* what lies unread in the loop's buffer; empty outside a turn */
     bool is_server, is_secured;
     bool is_foreign; /* the peer's first bytes were not TLS; only collecting what it says */

@@ -86,6 +86,7 @@ void stream_tls_free(struct stream *stream)
     if (stream->tls == NULL)
         return;
     SSL_free(stream->tls->ssl);
+    tls_session_box_clear(&stream->tls->sessions);
     tls_server_context_free(&stream->tls->context);
     memory_free(stream->tls);
     stream->tls = NULL;
@@ -107,6 +108,7 @@ void stream_tls_forget(struct stream *stream)
     SSL_set_msg_callback_arg(tls->ssl, NULL);
     tls->watch.facts = NULL;
     tls->watch.arena = NULL;
+    tls_session_box_clear(&tls->sessions);
 }
 
 /* The library gave up, or our own memory did. */
@@ -125,10 +127,10 @@ static void fail_tls(struct stream *stream)
         stream_finish(stream, STREAM_TLS_FAILED, 0);
 }
 
-/* Returns false when this turn can do no more. */
+/* Returns false when this turn can do no more. `result`: of SSL_get_error. */
 static bool take_result(struct stream *stream, int result)
 {
-    switch (SSL_get_error(stream->tls->ssl, result)) {
+    switch (result) {
     case SSL_ERROR_NONE: return true;
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return false;
@@ -140,29 +142,49 @@ static bool take_result(struct stream *stream, int result)
     }
 }
 
+static void tell_sessions(struct stream *stream)
+{
+    struct tls_session *next;
+
+    while (!stream->is_closed && stream->handlers.resumable != NULL &&
+           (next = tls_session_box_next(&stream->tls->sessions)) != NULL) {
+        stream->handlers.resumable(stream->owner, &next);
+        tls_session_free(&next);
+    }
+}
+
 static bool shake_hands(struct stream *stream)
 {
     struct stream_tls *tls = stream->tls;
+    int result;
 
     ERR_clear_error();
-    if (!take_result(stream, SSL_do_handshake(tls->ssl)))
+    result = SSL_do_handshake(tls->ssl);
+    if (!take_result(stream, SSL_get_error(tls->ssl, result)))
         return false;
     tls->is_secured = true;
     tls_watch_completed(&tls->watch, tls->ssl);
+    tls_session_box_completed(&tls->sessions, tls->ssl, tls->watch.facts, tls->watch.arena);
     if (stream->handlers.secured != NULL)
         stream->handlers.secured(stream->owner);
+    tell_sessions(stream);
     return true;
 }
 
 static bool read_record(struct stream *stream)
 {
     struct span plain;
-    int count;
+    int count, result;
 
     ERR_clear_error();
     count = SSL_read(stream->tls->ssl, stream->loop->plain, LOOP_PLAIN_BYTES);
+    result = SSL_get_error(stream->tls->ssl, count);
+    if (result == SSL_ERROR_NONE || result == SSL_ERROR_WANT_READ)
+        tell_sessions(stream);
+    if (stream->is_closed)
+        return false;
     if (count <= 0)
-        return take_result(stream, count);
+        return take_result(stream, result);
     plain = (struct span){ stream->loop->plain, (size_t)count };
     if (stream->handlers.received != NULL)
         stream->handlers.received(stream->owner, &plain);
@@ -305,6 +327,9 @@ bool stream_secure_client(struct stream *stream, const struct tls_client_setting
         return false;
     if (!start_tls(stream, ssl, false, facts, arena, err))
         return false;
+    facts->offered_session = tls_session_box_join(&stream->tls->sessions, ssl, settings->session,
+                                                  settings->keeps_sessions ? facts : NULL) &&
+                             settings->session != NULL;
     facts->offered_minimum = settings->minimum_version;
     facts->offered_maximum = (uint16_t)SSL_get_max_proto_version(ssl);
     /* The window is empty: this only says hello. Bytes that still lie in the loop's buffer came

@@ -52,6 +52,9 @@ enum tls_credentials_state tls_credentials_state(const struct tls_credentials *c
 /* The leaf in DER, borrowed from the credentials. */
 struct span tls_credentials_leaf(const struct tls_credentials *credentials);
 
+/* One that can be resumed: net/tls_session.h. */
+struct tls_session;
+
 /* How to speak as a client. The default (zeroed, then tls_client_defaults) is what the gateway
  * uses; experiments change one thing each and have a context of their own. */
 struct tls_client_settings {
@@ -67,6 +70,10 @@ struct tls_client_settings {
     bool ask_staple;  /* status_request (RFC 6066 section 8) */
     /* Shown only where the server asks; may be NULL. Not at all where the key does not match. */
     const struct tls_credentials *credentials;
+    bool keeps_sessions; /* what the server lets us resume is told: `resumable` of the stream */
+    /* Offered to the server, which does a full handshake where it does not take it; held while that
+     * is under way. NULL: none. From a connection with the same settings. */
+    struct tls_session *session;
 };
 
 void tls_client_defaults(struct tls_client_settings *settings);
@@ -102,6 +109,7 @@ struct tls_facts {
     uint16_t offered_minimum, offered_maximum; /* a client's minimum: 0 where it does not say */
     size_t hello_bytes; /* of our first ClientHello: the handshake message with its header */
     bool offered_ticket;
+    bool offered_session; /* of a client: one to be resumed */
     /* Of the first ClientHello; nothing in it where none was read. In a server's facts it comes with
      * the end of the stream, for those that fail: forgotten facts never had it. */
     struct tls_offer offer;
@@ -127,6 +135,8 @@ struct tls_facts {
     size_t authority_count;
     bool sni_was_used;         /* the server says that it chose by our name: RFC 6066 section 3 */
     bool secure_renegotiation; /* RFC 5746, or TLS 1.3 */
+    /* The server took the session that was offered; its chain, staple and signature are then those of
+     * the full handshake. Also of a handshake that broke behind that. */
     bool was_resumed;
     size_t tickets_received;
     bool close_notify_received;

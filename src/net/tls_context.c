@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "net/loop_internal.h"
 #include "net/tls_internal.h"
+#include "net/tls_session_internal.h"
 
 enum {
     KEY_MOST = 512,
@@ -117,6 +118,8 @@ static bool configure(SSL_CTX *context, const struct tls_client_settings *settin
     tls_context_prepare(context, settings->security_level);
     SSL_CTX_set_cert_verify_callback(context, accept_any_chain, NULL);
     SSL_CTX_set_max_cert_list(context, CHAIN_BYTES_MOST);
+    if (settings->keeps_sessions)
+        tls_session_prepare(context);
     if (settings->legacy_renegotiation)
         SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     else /* on by default in OpenSSL 1.1 */
@@ -158,10 +161,11 @@ static SSL_CTX *make_context(const struct tls_client_settings *settings, struct 
 static bool format_key(const struct tls_client_settings *settings, char key[KEY_MOST])
 {
     int len =
-        snprintf(key, KEY_MOST, "%x-%x level %d tickets %d legacy %d small %d staple %d %s|%s",
+        snprintf(key, KEY_MOST, "%x-%x level %d tickets %d%d legacy %d small %d staple %d %s|%s",
                  settings->minimum_version, settings->maximum_version, settings->security_level,
-                 !settings->no_tickets, settings->legacy_renegotiation, settings->small_hello,
-                 settings->ask_staple, settings->ciphers == NULL ? "" : settings->ciphers,
+                 !settings->no_tickets, settings->keeps_sessions, settings->legacy_renegotiation,
+                 settings->small_hello, settings->ask_staple,
+                 settings->ciphers == NULL ? "" : settings->ciphers,
                  settings->groups == NULL ? "" : settings->groups);
 
     return len > 0 && len < KEY_MOST;

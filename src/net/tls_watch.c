@@ -174,6 +174,8 @@ void tls_watch_completed(struct tls_watch *watch, SSL *ssl)
 void tls_watch_ended(struct tls_watch *watch, SSL *ssl)
 {
     end_handshake(watch, ssl);
+    if (watch->facts->offered_session && SSL_session_reused(ssl) == 1)
+        watch->facts->was_resumed = true;
     if (watch->hello.len > 0 && watch->facts->offer.versions == NULL)
         tls_message_note_offer(watch->hello, watch->facts, watch->arena);
 }

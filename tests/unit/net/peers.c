@@ -59,6 +59,14 @@ static void note_secured(void *owner)
         end->on_secured(end);
 }
 
+static void note_resumable(void *owner, struct tls_session **session)
+{
+    struct end *end = owner;
+
+    if (end->on_resumable != NULL)
+        end->on_resumable(end, session);
+}
+
 static void note_drained(void *owner)
 {
     struct end *end = owner;
@@ -83,6 +91,7 @@ static void note_ended(void *owner, enum stream_end how)
 static const struct stream_handlers handlers = { .connected = note_connected,
                                                  .received = note_received,
                                                  .secured = note_secured,
+                                                 .resumable = note_resumable,
                                                  .drained = note_drained,
                                                  .ended = note_ended };
 

@@ -24,6 +24,7 @@ struct end {
     void (*on_connected)(struct end *end);
     void (*on_received)(struct end *end, struct span *bytes);
     void (*on_secured)(struct end *end);
+    void (*on_resumable)(struct end *end, struct tls_session **session);
     void (*on_drained)(struct end *end);
     void (*on_ended)(struct end *end);
 };
