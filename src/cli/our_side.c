@@ -1,11 +1,8 @@
 #include "cli/our_side.h"
 
-#include "base/buffer.h"
-#include "base/memory.h"
+#include "link/credential_files.h"
 #include "link/trust_files.h"
 #include "trust/certificate.h"
-
-enum { CREDENTIALS_BYTES_MOST = 1 << 20 };
 
 void our_side_read_roots(const char *path, struct anchors *anchors, struct arena *arena,
                          struct observed_self *self)
@@ -36,24 +33,8 @@ bool our_side_read_certificate(const char *certificate, const char *key, int64_t
                                struct arena *arena, struct tls_credentials **credentials,
                                struct observed_self *self, struct error *err)
 {
-    AUTO(buffer_clear) struct buffer chain_pem;
-    struct buffer key_pem;
-    bool is_read;
-
-    *credentials = NULL;
-    buffer_init(&chain_pem, CREDENTIALS_BYTES_MOST);
-    buffer_init(&key_pem, CREDENTIALS_BYTES_MOST);
-    is_read =
-        (trust_files_read(certificate, &chain_pem, err) && trust_files_read(key, &key_pem, err)) ||
-        error_wrap(err, "our client certificate");
-    if (is_read)
-        is_read = tls_credentials_load(buffer_span(&chain_pem), buffer_span(&key_pem), credentials,
-                                       err) ||
-                  error_wrap(err, "our client certificate, %s with key %s", certificate, key);
-    if (key_pem.data != NULL)
-        memory_wipe(key_pem.data, key_pem.len);
-    buffer_clear(&key_pem);
-    if (is_read)
-        describe(*credentials, certificate, now_s, arena, self);
-    return is_read;
+    if (!credential_files_read(certificate, key, credentials, err))
+        return error_wrap(err, "our client certificate, %s with key %s", certificate, key);
+    describe(*credentials, certificate, now_s, arena, self);
+    return true;
 }

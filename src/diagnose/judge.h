@@ -25,6 +25,10 @@ void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_
 void judge_inbound(const struct inbound_observation *observation, struct arena *arena,
                    struct findings *findings);
 
+/* Adds what is wrong with our own client certificate, before any server is dialled. */
+void judge_own_certificate(const struct observed_self *self, int64_t now_s, struct arena *arena,
+                           struct findings *findings);
+
 /* Adds the DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
  * aliases, bogus answers). */
 void judge_route(const struct route *route, struct arena *arena, struct findings *findings);

@@ -4,6 +4,7 @@
  * (RFC 8446 section 4.4.2.4); many servers merely hang up. So the question is: were we asked for
  * one, did we answer, and did the session end right after?
  */
+#include "diagnose/judge.h"
 #include "diagnose/judge_parts.h"
 
 #include <string.h>
@@ -268,4 +269,18 @@ bool judge_client_certificate(struct judge *judge)
     }
     prove(judge, finding);
     return true;
+}
+
+void judge_own_certificate(const struct observed_self *self, int64_t now_s, struct arena *arena,
+                           struct findings *findings)
+{
+    const struct observation seen = { .self = *self };
+    const struct experiments none = { .count = 0 };
+    struct judge judge = {
+        .seen = &seen, .experiments = &none, .arena = arena, .findings = findings, .now_s = now_s
+    };
+    struct finding *finding = add_own_flaw(&judge);
+
+    if (finding != NULL)
+        finding->severity = SEVERITY_WARNING; /* nothing failed by it yet */
 }

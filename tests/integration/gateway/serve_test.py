@@ -126,6 +126,32 @@ def a_key_of_another_certificate_keeps_it_from_starting():
         one.remove()
 
 
+def our_certificate_for_servers_is_warned_of_and_keeps_nothing_from_starting():
+    one = Gateway(PROGRAM)
+    good, other = one.world.files(one.world.good()), one.world.files(one.world.good_rsa())
+    expired = one.world.files(one.world.leaf(start=-80, end=-3))
+    for (certificate, key), code in ((expired, "client-certificate-expired"),
+                                     ((good[0], other[1]), "client-certificate-unusable"), (good, None)):
+        one.more = f'client {{ certificate = "{certificate}" key = "{key}" }}'
+        one.start()
+        lines = [line for line in one.log() if line["event"].startswith("client-certificate")]
+        one.stop()
+        done = ran("-c", one.settings_file, "--check-config")
+        must(done.returncode == 0, f"{code}: exits {done.returncode}: {done.stderr}")
+        if code is None:
+            must(not lines and "client" not in done.stderr, f"{lines} {done.stderr}")
+            continue
+        must([line["event"] for line in lines] == [code], f"{code} is not in the log:\n{one.said()}")
+        must(lines[0]["level"] == "warn" and lines[0]["file"] == certificate and lines[0]["remedy"], f"{lines[0]}")
+        must(f": warning: client: {code}: " in done.stderr, done.stderr)
+        os.unlink(one.log_file)
+    one.more = f'client {{ certificate = "{one.folder}/none.pem" }}'
+    one.write_settings()
+    done = ran("-c", one.settings_file, "--check-config")
+    must(done.returncode == 2 and "none.pem" in done.stderr, f"{done.returncode}: {done.stderr}")
+    one.remove()
+
+
 def certificate_shown(one):
     with Client(one.port("may")) as client:
         return client.starttls(trusting(one, check_hostname=False)).socket.getpeercert(True)
@@ -487,6 +513,7 @@ TESTS = [
     a_flaw_of_our_certificate_is_a_warning_with_its_remedy,
     a_sound_certificate_draws_no_warning,
     a_key_of_another_certificate_keeps_it_from_starting,
+    our_certificate_for_servers_is_warned_of_and_keeps_nothing_from_starting,
     newer_certificate_files_are_taken_up_by_themselves,
     a_certificate_of_a_client_holds_before_those_who_vouch_for_it,
     a_ticket_does_not_stand_for_a_certificate,

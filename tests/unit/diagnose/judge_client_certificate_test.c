@@ -170,10 +170,39 @@ static void leaves_other_endings_to_others(void **state)
     expect_first(sample_judge(&seen, NULL), "handshake-alert", FAULT_SERVER, SEVERITY_FATAL);
 }
 
+static void warns_of_ours_before_any_server_is_dialled(void **state)
+{
+    static const struct {
+        enum tls_credentials_state state;
+        const char *code;
+    } cases[] = { { TLS_CREDENTIALS_EXPIRED, "client-certificate-expired" },
+                  { TLS_CREDENTIALS_KEY_MISMATCH, "client-certificate-unusable" },
+                  { TLS_CREDENTIALS_NOT_YET_VALID, "client-certificate-unusable" } };
+    AUTO(arena_clear) struct arena texts;
+    struct observation seen = { .port = 0 };
+    struct findings findings = { .count = 0 };
+
+    (void)state;
+    arena_init(&texts, 1 << 20);
+    judge_own_certificate(&seen.self, SAMPLE_NOW, &texts, &findings); /* none */
+    own(&seen, TLS_CREDENTIALS_FINE);
+    judge_own_certificate(&seen.self, SAMPLE_NOW, &texts, &findings);
+    assert_int_equal(findings.count, 0);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        findings.count = 0;
+        own(&seen, cases[i].state);
+        judge_own_certificate(&seen.self, SAMPLE_NOW, &texts, &findings);
+        expect_first(&findings, cases[i].code, FAULT_CLIENT, SEVERITY_WARNING);
+        assert_non_null(strstr(findings.items[0].cause, "CN=us.example.net"));
+        assert_true(findings.items[0].evidence_count > 0);
+    }
+}
+
 SAMPLES_RUN(cmocka_unit_test(blames_us_for_having_none),
             cmocka_unit_test(blames_ours_where_it_is_refused),
             cmocka_unit_test(names_what_is_wrong_with_ours_first),
             cmocka_unit_test(blames_ours_where_the_server_hangs_up_with_it_and_without),
             cmocka_unit_test(blames_us_for_having_none_where_a_strangers_does_not_help),
             cmocka_unit_test(only_warns_where_nothing_failed_by_it),
-            cmocka_unit_test(leaves_other_endings_to_others))
+            cmocka_unit_test(leaves_other_endings_to_others),
+            cmocka_unit_test(warns_of_ours_before_any_server_is_dialled))

@@ -82,6 +82,9 @@ static void refuses_and_names_what_cannot_be_used(void **state)
     assert_false(credential_files_load(room->certificate, room->key, &credentials, &err));
     assert_null(credentials);
     assert_non_null(strstr(err.text, room->key));
+    assert_true(credential_files_read(room->certificate, room->key, &credentials, &err));
+    assert_int_equal(tls_credentials_state(credentials, 0), TLS_CREDENTIALS_KEY_MISMATCH);
+    tls_credentials_free(&credentials);
     assert_false(credential_files_load(room->certificate, room->both, &credentials, &err));
     assert_non_null(strstr(err.text, room->both));
     assert_false(credential_files_load(room->key, room->key, &credentials, &err));
