@@ -39,6 +39,9 @@ void judge_route(const struct route *route, struct arena *arena, struct findings
 void judge_other_addresses(const struct observation *const *observations,
                            struct findings *const *findings, size_t count);
 
+/* May a root cause be something of ours, between us and all destinations? NULL is none. */
+bool judge_may_be_ours(const char *code);
+
 /* Adds what all addresses of one run show together: port 25 blocked, every destination failing
  * alike, our clock, our trust store. What is found is our own doing. */
 void judge_together(const struct observation *const *observations, size_t count,

@@ -83,8 +83,8 @@ static const char *root_code(const struct observation *seen, struct arena *arena
                : NULL;
 }
 
-/* Only what something of ours in between can do to all alike. */
-static bool may_be_ours(const char *code)
+/* Only what something in between can do to all alike. */
+bool judge_may_be_ours(const char *code)
 {
     static const char *const ours[] = {
         "starttls-masked", "starttls-not-offered", "ehlo-rejected",     "starttls-refused",
@@ -104,7 +104,7 @@ static void judge_alike(struct judge *judge, const struct observation *const *ob
     const char *code = root_code(observations[0], judge->arena);
     struct finding *finding;
 
-    if (!may_be_ours(code))
+    if (!judge_may_be_ours(code))
         return;
     for (size_t i = 1; i < count; i++) {
         const char *other = root_code(observations[i], judge->arena);

@@ -38,7 +38,7 @@ struct run {
     struct gateway_profile *profile;
     struct checkup_run *checkup;
     struct loop_timer *end;
-    const char *destination, *host;
+    const char *destination, *host, *rule;
     const char **domain_names;
     struct net_address address;
     enum policy_level level;
@@ -279,6 +279,7 @@ static void take_checkup(void *owner, struct checkup *checkup)
                                        .host = run->host,
                                        .address = &run->address,
                                        .level = run->level,
+                                       .rule = run->rule,
                                        .session = run->session,
                                        .checkup = checkup };
 
@@ -311,6 +312,7 @@ static bool copy_question(struct run *run, const struct diagnosis_question *ques
     run->profile = gateway_profile_hold(question->profile);
     run->destination = copy(run, question->destination);
     run->host = copy(run, question->host);
+    run->rule = copy(run, question->rule);
     run->address = question->address;
     run->level = question->level;
     run->session = question->session;

@@ -47,6 +47,7 @@ struct diagnosis_question {
     const char *host;                /* what the certificate should name */
     struct net_address address;
     enum policy_level level;
+    const char *rule;                /* that asks for it: "partner.com"; NULL */
     uint16_t minimum_version;        /* of the rule; 0: none */
     const char *fingerprint;         /* NULL */
     const char *const *domain_names; /* as in client_link_settings */
@@ -60,6 +61,7 @@ struct diagnosis_answer {
     const char *destination, *host;
     const struct net_address *address;
     enum policy_level level;
+    const char *rule; /* NULL */
     int64_t session;
     const struct checkup *checkup;
     const struct findings *findings; /* root causes first */

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "diagnose/judge.h"
 #include "gateway/host_memory_parts.h"
 #include "net/work.h"
 
@@ -14,22 +15,9 @@ enum {
     WRITE_AFTER_MS = 5000,
     WRITE_AGAIN_MS = 60000,  /* after a failure */
     WRITTEN_ENOUGH_S = 3600, /* of a success that showed nothing new */
-    SUSPECTS_MOST = 64,
-    SUSPECT_PLACES_MOST = 8,
     WORDS_MOST = 4096,
     BATCH_ARENA = 1 << 30,
     NAME_MOST = 300,
-};
-
-/* An issuer that came in place of another one, and where. */
-struct suspect {
-    uint64_t organization;
-    size_t count;
-    struct {
-        uint64_t owner, destination;
-        int64_t at_s;
-    } places[SUSPECT_PLACES_MOST]; /* no two with the same owner or destination */
-    int64_t last_s;
 };
 
 struct batch {
@@ -51,10 +39,7 @@ struct host_memory {
     bool is_anew; /* the file is to be written as a whole */
     bool has_complained, is_waiting, is_drained;
     struct loop_timer *timer, *tell;
-    struct suspect suspects[SUSPECTS_MOST];
-    size_t suspect_count;
-    uint64_t streak; /* the issuer of all sessions since streak_s */
-    int64_t streak_s;
+    struct host_suspects suspects;
     void (*drained)(void *owner);
     void *owner;
 };
@@ -355,76 +340,61 @@ static struct span owner_of(struct span host)
     return host;
 }
 
-static struct suspect *find_suspect(struct host_memory *memory, uint64_t organization)
+static uint64_t hash_issuer(const struct host_memory *memory, const struct host_look *look)
 {
-    struct suspect *oldest = &memory->suspects[0];
-
-    for (size_t i = 0; i < memory->suspect_count; i++) {
-        if (memory->suspects[i].organization == organization)
-            return &memory->suspects[i];
-        if (memory->suspects[i].last_s < oldest->last_s)
-            oldest = &memory->suspects[i];
-    }
-    if (memory->suspect_count < SUSPECTS_MOST)
-        oldest = &memory->suspects[memory->suspect_count++];
-    *oldest = (struct suspect){ .organization = organization };
-    return oldest;
+    return host_table_hash(memory->table.seed, span_of(look->shown[HOST_ORGANIZATION]));
 }
 
-static void forget_places_of_old(struct suspect *suspect, int64_t at_s)
+/* Of the root cause. */
+static uint64_t hash_verdict(const struct host_memory *memory, const struct host_look *look)
 {
-    size_t kept = 0;
+    struct span rest = span_of(look->shown[HOST_VERDICT]);
 
-    for (size_t i = 0; i < suspect->count; i++)
-        if (at_s - suspect->places[i].at_s < HOST_MEMORY_ALIKE_S)
-            suspect->places[kept++] = suspect->places[i];
-    suspect->count = kept;
+    return host_table_hash(~memory->table.seed, span_take_until(&rest, ','));
 }
 
-static void add_place(struct suspect *suspect, uint64_t owner, uint64_t destination, int64_t at_s)
+static void note_streaks(struct host_memory *memory, const struct host_look *look)
 {
-    for (size_t i = 0; i < suspect->count; i++)
-        if (suspect->places[i].owner == owner || suspect->places[i].destination == destination)
-            return;
-    if (suspect->count == SUSPECT_PLACES_MOST)
-        return;
-    suspect->places[suspect->count].owner = owner;
-    suspect->places[suspect->count].destination = destination;
-    suspect->places[suspect->count++].at_s = at_s;
+    if (look->shown[HOST_ORGANIZATION] != NULL)
+        host_suspects_see(&memory->suspects, HOST_STREAK_ISSUER, hash_issuer(memory, look),
+                          now_s(memory));
+    host_suspects_see(&memory->suspects, HOST_STREAK_VERDICT, hash_verdict(memory, look),
+                      now_s(memory));
+}
+
+static struct host_place place_of(const struct host_memory *memory, const char *destination,
+                                  const struct observation *seen)
+{
+    uint64_t seed = memory->table.seed;
+
+    return (struct host_place){ .owner = host_table_hash(seed, owner_of(span_of(seen->host))),
+                                .destination = host_table_hash(seed, span_of(destination)),
+                                .at_s = now_s(memory) };
 }
 
 /* Many hosts go to the same public CA in a day, and nothing is wrong with that. It is something of ours where nobody
  * trusts that issuer, or where no session since has shown another one. */
-static bool is_something_of_ours(struct host_memory *memory, const char *destination,
-                                 const struct observation *seen, const struct host_look *look,
-                                 size_t *count)
+static size_t count_issuer(struct host_memory *memory, const struct host_place *place,
+                           const struct observation *seen, const struct host_look *look)
 {
-    uint64_t seed = memory->table.seed;
-    uint64_t organization = host_table_hash(seed, span_of(look->shown[HOST_ORGANIZATION]));
-    struct suspect *suspect = find_suspect(memory, organization);
+    bool is_everywhere;
+    size_t count = host_suspects_add(&memory->suspects, HOST_STREAK_ISSUER,
+                                     hash_issuer(memory, look), place, &is_everywhere);
 
-    suspect->last_s = now_s(memory);
-    forget_places_of_old(suspect, suspect->last_s);
-    add_place(suspect, host_table_hash(seed, owner_of(span_of(seen->host))),
-              host_table_hash(seed, span_of(destination)), suspect->last_s);
-    *count = suspect->count;
-    if (suspect->count < HOST_MEMORY_ALIKE)
-        return false;
-    return !seen->verdict.is_trusted ||
-           (memory->streak == organization && memory->streak_s <= suspect->places[0].at_s);
+    return is_everywhere || !seen->verdict.is_trusted ? count : 0;
 }
 
-static void note_issuer(struct host_memory *memory, const struct host_look *look)
+static size_t count_verdict(struct host_memory *memory, const struct host_place *place,
+                            const struct findings *findings, const struct host_look *look)
 {
-    uint64_t organization;
+    bool is_everywhere;
+    size_t count;
 
-    if (look->shown[HOST_ORGANIZATION] == NULL)
-        return;
-    organization = host_table_hash(memory->table.seed, span_of(look->shown[HOST_ORGANIZATION]));
-    if (organization == memory->streak)
-        return;
-    memory->streak = organization;
-    memory->streak_s = now_s(memory);
+    if (findings->count == 0 || !judge_may_be_ours(findings->items[0].code))
+        return 0;
+    count = host_suspects_add(&memory->suspects, HOST_STREAK_VERDICT, hash_verdict(memory, look),
+                              place, &is_everywhere);
+    return is_everywhere ? count : 0;
 }
 
 /* ---- comparing ---- */
@@ -479,22 +449,25 @@ static bool tell_last_success(const struct host_face *face, struct buffer *words
                          host_look_minute(&arena, face->at_s));
 }
 
-static bool tell_all(struct host_memory *memory, struct host_record *record, struct host_face *face,
-                     const char *destination, const struct observation *seen,
-                     const struct host_look *look, struct buffer *words)
+/* Is it us? */
+static bool tell_ours(struct host_memory *memory, const struct host_face *face,
+                      const char *destination, const struct observation *seen,
+                      const struct host_look *look, const struct findings *findings,
+                      struct buffer *words)
 {
-    size_t count;
+    const struct host_place place = place_of(memory, destination, seen);
+    size_t count = 0;
 
-    if (!tell_changes(memory, record, face, look, words))
-        return false;
-    if (host_look_differs(&face->look, look, HOST_ISSUER) &&
-        is_something_of_ours(memory, destination, seen, look, &count) &&
-        !buffer_format(words,
-                       "so at %zu destinations within a day: it is our own firewall or proxy that "
-                       "answers in their place\n",
-                       count))
-        return false;
-    return words->len == 0 || tell_last_success(face, words);
+    if (host_look_differs(&face->look, look, HOST_ISSUER))
+        count = count_issuer(memory, &place, seen, look);
+    else if (host_look_differs(&face->look, look, HOST_VERDICT))
+        count = count_verdict(memory, &place, findings, look);
+    return count < HOST_MEMORY_ALIKE ||
+           buffer_format(
+               words,
+               "so at %zu destinations within a day: it is our own firewall or proxy that "
+               "stands between\n",
+               count);
 }
 
 static const char *name_of(const struct observation *seen, struct arena *arena)
@@ -519,15 +492,16 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
 
     assert(memory->drained == NULL);
     host_look_read(seen, findings, was_success, arena, &look);
-    note_issuer(memory, &look);
+    note_streaks(memory, &look);
     record = host_table_find(&memory->table, name);
     if (record != NULL) {
         face = host_record_face(record, seen->address);
         face = face != NULL ? face : record->faces;
     }
     buffer_init(&words, WORDS_MOST);
-    if (face != NULL && tell_all(memory, record, face, destination, seen, &look, &words) &&
-        words.len > 0)
+    if (face != NULL && tell_changes(memory, record, face, &look, &words) && words.len > 0 &&
+        tell_ours(memory, face, destination, seen, &look, findings, &words) &&
+        tell_last_success(face, &words))
         told = arena_copy(arena, buffer_span(&words));
     buffer_clear(&words);
     if (was_success && !arena->exhausted)

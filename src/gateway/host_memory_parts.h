@@ -83,3 +83,41 @@ MUST_CHECK bool host_file_open(struct database *database, const char *state_dir,
 /* In one transaction, on any one thread; `is_anew`: nothing of what the file has counts. */
 MUST_CHECK bool host_file_write(struct database *database, const struct host_row *rows,
                                 bool is_anew, struct error *err);
+
+/* ---- host_memory_suspects.c ---- */
+
+enum { HOST_SUSPECTS_MOST = 64, HOST_PLACES_MOST = 8 };
+
+/* What sessions show that something between us and all hosts could put in. */
+enum host_streak { HOST_STREAK_ISSUER, HOST_STREAK_VERDICT, HOST_STREAKS };
+
+/* Owner of the host and destination, as hashes. */
+struct host_place {
+    uint64_t owner, destination;
+    int64_t at_s;
+};
+
+/* What came in place of something else, and where. */
+struct host_suspect {
+    uint64_t what;
+    struct host_place places[HOST_PLACES_MOST]; /* no two with the same owner or destination */
+    size_t count;
+    int64_t last_s;
+};
+
+struct host_suspects {
+    struct host_suspect items[HOST_SUSPECTS_MOST];
+    size_t count;
+    struct {
+        uint64_t what; /* that all sessions have shown since then */
+        int64_t since_s;
+    } streaks[HOST_STREAKS];
+};
+
+/* A session showed this. */
+void host_suspects_see(struct host_suspects *suspects, enum host_streak streak, uint64_t what,
+                       int64_t now_s);
+/* It came in place of something else there. Gives at how many unrelated places it did within a day;
+ * *is_everywhere: and no session has shown anything else since the first of them. */
+size_t host_suspects_add(struct host_suspects *suspects, enum host_streak streak, uint64_t what,
+                         const struct host_place *place, bool *is_everywhere);

@@ -339,8 +339,8 @@ static void says_that_it_is_our_firewall_where_three_destinations_show_its_certi
     assert_false(is_ours(meet_firewall(all, places[1].domain, places[1].host)));
     assert_non_null(
         strstr(meet_firewall(all, places[2].domain, places[2].host),
-               "so at 3 destinations within a day: it is our own firewall or proxy that answers"
-               " in their place\n"));
+               "so at 3 destinations within a day: it is our own firewall or proxy that stands"
+               " between\n"));
     assert_true(is_ours(meet_firewall(all, places[0].domain, places[0].host)));
 }
 
@@ -390,6 +390,48 @@ static void forgets_suspicions_after_a_day(void **state)
         assert_false(is_ours(meet_firewall(all, places[i].domain, places[i].host)));
         all->clock.fixed_wall_s += HOST_MEMORY_ALIKE_S / 2 + 1;
     }
+}
+
+static const char *meet_mask(struct remembering *all, size_t place)
+{
+    return take(all, places[place].domain,
+                sessions_in_clear(all->sessions, places[place].host, "192.0.2.1"),
+                "starttls-masked", true);
+}
+
+static void says_that_it_is_our_firewall_where_starttls_is_masked_everywhere(void **state)
+{
+    struct remembering *all = *state;
+
+    deliver_everywhere(all, SESSIONS_PUBLIC);
+    assert_false(is_ours(meet_mask(all, 0)));
+    assert_false(is_ours(meet_mask(all, 1)));
+    assert_true(is_ours(meet_mask(all, 2)));
+}
+
+static void does_not_blame_our_firewall_where_others_come_through(void **state)
+{
+    struct remembering *all = *state;
+
+    deliver_everywhere(all, SESSIONS_PUBLIC);
+    assert_false(is_ours(meet_mask(all, 0)));
+    all->clock.fixed_wall_s += 60;
+    assert_null(deliver(all, "example.info", "mx.example.info", SESSIONS_PUBLIC));
+    all->clock.fixed_wall_s += 60;
+    assert_false(is_ours(meet_mask(all, 1)));
+    assert_false(is_ours(meet_mask(all, 2)));
+}
+
+static void does_not_blame_our_firewall_for_certificates_that_expired(void **state)
+{
+    struct remembering *all = *state;
+
+    deliver_everywhere(all, SESSIONS_PUBLIC);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        assert_false(is_ours(
+            take(all, places[i].domain,
+                 sessions_over_tls(all->sessions, places[i].host, "192.0.2.1", SESSIONS_PUBLIC),
+                 "certificate-expired", true)));
 }
 
 /* ---- files that fail ---- */
@@ -454,6 +496,9 @@ int main(void)
         TEST(does_not_blame_our_firewall_for_a_public_authority_that_many_change_to),
         TEST(blames_our_firewall_though_we_trust_it_where_nothing_else_is_seen),
         TEST(forgets_suspicions_after_a_day),
+        TEST(says_that_it_is_our_firewall_where_starttls_is_masked_everywhere),
+        TEST(does_not_blame_our_firewall_where_others_come_through),
+        TEST(does_not_blame_our_firewall_for_certificates_that_expired),
         TEST(puts_a_damaged_file_aside),
         TEST(remembers_without_a_file_where_none_can_be_had),
     };
