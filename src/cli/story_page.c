@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/queue_access.h"
+#include "cli/session_page.h"
 #include "diagnose/catalogue.h"
 #include "gateway/control_json.h"
 #include "queue/id.h"
@@ -59,32 +60,6 @@ static enum page_colour colour_of(enum tracking_kind kind)
     return kind == TRACKING_DEFERRED || kind == TRACKING_HELD ? PAGE_YELLOW : PAGE_PLAIN;
 }
 
-/* "" where it took no time worth a word. */
-static const char *format_time(struct arena *arena, int64_t milliseconds)
-{
-    if (milliseconds <= 0)
-        return "";
-    if (milliseconds < 1000)
-        return arena_format(arena, ", %lld ms", (long long)milliseconds);
-    return arena_format(arena, ", %lld.%lld s", (long long)(milliseconds / 1000),
-                        (long long)(milliseconds % 1000 / 100));
-}
-
-/* Where to, over what, how long: a relay with an address in brackets is over the network, and there
- * no TLS is worth a word. */
-static const char *format_way(struct queue_page *page, const struct queue_attempt *attempt)
-{
-    const char *relay = queue_page_text(page, attempt->relay);
-    const char *tls = queue_page_text(page, attempt->tls);
-    bool is_remote = strchr(relay, '[') != NULL;
-
-    if (relay[0] == '\0' || strcmp(relay, "none") == 0)
-        return "";
-    return arena_format(page->arena, "by %s%s%s%s", relay, tls[0] != '\0' || is_remote ? ", " : "",
-                        tls[0] == '\0' && is_remote ? "in clear" : tls,
-                        format_time(page->arena, attempt->milliseconds));
-}
-
 /* What the finding says in one line, and where there is more. */
 static const char *format_finding(struct queue_page *page, struct span finding)
 {
@@ -100,13 +75,6 @@ static void put_line(struct queue_page *page, const char *text)
 {
     if (text[0] != '\0')
         page_paragraph(&page->page, HANG, PAGE_PLAIN, text);
-}
-
-static void put_attempt(struct queue_page *page, const struct queue_attempt *attempt)
-{
-    put_line(page, format_way(page, attempt));
-    put_line(page, queue_page_reason(page, attempt->code, (struct span){ "", 0 }, attempt->reply));
-    put_line(page, format_finding(page, attempt->finding));
 }
 
 /* ---- a message ---------------------------------------------------------------------------- */
@@ -143,13 +111,14 @@ static void put_acceptance(struct queue_page *page, const struct tracking_story 
     put_line(page, format_recipients(page, story));
 }
 
-static void put_event(struct queue_page *page, const struct tracking_event *event)
+static void put_event(struct queue_page *page, struct session_page *told,
+                      const struct tracking_event *event)
 {
     page_item(&page->page, INDENT, text_time(page->arena, event->attempt.at_s), HANG,
               colour_of(event->kind),
               arena_format(page->arena, "%s %s", phrase_of(event->kind),
                            queue_page_text(page, event->recipient)));
-    put_attempt(page, &event->attempt);
+    session_page_attempt(page, told, event, HANG);
 }
 
 struct last_word {
@@ -209,6 +178,7 @@ void story_page_message(struct queue_page *page, const struct tracking_story *st
 {
     const struct queue_envelope *envelope = &story->envelope;
     const char *sender = envelope->sender.len == 0 ? "<>" : queue_page_text(page, envelope->sender);
+    struct session_page told = { .count = 0 };
     char id[QUEUE_ID_TEXT + 1];
 
     queue_id_format(envelope->id, id);
@@ -224,7 +194,7 @@ void story_page_message(struct queue_page *page, const struct tracking_story *st
     put_acceptance(page, story);
     for (size_t i = 0; i < story->event_count; i++)
         if (story->events[i].kind != TRACKING_ACCEPTED)
-            put_event(page, &story->events[i]);
+            put_event(page, &told, &story->events[i]);
     put_end(page, story);
 }
 
@@ -250,16 +220,26 @@ static bool set_text(json_t *json, const char *key, struct span text)
     return text.len == 0 || (value != NULL && json_object_set_new(json, key, value) == 0);
 }
 
+static bool set_id(json_t *json, const char *key, int64_t id)
+{
+    char text[QUEUE_ID_TEXT + 1];
+
+    if (id == 0)
+        return true;
+    queue_id_format(id, text);
+    return json_object_set_new(json, key, json_string(text)) == 0;
+}
+
 static json_t *json_of_event(const struct tracking_event *event)
 {
     const struct queue_attempt *attempt = &event->attempt;
     json_t *json = json_pack("{s:s, s:I}", "event", tracking_kind_name(event->kind), "at",
                              (json_int_t)attempt->at_s);
-    bool is_whole = json != NULL && set_text(json, "recipient", event->recipient) &&
-                    set_text(json, "relay", attempt->relay) &&
-                    set_text(json, "tls", attempt->tls) && set_text(json, "code", attempt->code) &&
-                    set_text(json, "reply", attempt->reply) &&
-                    set_text(json, "finding", attempt->finding);
+    bool is_whole =
+        json != NULL && set_text(json, "recipient", event->recipient) &&
+        set_text(json, "relay", attempt->relay) && set_text(json, "tls", attempt->tls) &&
+        set_text(json, "code", attempt->code) && set_text(json, "reply", attempt->reply) &&
+        set_text(json, "finding", attempt->finding) && set_id(json, "session", attempt->session);
 
     if (is_whole && attempt->milliseconds > 0)
         is_whole = json_object_set_new(json, "milliseconds",
@@ -270,15 +250,40 @@ static json_t *json_of_event(const struct tracking_event *event)
     return NULL;
 }
 
+/* Each session once, by its id, however many attempts went through it. */
+static bool add_session(json_t *sessions, const struct queue_session *session)
+{
+    char id[QUEUE_ID_TEXT + 1];
+    json_t *json;
+
+    if (session == NULL)
+        return true;
+    queue_id_format(session->id, id);
+    if (json_object_get(sessions, id) != NULL)
+        return true;
+    json = session_page_json(session);
+    return json != NULL && json_object_set_new(sessions, id, json) == 0;
+}
+
+static bool set_all(json_t *json, const char *key, json_t *value, size_t count)
+{
+    return count == 0 || json_object_set(json, key, value) == 0;
+}
+
 json_t *story_page_json(const struct tracking_story *story)
 {
-    json_t *json = control_json_of_envelope(&story->envelope), *events = json_array();
-    bool is_whole = json != NULL && events != NULL;
+    json_t *json = control_json_of_envelope(&story->envelope);
+    json_t *events = json_array(), *sessions = json_object();
+    bool is_whole = json != NULL && events != NULL && sessions != NULL;
 
     for (size_t i = 0; is_whole && i < story->event_count; i++)
-        is_whole = json_array_append_new(events, json_of_event(&story->events[i])) == 0;
-    is_whole = is_whole && json_object_set(json, "events", events) == 0;
+        is_whole = json_array_append_new(events, json_of_event(&story->events[i])) == 0 &&
+                   add_session(sessions, story->events[i].session) &&
+                   add_session(sessions, story->events[i].diagnosis);
+    is_whole = is_whole && json_object_set(json, "events", events) == 0 &&
+               set_all(json, "sessions", sessions, json_object_size(sessions));
     json_decref(events);
+    json_decref(sessions);
     if (is_whole)
         return json;
     json_decref(json);

@@ -11,6 +11,6 @@ void story_page_message(struct queue_page *page, const struct tracking_story *st
 /* A session that was no message: who, why, what to do. */
 void story_page_note(struct queue_page *page, const struct tracking_story *story);
 
-/* The same for machines: the envelope (gateway/control_json.h) with "events". A new reference; NULL: no
+/* The same for machines: the envelope (gateway/control_json.h) with "events" and, by their ids, "sessions". A new reference; NULL: no
  * memory. */
 MUST_CHECK json_t *story_page_json(const struct tracking_story *story);

@@ -391,7 +391,10 @@ class WithoutGateway(unittest.TestCase):
     def test_wrong_usage_is_one_line(self):
         for words in (["queue"], ["queue", "dance"], ["queue", "delete"], ["queue", "hold", "x"], ["queue", "show"],
                       ["queue", "show", "@a.example"], ["queue", "list", "a", "b"], ["queue", "list", "--state", "lost"],
-                      ["track", "more"], ["track", "--since", "soon"], ["track", "--id", "x"], ["track", "--most", "0"]):
+                      ["track", "more"], ["track", "--since", "soon"], ["track", "--id", "x"], ["track", "--most", "0"],
+                      ["track", "--until", "later"], ["track", "--would", "dane"], ["track", "--would", "verify", "--failed"],
+                      ["track", "--in-the-clear", "a.example", "b.example"], ["track", "--failed", "--from", "a@b.example"],
+                      ["track", "--would", "verify", "--to", "a@b.example"]):
             with self.subTest(words=words):
                 done = self.house.run(*words)
                 self.check(done, 2)
@@ -422,7 +425,8 @@ class WithoutGateway(unittest.TestCase):
         self.check(self.house.run("queue", "hold", "@a.example"))
         self.check(self.house.run("queue", "delete", "@b.example"))
         for words in (["--id", identifier], ["--from", "ME@c.example"], ["--to", "<ann@a.example>"],
-                      ["--message-id", "<one@c.example>"], ["--since", "1h"], []):
+                      ["--message-id", "<one@c.example>"], ["--since", "1h"], ["--destination", "A.example"],
+                      ["--destination", ".example", "--until", "2100-01-01"], []):
             with self.subTest(words=words):
                 done = self.house.run("track", *words)
                 self.check(done)
@@ -435,7 +439,10 @@ class WithoutGateway(unittest.TestCase):
                 self.assertRegex(text, r"  now +1 still in the queue, 1 deleted\n")
         story = json.loads(self.house.run("track", "--json", "--id", identifier).stdout)
         self.assertEqual([event["event"] for event in story["events"]], ["accepted", "accepted", "held", "deleted"])
-        for words in (["--from", "other@c.example"], ["--since", "2030-01-01"], ["--failed"], ["--id", "0000000000001"]):
+        for words in (["--from", "other@c.example"], ["--since", "2030-01-01"], ["--failed"], ["--id", "0000000000001"],
+                      ["--until", "2020-01-01"], ["--destination", "c.example"], ["--finding", "certificate-expired"],
+                      ["--in-the-clear"], ["--in-the-clear", "a.example"], ["--would", "verify"],
+                      ["--would", "secure", "a.example", "--json"]):
             self.check(self.house.run("track", *words), 1)
 
 

@@ -1,0 +1,307 @@
+#include "cli/session_page.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "diagnose/catalogue.h"
+#include "gateway/control_json.h"
+#include "queue/id.h"
+
+enum { ITEM_HANG = 8 };
+
+/* ---- the way -------------------------------------------------------------------------------- */
+
+const char *session_page_why(struct queue_page *page, struct span why_clear)
+{
+    static const struct {
+        const char *word, *meaning;
+    } meanings[] = {
+        { "not-offered", "the server does not offer STARTTLS" },
+        { "refused", "the server refuses STARTTLS" },
+        { "tls-failed", "TLS fails with the server, and the message had waited long enough" },
+        { "level-none", "the policy is to use no TLS" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(meanings); i++)
+        if (span_equal(why_clear, span_of(meanings[i].word)))
+            return meanings[i].meaning;
+    return queue_page_text(page, why_clear);
+}
+
+const char *session_page_level(struct queue_page *page, const struct queue_session *session)
+{
+    if (session->level.len == 0)
+        return "";
+    if (session->rule.len == 0)
+        return arena_format(page->arena, "level %s", queue_page_text(page, session->level));
+    return arena_format(page->arena, "level %s, by policy %s",
+                        queue_page_text(page, session->level),
+                        queue_page_text(page, session->rule));
+}
+
+/* "" where it took no time worth a word. */
+static const char *format_time(struct arena *arena, int64_t milliseconds)
+{
+    if (milliseconds <= 0)
+        return "";
+    if (milliseconds < 1000)
+        return arena_format(arena, ", %lld ms", (long long)milliseconds);
+    return arena_format(arena, ", %lld.%lld s", (long long)(milliseconds / 1000),
+                        (long long)(milliseconds % 1000 / 100));
+}
+
+/* A relay with an address in brackets is over the network, and there no TLS is worth a word. */
+static const char *format_protection(struct queue_page *page, const struct tracking_event *event)
+{
+    const struct queue_session *session = event->session;
+    const char *relay = queue_page_text(page, event->attempt.relay);
+    bool went_out = event->kind == TRACKING_DONE && strchr(relay, '[') != NULL;
+
+    if (session != NULL && session->tls.len > 0)
+        return queue_page_text(page, session->tls);
+    if (event->attempt.tls.len > 0)
+        return queue_page_text(page, event->attempt.tls);
+    if (went_out && session != NULL && session->why_clear.len > 0)
+        return arena_format(page->arena, "in clear: %s",
+                            session_page_why(page, session->why_clear));
+    return went_out ? "in clear" : "";
+}
+
+static void put_line(struct queue_page *page, size_t hang, const char *text)
+{
+    if (text[0] != '\0')
+        page_paragraph(&page->page, hang, PAGE_PLAIN, text);
+}
+
+/* Where to and how long; then over what, and by which rule. */
+static void put_way(struct queue_page *page, const struct tracking_event *event, size_t hang)
+{
+    const char *relay = queue_page_text(page, event->attempt.relay);
+    const char *protection = format_protection(page, event);
+    const char *level = event->session == NULL ? "" : session_page_level(page, event->session);
+
+    if (relay[0] != '\0' && strcmp(relay, "none") != 0)
+        put_line(page, hang,
+                 arena_format(page->arena, "by %s%s", relay,
+                              format_time(page->arena, event->attempt.milliseconds)));
+    put_line(page, hang,
+             arena_format(page->arena, "%s%s%s", protection,
+                          protection[0] != '\0' && level[0] != '\0' ? "; " : "", level));
+}
+
+/* ---- findings ------------------------------------------------------------------------------- */
+
+static const char *text_of(struct queue_page *page, const json_t *finding, const char *key)
+{
+    const char *text = json_string_value(json_object_get(finding, key));
+
+    return text == NULL ? "" : queue_page_text(page, span_of(text));
+}
+
+static bool was_told(struct session_page *told, const char *cause)
+{
+    for (size_t i = 0; i < told->count; i++)
+        if (strcmp(told->causes[i], cause) == 0)
+            return true;
+    if (told->count < SESSION_PAGE_CAUSES)
+        told->causes[told->count++] = cause;
+    return false;
+}
+
+/* Proof and remedy, each under a word of its own. */
+static void put_proof(struct queue_page *page, const json_t *finding, size_t hang)
+{
+    const json_t *evidence = json_object_get(finding, "evidence");
+    const char *remedy = text_of(page, finding, "remedy");
+
+    for (size_t i = 0; i < json_array_size(evidence); i++) {
+        const char *proof = json_string_value(json_array_get(evidence, i));
+
+        page_item(&page->page, hang, i == 0 ? "proof" : "", hang + ITEM_HANG, PAGE_PLAIN,
+                  proof == NULL ? "" : queue_page_text(page, span_of(proof)));
+    }
+    if (remedy[0] != '\0')
+        page_item(&page->page, hang, "remedy", hang + ITEM_HANG, PAGE_PLAIN, remedy);
+}
+
+/* "CODE: the cause in this case", and the rest where it is new. */
+static void put_finding(struct queue_page *page, struct session_page *told, const json_t *finding,
+                        const char *lead, size_t hang)
+{
+    const char *code = text_of(page, finding, "code"), *cause = text_of(page, finding, "cause");
+
+    if (was_told(told, cause)) {
+        put_line(page, hang, arena_format(page->arena, "%s%s, as above", lead, code));
+        return;
+    }
+    put_line(page, hang, arena_format(page->arena, "%s%s: %s", lead, code, cause));
+    put_proof(page, finding, hang);
+    page_item(&page->page, hang, "more", hang + ITEM_HANG, PAGE_PLAIN,
+              arena_format(page->arena, "postern explain %s", code));
+}
+
+/* What the finding says in one line, and where there is more. */
+static const char *format_row(struct queue_page *page, struct span finding)
+{
+    const char *code = queue_page_text(page, finding);
+    const struct catalogue_row *row = catalogue_find(code);
+
+    if (row == NULL)
+        return code;
+    return arena_format(page->arena, "%s: %s (postern explain %s)", code, row->title, code);
+}
+
+static const json_t *find_in(const json_t *findings, struct span code)
+{
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        const char *text = json_string_value(json_object_get(finding, "code"));
+
+        if (text != NULL && span_equal(span_of(text), code))
+            return finding;
+    }
+    return NULL;
+}
+
+static json_t *load(struct span text)
+{
+    return text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
+}
+
+/* What was answered, and the cause in words of this case where its session has them: where TLS failed they are the
+ * same, and told once. */
+static void put_outcome(struct queue_page *page, struct session_page *told,
+                        const struct queue_attempt *attempt, const json_t *findings, size_t hang)
+{
+    const json_t *finding = find_in(findings, attempt->finding);
+    const char *cause = json_string_value(json_object_get(finding, "cause"));
+    const char *reply =
+        queue_page_reason(page, attempt->code, (struct span){ "", 0 }, attempt->reply);
+
+    if (cause != NULL && span_equal(attempt->reply, span_of(cause))) {
+        put_finding(page, told, finding,
+                    arena_format(page->arena, "%s ", queue_page_text(page, attempt->code)), hang);
+        return;
+    }
+    put_line(page, hang, reply);
+    if (finding != NULL)
+        put_finding(page, told, finding, "", hang);
+    else
+        put_line(page, hang, format_row(page, attempt->finding));
+}
+
+static void put_changes(struct queue_page *page, struct session_page *told, struct span changes,
+                        size_t hang)
+{
+    const char *label = "new";
+
+    while (changes.len > 0) {
+        const char *line = queue_page_text(page, span_take_until(&changes, '\n'));
+
+        if (was_told(told, line))
+            continue;
+        page_item(&page->page, hang, label, hang + ITEM_HANG, PAGE_YELLOW, line);
+        label = "";
+    }
+}
+
+static void put_diagnosis(struct queue_page *page, struct session_page *told,
+                          const struct queue_session *diagnosis, size_t hang)
+{
+    json_t *findings = load(diagnosis->told);
+
+    if (json_array_size(findings) > 0)
+        put_finding(
+            page, told, json_array_get(findings, 0),
+            arena_format(page->arena, "diagnosis of %s: ", text_time(page->arena, diagnosis->at_s)),
+            hang);
+    json_decref(findings);
+}
+
+void session_page_attempt(struct queue_page *page, struct session_page *told,
+                          const struct tracking_event *event, size_t hang)
+{
+    json_t *findings = event->session == NULL ? NULL : load(event->session->told);
+
+    put_way(page, event, hang);
+    put_outcome(page, told, &event->attempt, findings, hang);
+    if (event->session != NULL)
+        put_changes(page, told, event->session->changes, hang);
+    if (event->diagnosis != NULL)
+        put_diagnosis(page, told, event->diagnosis, hang);
+    json_decref(findings);
+}
+
+/* ---- for machines --------------------------------------------------------------------------- */
+
+static bool set(json_t *json, const char *key, json_t *value)
+{
+    return value != NULL && json_object_set_new(json, key, value) == 0;
+}
+
+static bool set_text(json_t *json, const char *key, struct span text)
+{
+    return text.len == 0 || set(json, key, control_json_of_text(text));
+}
+
+static bool set_id(json_t *json, const char *key, int64_t id)
+{
+    char text[QUEUE_ID_TEXT + 1];
+
+    if (id == 0)
+        return true;
+    queue_id_format(id, text);
+    return set(json, key, json_string(text));
+}
+
+/* What is no JSON, though it should be, is left out. */
+static bool set_json(json_t *json, const char *key, struct span text)
+{
+    json_t *value = load(text);
+
+    return value == NULL || set(json, key, value);
+}
+
+/* {"encrypt": "starttls-not-offered"}; left out where nothing is known. */
+static bool set_would(json_t *json, struct span would)
+{
+    json_t *levels = json_object();
+    bool is_set = levels != NULL;
+
+    if (span_equal(would, span_of("unknown"))) {
+        json_decref(levels);
+        return true;
+    }
+    while (is_set && would.len > 0) {
+        struct span word = span_take_until(&would, ' '), level = span_take_until(&word, '=');
+        char name[32] = "";
+
+        if (level.len < sizeof name)
+            memcpy(name, level.data, level.len);
+        is_set = set_text(levels, name, word);
+    }
+    if (is_set)
+        return set(json, "would_refuse", levels);
+    json_decref(levels);
+    return false;
+}
+
+json_t *session_page_json(const struct queue_session *session)
+{
+    json_t *json = json_pack("{s:I}", "at", (json_int_t)session->at_s);
+    bool is_whole =
+        json != NULL && set_id(json, "id", session->id) &&
+        set_id(json, "diagnosis_of", session->of_session) &&
+        set_text(json, "destination", session->destination) &&
+        set_text(json, "relay", session->relay) && set_text(json, "level", session->level) &&
+        set_text(json, "rule", session->rule) && set_text(json, "tls", session->tls) &&
+        set_text(json, "decision", session->decision) &&
+        set_text(json, "why_clear", session->why_clear) && set_would(json, session->would) &&
+        set_text(json, "changes", session->changes) && set_json(json, "findings", session->told) &&
+        set_json(json, "observation", session->observation);
+
+    if (is_whole)
+        return json;
+    json_decref(json);
+    return NULL;
+}
