@@ -470,12 +470,14 @@ static bool tell_ours(struct host_memory *memory, const struct host_face *face,
                count);
 }
 
+/* A server that has no name is known by its address alone. */
 static const char *name_of(const struct observation *seen, struct arena *arena)
 {
+    const char *host = seen->host[0] != '\0' ? seen->host : seen->address;
     char name[NAME_MOST];
     size_t len = 0;
 
-    for (const char *c = seen->host; *c != '\0' && len < sizeof name - 8; c++)
+    for (const char *c = host; *c != '\0' && len < sizeof name - 8; c++)
         name[len++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
     return arena_format(arena, "%.*s:%u", (int)len, name, seen->port);
 }

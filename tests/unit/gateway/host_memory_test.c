@@ -228,6 +228,21 @@ static void compares_a_new_address_with_the_one_of_the_last_success(void **state
     assert_null(take(all, "example.org", second, NULL, true));
 }
 
+static void does_not_take_servers_without_a_name_for_one(void **state)
+{
+    struct remembering *all = *state;
+
+    assert_null(take(all, "example.org",
+                     sessions_over_tls(all->sessions, "", "192.0.2.1", SESSIONS_PUBLIC), NULL,
+                     true));
+    assert_null(take(all, "example.com",
+                     sessions_over_tls(all->sessions, "", "192.0.2.2", SESSIONS_OTHER_PUBLIC), NULL,
+                     true));
+    assert_non_null(take(all, "example.com",
+                         sessions_over_tls(all->sessions, "", "192.0.2.2", SESSIONS_PUBLIC), NULL,
+                         true));
+}
+
 static void remembers_over_a_restart(void **state)
 {
     struct remembering *all = *state;
@@ -487,6 +502,7 @@ int main(void)
         TEST(remembers_only_what_delivered),
         TEST(says_that_mail_went_in_the_clear_where_it_did_not_before),
         TEST(compares_a_new_address_with_the_one_of_the_last_success),
+        TEST(does_not_take_servers_without_a_name_for_one),
         TEST(remembers_over_a_restart),
         TEST(writes_while_it_runs),
         TEST(forgets_the_hosts_of_the_oldest_success_first),
