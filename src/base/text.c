@@ -97,6 +97,15 @@ const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf
     return out;
 }
 
+bool text_is_ascii(struct span bytes)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < bytes.len; i++) /* no early end: whole words at once */
+        all |= (unsigned char)bytes.data[i];
+    return all < 0x80;
+}
+
 bool text_is_utf8(struct span bytes)
 {
     while (bytes.len > 0) {

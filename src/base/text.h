@@ -15,6 +15,7 @@
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
 
 bool text_is_utf8(struct span bytes);
+bool text_is_ascii(struct span bytes); /* no octet above 0x7f; controls are ASCII, too */
 
 const char *text_hex(struct arena *arena, struct span bytes); /* lower case, no separators */
 const char *text_base64(struct arena *arena, struct span bytes);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "gateway/message_header.h"
 #include "queue/id.h"
 #include "smtp/received.h"
@@ -29,7 +30,20 @@ struct inbound_message {
     bool has_parts;                /* the store holds some */
     bool was_read;                 /* its header was looked at */
     bool has_ended, is_looping, has_no_memory;
+    bool has_8bit; /* an octet of the content that 7BIT does not have */
 };
+
+/* Many clients ask for SMTPUTF8 whatever they send. What can do without is sent on to servers that
+ * know none: RFC 6531 section 3.4. */
+static bool needs_utf8(const struct inbound_message *message, const struct message_header *header)
+{
+    bool is_needed = header->has_8bit || !text_is_ascii(message->envelope.sender);
+
+    for (size_t i = 0; i < message->count; i++)
+        is_needed |= !text_is_ascii(message->recipients[i].address) ||
+                     !text_is_ascii(message->recipients[i].orcpt);
+    return is_needed;
+}
 
 static void look_at_header(struct inbound_message *message)
 {
@@ -39,6 +53,8 @@ static void look_at_header(struct inbound_message *message)
     message->was_read = true;
     message->envelope.message_id = arena_copy_bytes(&message->arena, id);
     message->is_looping = header.hops > HOPS_MOST;
+    if (header.is_whole)
+        message->envelope.is_smtputf8 &= needs_utf8(message, &header);
 }
 
 static void free_message(struct inbound_message *message)
@@ -299,6 +315,8 @@ static void take_commit(void *owner)
 
 static void commit(struct inbound_message *message)
 {
+    /* Said out of habit, BODY=8BITMIME would keep a message from servers that lack it. */
+    message->envelope.is_8bit &= message->has_8bit;
     message->given = message->gathered;
     buffer_init(&message->gathered, message->given.limit);
     message->put.bytes = buffer_span(&message->given);
@@ -343,6 +361,7 @@ void inbound_message_take(struct inbound_message *message, struct span content)
         buffer_clear(&message->gathered);
         return;
     }
+    message->has_8bit |= !text_is_ascii(content);
     if (message->gathered.len < QUEUE_PART_BYTES)
         return;
     if (message->is_asked)

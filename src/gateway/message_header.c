@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "smtp/header.h"
 
 /* The first word of a field, which may begin in a folded line. */
@@ -22,10 +23,12 @@ struct message_header message_header_read(struct span message)
     struct smtp_field field;
 
     while (smtp_header_next(&message, &field)) {
+        header.has_8bit |= !text_is_ascii(field.whole);
         if (smtp_field_is(&field, "Received"))
             header.hops++;
         else if (header.message_id.len == 0 && smtp_field_is(&field, "Message-ID"))
             header.message_id = first_word(field.value);
     }
+    header.is_whole = smtp_header_take_end(&message);
     return header;
 }

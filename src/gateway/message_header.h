@@ -4,11 +4,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/span.h"
 
 struct message_header {
     struct span message_id; /* with its angle brackets as it stands there; empty: none */
     unsigned hops;          /* Received fields */
+    bool has_8bit;          /* an octet above 0x7f */
+    bool is_whole;          /* the empty line behind it is there */
 };
 
 /* `message`: its beginning; what is cut off is not looked at. */

@@ -127,6 +127,23 @@ static void names_a_duration_by_its_largest_unit(void **state)
     assert_string_equal(text_duration(*state, 3LL * 365 * 86400), "3 years");
 }
 
+static void tells_ascii_from_all_else(void **state)
+{
+    char bytes[100];
+
+    (void)state;
+    memset(bytes, '\x7f', sizeof bytes);
+    assert_true(text_is_ascii((struct span){ bytes, 0 }));
+    assert_true(text_is_ascii((struct span){ bytes, sizeof bytes }));
+    assert_true(text_is_ascii((struct span){ "\0\r\n", 3 }));
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = '\x80';
+        assert_false(text_is_ascii((struct span){ bytes, sizeof bytes }));
+        assert_true(text_is_ascii((struct span){ bytes, i }));
+        bytes[i] = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +153,7 @@ int main(void)
         cmocka_unit_test(tells_dates_without_a_time_zone),
         cmocka_unit_test(reads_only_whole_numbers_in_range),
         cmocka_unit_test(names_a_duration_by_its_largest_unit),
+        cmocka_unit_test(tells_ascii_from_all_else),
     };
 
     return cmocka_run_group_tests(tests, make_arena, clear_arena);

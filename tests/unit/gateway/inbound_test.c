@@ -282,7 +282,7 @@ static void keeps_what_it_says_250_to(void **state)
     assert_true(span_equal(envelope->sender, span_of("a@b.test")));
     assert_true(span_equal(envelope->envid, span_of("e1")));
     assert_true(span_equal(envelope->message_id, span_of("<1@me>")));
-    assert_true(envelope->is_8bit && !envelope->is_smtputf8);
+    assert_false(envelope->is_8bit || envelope->is_smtputf8); /* it could do without */
     assert_int_equal(envelope->returns, QUEUE_RETURN_HEADERS);
     assert_true(span_equal(envelope->origin.client_address, span_of("127.0.0.1")));
     assert_true(span_equal(envelope->origin.helo, span_of("me.test")));
@@ -301,6 +301,43 @@ static void keeps_what_it_says_250_to(void **state)
     assert_memory_equal(body.data + body.len - 28, "Message-ID: <1@me>\r\n\r\n.dot\r\n", 28);
     arena_clear(&arena);
     end(&scene);
+}
+
+/* What a client asks for out of habit must not keep a message from servers that lack it. */
+static void asks_of_the_next_server_only_what_a_message_needs(void **state)
+{
+#define ASKING  "MAIL FROM:<a@b.test> BODY=8BITMIME SMTPUTF8\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n"
+#define UMLAUTS "MAIL FROM:<\xc3\xa4@b.test> SMTPUTF8\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n"
+#define SILENT  "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n"
+    static const struct {
+        const char *commands, *content;
+        bool is_8bit, is_smtputf8;
+    } rows[] = {
+        { ASKING, "Subject: x\r\n\r\nplain\r\n.\r\n", false, false },
+        { ASKING, "Subject: x\r\n\r\ncaf\xc3\xa9\r\n.\r\n", true, false },
+        { ASKING, "Subject: caf\xc3\xa9\r\n\r\nx\r\n.\r\n", true, true },
+        { ASKING, "no header\r\n.\r\n", false, true },
+        { UMLAUTS, "Subject: x\r\n\r\nx\r\n.\r\n", false, true },
+        { SILENT, "Subject: x\r\n\r\ncaf\xc3\xa9\r\n.\r\n", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct scene scene;
+        struct arena arena;
+        struct queue_list list;
+
+        begin(&scene);
+        play(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", rows[i].commands, 0 },
+                           { CLIENT_SAY, "354 ", rows[i].content, 0 },
+                           { CLIENT_SAY, "250 2.0.0 Taken as ", "QUIT\r\n", 0 }));
+        list = listed(&scene, &arena);
+        assert_int_equal(list.message_count, 1);
+        assert_int_equal(list.messages[0].envelope.is_8bit, rows[i].is_8bit);
+        assert_int_equal(list.messages[0].envelope.is_smtputf8, rows[i].is_smtputf8);
+        arena_clear(&arena);
+        end(&scene);
+    }
 }
 
 /* Parts are of QUEUE_PART_BYTES; sizes on either side of one and of several; of 131,000 the end comes while the client is held up. */
@@ -509,6 +546,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_it_says_250_to),
+        cmocka_unit_test(asks_of_the_next_server_only_what_a_message_needs),
         cmocka_unit_test(keeps_large_messages_byte_for_byte),
         cmocka_unit_test(keeps_nothing_of_what_has_no_end),
         cmocka_unit_test(relays_for_nobody_but_relay_from),

@@ -15,8 +15,7 @@ static const struct {
     { "Message-ID :\t<a@b> \r\n\r\n", "<a@b>", 0 },
     { "Message-ID:\r\n <folded@b>\r\n more\r\n\r\n", "<folded@b>", 0 },
     { "Message-ID:\r\nTo: <x@y>\r\n <not@it>\r\n\r\n", "", 0 },
-    { "Received: a\r\n\tby b\r\nreceived: c\r\nX-Received: d\r\n\r\nReceived: e\r\n",
-      "", 2 },
+    { "Received: a\r\n\tby b\r\nreceived: c\r\nX-Received: d\r\n\r\nReceived: e\r\n", "", 2 },
     { "Subject: Message-ID: <no@b>\r\n Message-ID: <no@c>\r\nMessage-ID: <cut@of", "<cut@of", 0 },
     { "no field\r\nReceived: x", "", 0 },
 };
@@ -30,6 +29,29 @@ static void finds_the_message_id_and_counts_hops(void **state)
         if (!span_equal(header.message_id, span_of(cases[i].id)) || header.hops != cases[i].hops)
             fail_msg("case %zu: \"%.*s\", %u hops", i, (int)header.message_id.len,
                      header.message_id.data, header.hops);
+    }
+}
+
+static void tells_an_8bit_header_from_an_8bit_body(void **state)
+{
+    static const struct {
+        const char *message;
+        bool has_8bit, is_whole;
+    } rows[] = {
+        { "Subject: x\r\n\r\ncaf\xc3\xa9\r\n", false, true },
+        { "Subject: caf\xc3\xa9\r\n\r\nx\r\n", true, true },
+        { "Subject: x\r\n caf\xe9\r\nTo: y\r\n\r\n", true, true },
+        { "Subject: x\r\nTo: y\r\n", false, false },
+        { "Subject: x\r\nno field\r\n\r\n", false, false },
+        { "", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct message_header header = message_header_read(span_of(rows[i].message));
+
+        assert_int_equal(header.has_8bit, rows[i].has_8bit);
+        assert_int_equal(header.is_whole, rows[i].is_whole);
     }
 }
 
@@ -47,6 +69,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_message_id_and_counts_hops),
+        cmocka_unit_test(tells_an_8bit_header_from_an_8bit_body),
         cmocka_unit_test(takes_a_beginning_of_any_length),
     };
 
