@@ -218,11 +218,13 @@ class Postern(Program):
         return [self.pid]
 
     def deferred(self):
-        return self.said().count(" status=deferred ") + self.said().count(" deferred ")
+        return self.said().count(" status=deferred ")
 
     def filled(self, count):
         end = time.monotonic() + START_S
-        while self.deferred() < count and time.monotonic() < end:
+        while self.deferred() < count:
+            if time.monotonic() > end:
+                raise RuntimeError(f"of {count} messages {self.deferred()} were deferred:\n" + self.said()[-2000:])
             time.sleep(0.1)
         self.child.terminate()
         self.child.wait()
