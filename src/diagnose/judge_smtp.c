@@ -355,7 +355,7 @@ static void judge_starttls(struct judge *judge)
         finding = JUDGE_ADD(judge, "starttls-malformed",
                             { "what", judge_flaw_words(seen->starttls.flaws) });
         judge_prove_bytes(judge, finding, "reply to STARTTLS", seen->starttls.raw);
-    } else if (seen->starttls.came && !was_taken(&seen->starttls)) {
+    } else if (seen->starttls.came && seen->starttls.code != 220) { /* RFC 3207 section 4 */
         judge_starttls_refusal(judge);
     } else if (seen->ending == ENDING_NOT_TLS || seen->tls.is_not_tls) {
         judge_plaintext(judge);

@@ -133,6 +133,8 @@ static void tells_the_answers_to_starttls_apart(void **state)
     expect(&seen, NULL, "starttls-refused-temporarily", FAULT_SERVER, SEVERITY_FATAL);
     seen.starttls = sample_reply(502, "502 5.5.1 no\r\n");
     expect(&seen, NULL, "starttls-refused", FAULT_SERVER, SEVERITY_FATAL);
+    seen.starttls = sample_reply(221, "221 Closing\r\n"); /* 220 alone is a yes */
+    expect(&seen, NULL, "starttls-refused", FAULT_SERVER, SEVERITY_FATAL);
     seen.starttls.is_broken = true;
     expect(&seen, NULL, "starttls-malformed", FAULT_SERVER, SEVERITY_FATAL);
     until(&seen, STEP_STARTTLS, ENDING_CLOSED);
