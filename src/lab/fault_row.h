@@ -44,8 +44,9 @@ enum fault_listening {
 enum fault_hello_if {
     FAULT_HELLO_NEVER, /* whatever it holds, an honest handshake follows */
     FAULT_HELLO_ALWAYS,
-    FAULT_HELLO_LONGER, /* than `limit` octets, record header included */
-    FAULT_HELLO_WITH_TICKET,
+    FAULT_HELLO_LONGER,       /* than `limit` octets, record header included */
+    FAULT_HELLO_WITH_TICKET,  /* offers to take tickets */
+    FAULT_HELLO_WITH_SESSION, /* offers to resume one */
     FAULT_HELLO_WITH_SNI,
     FAULT_HELLO_WITH_TLS13,
 };
@@ -80,6 +81,7 @@ struct fault_tls {
     const char *ciphers, *groups, *signature_algorithms;
     int dh_bits;
     bool no_tickets;
+    bool drops_resumed; /* RST behind the handshake of a resumed session */
     bool legacy_renegotiation;
     enum tls_client_certificate client_certificate;
     bool distrusts_clients; /* asks for certificates of a CA that the lab's clients do not have */

@@ -336,6 +336,7 @@ static bool is_disliked(const struct fault_hello *rule, const struct client_hell
     case FAULT_HELLO_ALWAYS: return true;
     case FAULT_HELLO_LONGER: return hello->bytes > rule->limit;
     case FAULT_HELLO_WITH_TICKET: return hello->has_ticket;
+    case FAULT_HELLO_WITH_SESSION: return hello->has_session;
     case FAULT_HELLO_WITH_SNI: return hello->has_sni;
     case FAULT_HELLO_WITH_TLS13: return hello->has_tls13;
     }
@@ -452,7 +453,9 @@ static void secure(void *owner)
     session->is_encrypted = true;
     session->has_greeted = session->has_sender = session->has_recipient = false;
     note_secured(session);
-    if (row->is_implicit_tls)
+    if (row->tls.drops_resumed && session->facts.was_resumed)
+        (void)follow(session, FAULT_RESET);
+    else if (row->is_implicit_tls)
         greet(session);
     else
         (void)say(session, &row->handshake_done, "", HEARING_COMMANDS);

@@ -23,6 +23,16 @@ static const struct fault_row rows[] = {
         .tls = { .no_tickets = true },
     },
     {
+        .name = "healthy-drops-resumed",
+        .summary = "resumes a TLS session, and breaks it off before a word is said",
+        .tls = { .drops_resumed = true },
+    },
+    {
+        .name = "healthy-dislikes-resuming",
+        .summary = "resets where the client offers to resume a TLS session",
+        .hello = { .when = FAULT_HELLO_WITH_SESSION, .then = FAULT_RESET },
+    },
+    {
         .name = "healthy-lower-case",
         .summary = "keywords in lower case, which RFC 5321 section 2.4 allows",
         .ehlo = { .bytes = "250-{host} at your service\r\n250-pipelining\r\n250-size 52428800\r\n"

@@ -17,6 +17,7 @@ enum {
     EXTENSION_SIGNATURE_ALGORITHMS = 13,
     EXTENSION_PROTOCOLS = 16,
     EXTENSION_SESSION_TICKET = 35,
+    EXTENSION_PRE_SHARED_KEY = 41,
     EXTENSION_SUPPORTED_VERSIONS = 43,
 };
 
@@ -105,6 +106,13 @@ static bool offers_tls13(const struct client_hello_list *versions)
     return false;
 }
 
+/* Empty: the client takes tickets, and has none. RFC 5077 section 3.2 */
+static void note_ticket(struct span ticket, struct client_hello *hello)
+{
+    hello->has_ticket = true;
+    hello->has_session |= ticket.len > 0;
+}
+
 static void read_extension(uint32_t type, struct span bytes, struct client_hello *hello)
 {
     struct octets data = { bytes, false };
@@ -112,7 +120,9 @@ static void read_extension(uint32_t type, struct span bytes, struct client_hello
     if (type == EXTENSION_SERVER_NAME)
         read_server_name(&data, hello);
     else if (type == EXTENSION_SESSION_TICKET)
-        hello->has_ticket = true;
+        note_ticket(bytes, hello);
+    else if (type == EXTENSION_PRE_SHARED_KEY)
+        hello->has_session = true;
     else if (type == EXTENSION_PROTOCOLS)
         read_protocols(&data, hello);
     else if (type == EXTENSION_SUPPORTED_GROUPS)

@@ -1,8 +1,8 @@
 /* net/client_hello.h - reads a ClientHello: what a client offers, by number and by name.
  *
  * RFC 5246 sections 6.2.1 and 7.4.1, RFC 6066 section 3 (server_name), RFC 5077 (session tickets),
- * RFC 7301 section 3.1 (ALPN), RFC 8446 sections 4.2.1, 4.2.3 and 4.2.7 (supported_versions,
- * signature_algorithms, supported_groups). Pure functions over bytes. Values reserved to mean
+ * RFC 7301 section 3.1 (ALPN), RFC 8446 sections 4.2.1, 4.2.3, 4.2.7 and 4.2.11 (supported_versions,
+ * signature_algorithms, supported_groups, pre_shared_key). Pure functions over bytes. Values reserved to mean
  * nothing (RFC 8701 section 2) are left out.
  */
 #pragma once
@@ -42,7 +42,8 @@ struct client_hello {
     struct client_hello_list versions; /* of supported_versions; none before TLS 1.3 */
     struct client_hello_list groups, signatures;
     bool has_sni, has_ticket, has_tls13;
-    char sni[256];                                /* the host name; "" where there is none */
+    bool has_session; /* to be resumed: a ticket, or what TLS 1.3 has in its place */
+    char sni[256];    /* the host name; "" where there is none */
     char protocols[CLIENT_HELLO_PROTOCOLS_BYTES]; /* of ALPN, each behind its length */
     size_t protocols_len;
 };

@@ -29,6 +29,7 @@ struct play {
     struct buffer all;
     const struct line *script;
     struct tls_facts facts;
+    struct tls_session *session; /* to be resumed; the newest */
     enum stream_end end;
     bool ran_out;
 };
@@ -63,6 +64,7 @@ static void open_play(struct play *play, const struct fault_row *row)
 static void close_play(struct play *play)
 {
     stream_close(&play->stream);
+    tls_session_free(&play->session);
     fault_server_close(&play->server);
     certificates_free(&play->certificates);
     loop_timer_close(&play->limit);
@@ -87,6 +89,8 @@ static void go_on(struct play *play)
 
             tls_client_defaults(&settings);
             settings.sni = "mx.some.lab.test";
+            settings.keeps_sessions = true;
+            settings.session = play->session;
             assert_true(
                 stream_secure_client(play->stream, &settings, &play->facts, &play->arena, &err));
             return;
@@ -114,6 +118,14 @@ static void note_secured(void *owner)
     go_on(play);
 }
 
+static void keep_session(void *owner, struct tls_session **session)
+{
+    struct play *play = owner;
+
+    tls_session_free(&play->session);
+    play->session = TAKE(*session);
+}
+
 static void note_end(void *owner, enum stream_end end)
 {
     struct play *play = owner;
@@ -125,9 +137,9 @@ static void note_end(void *owner, enum stream_end end)
 /* Until the server has ended the connection. */
 static void run_script(struct play *play, const struct line *script)
 {
-    static const struct stream_handlers handlers = { .received = hear,
-                                                     .secured = note_secured,
-                                                     .ended = note_end };
+    static const struct stream_handlers handlers = {
+        .received = hear, .secured = note_secured, .resumable = keep_session, .ended = note_end
+    };
     struct error err = { 0 };
 
     buffer_clear(&play->heard);
@@ -315,6 +327,43 @@ static void a_failed_handshake_behind_a_looked_at_hello_ends_cleanly(void **stat
     close_play(&play);
 }
 
+static void a_session_is_resumed_where_a_row_says_nothing_else(void **state)
+{
+    struct play play;
+
+    (void)state;
+    open_play(&play, &sound);
+    run_script(&play, over_tls);
+    run_script(&play, over_tls);
+    assert_true(play.facts.was_resumed);
+    assert_int_equal(fault_server_tally(play.server)->delivered_over_tls, 2);
+    close_play(&play);
+}
+
+/* Whoever comes with a session is turned away; without one all is well. */
+static void a_row_breaks_off_over_a_session_to_be_resumed(void **state)
+{
+    static const char *const names[] = { "healthy-drops-resumed", "healthy-dislikes-resuming" };
+    static const uint16_t versions[] = { TLS_VERSION_1_3, TLS_VERSION_1_2 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(names) * ARRAY_SIZE(versions); i++) {
+        struct fault_row row = *fault_find(names[i / ARRAY_SIZE(versions)]);
+        struct play play;
+
+        row.tls.maximum_version = versions[i % ARRAY_SIZE(versions)];
+        open_play(&play, &row);
+        run_script(&play, over_tls);
+        assert_non_null(play.session);
+        run_script(&play, over_tls);
+        assert_int_equal(play.end, STREAM_RESET);
+        tls_session_free(&play.session);
+        run_script(&play, over_tls);
+        assert_int_equal(fault_server_tally(play.server)->delivered_over_tls, 2);
+        close_play(&play);
+    }
+}
+
 static void an_end_without_close_notify_is_one(void **state)
 {
     static const struct fault_row row = { .name = "cut", .no_close_notify = true };
@@ -395,6 +444,8 @@ int main(void)
         cmocka_unit_test(a_reset_is_a_reset),
         cmocka_unit_test(a_hello_that_is_not_disliked_leads_to_an_honest_handshake),
         cmocka_unit_test(a_failed_handshake_behind_a_looked_at_hello_ends_cleanly),
+        cmocka_unit_test(a_session_is_resumed_where_a_row_says_nothing_else),
+        cmocka_unit_test(a_row_breaks_off_over_a_session_to_be_resumed),
         cmocka_unit_test(an_end_without_close_notify_is_one),
         cmocka_unit_test(noise_ends_nothing_but_its_own_connection),
         cmocka_unit_test(closing_ends_the_conversations_that_are_open),

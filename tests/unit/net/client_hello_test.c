@@ -35,6 +35,33 @@ static void reads_what_a_hello_offers(void **state)
     assert_string_equal(hello.sni, "mx.lab");
 }
 
+/* A ticket that is empty asks for one (RFC 5077 section 3.2); TLS 1.3 has another extension. */
+static void tells_who_comes_back_with_a_session(void **state)
+{
+    static const uint8_t extensions[][5] = {
+        { 0, 35, 0, 1, 0 }, /* a ticket of one octet */
+        { 0, 41, 0, 1, 0 }, /* pre_shared_key */
+        { 0, 42, 0, 1, 0 },
+    };
+    uint8_t longer[sizeof hello_bytes + 5];
+    struct client_hello hello;
+
+    (void)state;
+    assert_int_equal(client_hello_read(hello_span, &hello), CLIENT_HELLO_WHOLE);
+    assert_false(hello.has_session);
+    for (size_t i = 0; i < 3; i++) {
+        memcpy(longer, hello_bytes, sizeof hello_bytes);
+        memcpy(longer + sizeof hello_bytes, extensions[i], 5);
+        longer[4] += 5; /* the record, the message and its extensions */
+        longer[8] += 5;
+        longer[sizeof hello_bytes - 29] += 5;
+        assert_int_equal(
+            client_hello_read((struct span){ (const char *)longer, sizeof longer }, &hello),
+            CLIENT_HELLO_WHOLE);
+        assert_int_equal(hello.has_session, i < 2);
+    }
+}
+
 static void waits_for_every_byte(void **state)
 {
     struct client_hello hello;
@@ -183,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_a_hello_offers),
+        cmocka_unit_test(tells_who_comes_back_with_a_session),
         cmocka_unit_test(waits_for_every_byte),
         cmocka_unit_test(joins_a_hello_split_over_records),
         cmocka_unit_test(refuses_what_is_no_hello),
