@@ -21,6 +21,7 @@ static const struct {
     { "lab", "[OPTIONS]", "run broken servers on loopback", cmd_lab },
     { "queue", "VERB [ID | @DOMAIN]", "what waits: list, show, retry, hold...", cmd_queue },
     { "send", "[OPTIONS] [TO...]", "put a message into the queue, as sendmail", cmd_send },
+    { "policy", "[OPTIONS] DOMAIN...", "the level in force for a domain, and why", cmd_policy },
     { "track", "[OPTIONS]", "the story of a message: from whom, how, what end", cmd_track },
 };
 

@@ -181,10 +181,23 @@ static void check_match(struct settings_load *load, size_t section,
         settings_fault_add(load->faults, line, "match is an empty list: no certificate would do");
 }
 
+static void note_lines(struct settings_load *load, size_t section,
+                       struct settings_policy_lines *lines)
+{
+    const struct settings_outline *outline = &load->outline;
+
+    lines->level = settings_outline_line(outline, section, "level");
+    lines->match = settings_outline_line(outline, section, "match");
+    lines->minimum_tls = settings_outline_line(outline, section, "minimum_tls");
+    lines->next_hop = settings_outline_line(outline, section, "next_hop");
+    lines->fingerprint = settings_outline_line(outline, section, "fingerprint");
+}
+
 static void check_policy(struct settings_load *load, size_t section, size_t ordinal)
 {
-    const struct settings_policy *policy = &load->settings->policies[ordinal];
+    struct settings_policy *policy = &load->settings->policies[ordinal];
 
+    note_lines(load, section, &policy->lines);
     if (load->outline.sections[section].is_damaged)
         return; /* what is missing may be what was left out */
     check_policy_level(load, section, policy);
@@ -259,21 +272,26 @@ static void complain_of_doubles(struct settings_load *load,
                                patterns[i - 1].policy->line);
 }
 
-/* Who names a next hop trusts that name: it, and what is below it, takes the place of the domain. */
-static void match_next_hop(struct settings_load *load, struct gateway_policy *policy)
+/* Who names a next hop trusts that name, and what is below it; and where the policy is for one domain,
+ * that domain as well. */
+static void match_next_hop(struct settings_load *load, const char *pattern,
+                           struct gateway_policy *policy)
 {
     struct arena *arena = &load->settings->arena;
     const char **names;
 
     if (policy->level != POLICY_SECURE || policy->match_count > 0 || policy->hop_host == NULL)
         return;
-    names = arena_new(arena, 2, sizeof *names);
+    names = arena_new(arena, 4, sizeof *names);
     if (names == NULL)
         return;
-    names[0] = policy->hop_host;
-    names[1] = arena_format(arena, ".%s", policy->hop_host);
     policy->match = names;
-    policy->match_count = 2;
+    names[policy->match_count++] = policy->hop_host;
+    names[policy->match_count++] = arena_format(arena, ".%s", policy->hop_host);
+    if (pattern == NULL || pattern[0] == '.')
+        return;
+    names[policy->match_count++] = pattern;
+    names[policy->match_count++] = arena_format(arena, ".%s", pattern);
 }
 
 static void make_policy(struct settings_load *load, const struct settings_policy *from,
@@ -291,7 +309,7 @@ static void make_policy(struct settings_load *load, const struct settings_policy
         policy->hop_host = from->next_hop->host;
         policy->hop_address = from->next_hop->address;
     }
-    match_next_hop(load, policy);
+    match_next_hop(load, from->pattern, policy);
 }
 
 static void make_policy_rules(struct settings_load *load)
@@ -304,9 +322,10 @@ static void make_policy_rules(struct settings_load *load)
     if (policies == NULL || patterns == NULL)
         return;
     for (size_t i = 0; i < settings->policy_count; i++) {
-        const struct settings_policy *from = &settings->policies[i];
+        struct settings_policy *from = &settings->policies[i];
 
         make_policy(load, from, &policies[i]);
+        from->rule = &policies[i];
         if (from == settings->default_policy)
             settings->policy_rules.fallback = &policies[i];
         else if (from->pattern != NULL)

@@ -6,7 +6,14 @@
 #include "base/compiler.h"
 #include "settings/settings.h"
 
-enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR, LISTED_MOST = 10000, NEAREST_MOST = 32 };
+enum {
+    MINUTE = 60,
+    HOUR = 60 * MINUTE,
+    DAY = 24 * HOUR,
+    LISTED_MOST = 10000,
+    MATCH_MOST = 60,
+    NEAREST_MOST = 32
+};
 
 #define KILO ((uint64_t)1024)
 #define MEGA (KILO * 1024)
@@ -120,7 +127,7 @@ const struct settings_option settings_options[] = {
     { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "may",
       .help = "What a server must show before it gets mail", .since = "0.1" },
     { POLICY_AT(match), .count_offset = offsetof(struct settings_policy, match_count),
-      .key = "match", .type = SETTINGS_PATTERN, .list_most = LISTED_MOST,
+      .key = "match", .type = SETTINGS_PATTERN, .list_most = MATCH_MOST,
       .help = "At level secure: the names that the certificate may carry, with a leading dot all "
               "below one. The default is the domain and all below it",
       .since = "0.1" },

@@ -65,6 +65,11 @@ struct settings_domain {
     unsigned line;
 };
 
+/* Where the parts of a policy are said; 0: nowhere, it is the default. */
+struct settings_policy_lines {
+    unsigned level, match, minimum_tls, next_hop, fingerprint;
+};
+
 struct settings_policy {
     const char *name;    /* as it stands in the file */
     const char *pattern; /* the same as it is compared: ".example.org"; NULL: "default" */
@@ -75,6 +80,8 @@ struct settings_policy {
     const char *fingerprint;       /* SHA-256, lower-case hex; NULL */
     struct settings_hop *next_hop; /* NULL: the MX hosts */
     unsigned line;                 /* 0: the policy that is built in */
+    struct settings_policy_lines lines;
+    const struct gateway_policy *rule; /* what gateway/policies gets of it */
 };
 
 struct settings_client {

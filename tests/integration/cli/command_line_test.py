@@ -71,6 +71,55 @@ class Scripted:
 PLAIN = (b"220 mx.example.org ESMTP\r\n", b"250-mx.example.org\r\n250 SIZE 1000\r\n", b"221 bye\r\n")
 
 
+class Policy(unittest.TestCase):
+    SETTINGS = ('listener "127.0.0.1:0" { tls = none }\n'
+                'policy ".bank.example" { level = dane-only }\n'
+                'policy "partner.example" {\n'
+                '    level = secure\n'
+                '    match = { ".provider.example" } }\n'
+                'client { certificate = "/nowhere/client.pem" }\n')  # which is not ours to read here
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.file = os.path.join(self.folder.name, "postern.conf")
+        self.write(self.SETTINGS)
+
+    def write(self, text):
+        with open(self.file, "w", encoding="utf-8") as out:
+            out.write(text)
+
+    def test_each_domain_is_told_with_the_lines_of_its_policy(self):
+        done = postern("policy", "-c", self.file, "partner.example", "x@a.bank.example")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        first, second = done.stdout.split("\n\n")
+        flat = " ".join(first.split())
+        self.assertTrue(flat.startswith("partner.example: secure"), flat)
+        self.assertIn(f"level secure ({self.file}:4)", flat)
+        self.assertIn(f"names .provider.example ({self.file}:5)", flat)
+        self.assertIn("level-unavailable", second)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+
+    def test_programs_get_a_line_for_each_domain(self):
+        done = postern("policy", "--config", self.file, "--json", "partner.example", "a.bank.example", "other.example")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([answer["policy"]["level"] for answer in answers], ["secure", "dane-only", "may"])
+        self.assertEqual([answer["policy"]["rule"] for answer in answers], ["exact", "parent", "default"])
+        self.assertEqual(answers[0]["policy"]["lines"]["match"], 5)
+
+    def test_wrong_use_faults_and_a_missing_file_are_told_apart(self):
+        for arguments in ([], ["a b"], ["--nonsense", "a.example"]):
+            done = postern("policy", "-c", self.file, *arguments)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), f"{arguments}: {done.stderr}")
+        self.write("policy a.example { level = verify\nmatch = { b.example } }")
+        done = postern("policy", "-c", self.file, "a.example")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{self.file}:2: match is for level = secure", done.stderr)
+        done = postern("policy", "-c", self.file + ".not", "a.example")
+        self.assertEqual(done.returncode, 3)
+
+
 class Usage(unittest.TestCase):
     def test_every_wrong_use_is_told_in_one_line_and_exits_2(self):
         for arguments in ([], ["chekc", "x"], ["check"], ["check", "--level", "strict", "a.example"],

@@ -61,7 +61,9 @@ static void a_next_hop_that_is_trusted_is_named_by_its_certificate(void **state)
         "policy default { level = secure next_hop = Relay.example:26 }\n"
         "policy a.example { level = secure next_hop = relay.example match = { b.example } }\n"
         "policy b.example { level = secure next_hop = [192.0.2.1] }\n"
-        "policy c.example { level = verify next_hop = relay.example }\n");
+        "policy c.example { level = verify next_hop = relay.example }\n"
+        "policy d.example { level = secure next_hop = relay.example }\n"
+        "policy .d.example { level = secure next_hop = relay.example }\n");
     const struct gateway_policy *policy = find(&loaded, "any.example");
 
     (void)state;
@@ -74,6 +76,12 @@ static void a_next_hop_that_is_trusted_is_named_by_its_certificate(void **state)
     assert_string_equal(find(&loaded, "a.example")->match[0], "b.example");
     assert_int_equal(find(&loaded, "b.example")->match_count, 0);
     assert_int_equal(find(&loaded, "c.example")->match_count, 0);
+    policy = find(&loaded, "d.example");
+    assert_int_equal(policy->match_count, 4);
+    assert_string_equal(policy->match[1], ".relay.example");
+    assert_string_equal(policy->match[2], "d.example");
+    assert_string_equal(policy->match[3], ".d.example");
+    assert_int_equal(find(&loaded, "a.d.example")->match_count, 2);
     loaded_clear(&loaded);
 }
 
