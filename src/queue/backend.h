@@ -3,7 +3,7 @@
  * Called by the store's thread alone (open and close by whoever opens and closes the store), one
  * after the other. Everything from begin to commit is one transaction. A function that answers
  * QUEUE_FULL, QUEUE_BUSY or QUEUE_FAILED fills *err, and the store rolls back all of the
- * transaction; QUEUE_ABSENT leaves it as it was.
+ * transaction (but not where it was `read`); QUEUE_ABSENT leaves it as it was.
  */
 #pragma once
 

@@ -149,7 +149,7 @@ static bool begin(struct queue_store *store)
     return store->is_in_transaction;
 }
 
-static void note_failure(struct queue_store *store)
+void queue_store_note_failure(struct queue_store *store)
 {
     store->stats.failures++;
     snprintf(store->stats.last_failure, sizeof store->stats.last_failure, "%.255s",
@@ -175,7 +175,7 @@ static void undo_batch(struct queue_store *store)
 {
     store->backend->rollback(store->queue);
     queue_store_drop_stories(store);
-    note_failure(store);
+    queue_store_note_failure(store);
 }
 
 /* Commits, or rolls back where something failed, and tells those who wait. */
@@ -217,7 +217,7 @@ void queue_store_take_status(struct queue_store *store, struct queue_request *re
 
 static void fail_without_transaction(struct queue_store *store, struct queue_request *request)
 {
-    note_failure(store);
+    queue_store_note_failure(store);
     answer_failure(store, request, store->batch_status);
     store->batch_status = QUEUE_OK;
 }

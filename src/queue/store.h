@@ -56,7 +56,7 @@ struct queue_backend;
 struct queue_work;
 
 struct queue_store_settings {
-    const char *folder;    /* holds queue.db, queue.lock and tracking/; made if missing */
+    const char *folder;    /* holds queue.db, queue.lock, journal/ and tracking/; made if missing */
     size_t waiting_most;   /* requests that may wait; more are answered QUEUE_BUSY */
     int64_t patience_ms;   /* a put that waited longer is answered QUEUE_BUSY, undone */
     int64_t tracking_days; /* how long stories are kept; 0: none are written */
@@ -204,14 +204,14 @@ enum queue_change_kind {
     QUEUE_DELETE,  /* gone without a report; a message with its last open recipient */
 };
 
-/* Looks at QUEUE_CHANGED_AT_ONCE recipients from `after` on (0 at first). Ask again, as it was
+/* Looks at QUEUE_CHANGED_AT_ONCE recipients from `after` on (both 0 at first). Ask again, as it was
  * answered, while `has_more`. */
 struct queue_change {
     struct queue_request request;
     enum queue_change_kind kind;
     struct queue_selection selection;
     int64_t now_s;
-    int64_t after;
+    int64_t after, after_number;
 
     size_t changed; /* added to: the sum of all rounds */
     bool has_more;

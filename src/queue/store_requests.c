@@ -223,11 +223,11 @@ static void perform_read(struct queue_store *store, struct queue_request *reques
 {
     struct queue_read *read = (struct queue_read *)(void *)request;
 
-    queue_store_take_status(store, request, store->backend->read(store->queue, read, &store->err));
-    if (request->status == QUEUE_OK || request->status == QUEUE_ABSENT)
-        queue_store_answer(request); /* what was read is true whatever becomes of the batch */
-    else
-        queue_store_wait_for_commit(store, request);
+    /* It is true whatever becomes of the batch, and one body that cannot be read spoils no batch. */
+    request->status = store->backend->read(store->queue, read, &store->err);
+    if (request->status != QUEUE_OK && request->status != QUEUE_ABSENT)
+        queue_store_note_failure(store);
+    queue_store_answer(request);
 }
 
 void queue_read(struct queue_door *door, struct queue_read *read, void (*answered)(void *owner),

@@ -1,9 +1,10 @@
-/* queue/store_sqlite.c - the queue in one SQLite file: opening, the schema, transactions, counts.
+/* queue/store_sqlite.c - the index of the queue's journal in one SQLite file: opening, transactions, counts.
  *
- * WAL with synchronous=FULL: a commit is one write and one fsync of the log. After a failed fsync
- * the same connection writes the same frames again, so that nothing counts on pages that the kernel
- * has given up. All keys grow with time; the only index over what changes is the partial one of
- * what is due.
+ * A batch is durable with its group in the journal. Here it is a savepoint; the transaction around it is
+ * committed when some moments have passed (tidy) or much has changed. Where that fails SQLite has
+ * lost the transaction, and what it held is replayed. WAL with synchronous=FULL, so that a commit that
+ * succeeded allows to delete what the journal needs no more. All keys grow with time; the only index
+ * over what changes is the partial one of what is due.
  */
 #include "queue/store_sqlite_internal.h"
 
@@ -18,10 +19,12 @@
 #include "base/memory.h"
 #include "queue/lock.h"
 
-enum { SCHEMA = 2, BUSY_MS = 250, TIDY_PAGES = 250, SPARE_PAGES = 1024 };
+enum { BUSY_MS = 250, TIDY_PAGES = 1000, SPARE_PAGES = 1024 };
 enum {
-    LOG_PAGES = 512,       /* 8 MB: the log is to begin anew */
-    LOG_PAGES_MOST = 1024, /* commits wait for that: a disk may be small, and needs room for both */
+    LOG_BYTES = 8 * 1024 * 1024, /* the log is to begin anew */
+    LOG_BYTES_MOST =
+        16 * 1024 * 1024, /* commits wait for that: a disk may be small, and needs room for both */
+    CHANGES_MOST = 10000, /* more in one transaction would take long to replay, and to commit */
 };
 
 #define ENVELOPE_COLUMNS                                                                           \
@@ -30,56 +33,52 @@ enum {
 #define RECIPIENT_COLUMNS                                                                          \
     "number, message, address, orcpt, notify, state, due_at, attempts, has_warned, code, reply, "  \
     "finding"
-/* Those that are due at a time are the first three states; the partial index has the same words. */
-#define IS_DUE "state < 3"
 
 static const char *const texts[SQL_STATEMENTS] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
-    [SQL_ADD_PART] = "INSERT INTO part(message, number, bytes) VALUES (?, ?, ?)",
-    [SQL_SUM_PARTS] = "SELECT count(*), sum(length(bytes)) FROM part WHERE message = ?",
-    [SQL_DROP_PARTS] = "DELETE FROM part WHERE message = ?",
-    [SQL_ADD_BODY] = "INSERT INTO body(id, bytes) VALUES (?, ?)",
-    [SQL_DROP_BODY] = "DELETE FROM body WHERE id = ?",
-    [SQL_ADD_MESSAGE] = "INSERT INTO message(" ENVELOPE_COLUMNS ", open) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    [SQL_ADD_RECIPIENT] = "INSERT INTO recipient(message, address, orcpt, notify, due_at) "
-                          "VALUES (?, ?, ?, ?, ?)",
-    [SQL_SET_NEWEST] = "UPDATE newest SET id = ?",
+    [SQL_BEGIN_BATCH] = "SAVEPOINT batch",
+    [SQL_KEEP_BATCH] = "RELEASE batch",
+    [SQL_UNDO_BATCH] = "ROLLBACK TO batch",
+    [SQL_SET_PROGRESS] = "UPDATE progress SET newest = ?, file = ?, place = ?, batch = ?",
+    [SQL_GIVE_BACK_LEASES] =
+        "UPDATE recipient SET state = attempts > 0, due_at = 0, lease = 0 WHERE state = 2",
+    [SQL_ADD_MESSAGE] = "INSERT INTO message(" ENVELOPE_COLUMNS ", open, body) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [SQL_ADD_RECIPIENT] = "INSERT INTO recipient(message, number, address, orcpt, notify, due_at) "
+                          "VALUES (?, ?, ?, ?, ?, ?)",
     [SQL_FIND_MESSAGE] = "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id = ?",
-    [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?",
+    [SQL_FIND_BODY] = "SELECT body FROM message WHERE id = ?",
+    [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ? RETURNING size, body",
     [SQL_DROP_RECIPIENTS] = "DELETE FROM recipient WHERE message = ? RETURNING state",
-    [SQL_CLOSE_RECIPIENT] = "UPDATE message SET open = open - 1 WHERE id = ? RETURNING open, size",
+    [SQL_CLOSE_RECIPIENT] = "UPDATE message SET open = open - 1 WHERE id = ? RETURNING open",
     [SQL_FIND_DUE] = "SELECT " RECIPIENT_COLUMNS " FROM recipient WHERE " IS_DUE
                      " AND due_at <= ? ORDER BY due_at LIMIT ?",
     [SQL_FIND_NEXT_DUE] = "SELECT min(due_at) FROM recipient WHERE " IS_DUE,
     [SQL_LEASE_RECIPIENT] =
-        "UPDATE recipient SET state = 2, lease = ?, due_at = ? WHERE number = ?",
-    [SQL_FIND_RECIPIENT] = "SELECT state, lease FROM recipient WHERE number = ? AND message = ?",
+        "UPDATE recipient SET state = 2, lease = ?, due_at = ? WHERE message = ? AND number = ?",
+    [SQL_FIND_RECIPIENT] =
+        "SELECT state, attempts, lease FROM recipient WHERE message = ? AND number = ?",
     [SQL_SETTLE_RECIPIENT] =
         "UPDATE recipient SET state = ?, due_at = ?, has_warned = ?, attempts = attempts + 1, "
-        "lease = 0, code = ?, reply = ?, finding = ? WHERE number = ?",
-    [SQL_GIVE_BACK_RECIPIENT] =
-        "UPDATE recipient SET state = attempts > 0, due_at = ?, lease = 0 WHERE number = ? "
-        "RETURNING state",
-    [SQL_READ_PART] = "SELECT bytes FROM part WHERE message = ? AND number = ?",
-    [SQL_READ_BODY] = "SELECT bytes FROM body WHERE id = ?",
+        "lease = 0, code = ?, reply = ?, finding = ? WHERE message = ? AND number = ?",
+    [SQL_MOVE_RECIPIENT] =
+        "UPDATE recipient SET state = ?, due_at = ?, lease = 0 WHERE message = ? AND number = ?",
     [SQL_LIST_MESSAGES] =
         "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id > ? ORDER BY id LIMIT ?",
     [SQL_LIST_RECIPIENTS] =
         "SELECT " RECIPIENT_COLUMNS " FROM recipient WHERE message = ? ORDER BY number",
-    [SQL_SCAN_RECIPIENTS] = "SELECT number, message, address, state FROM recipient "
-                            "WHERE number > ? ORDER BY number LIMIT ?",
-    [SQL_SCAN_MESSAGE_RECIPIENTS] = "SELECT number, message, address, state FROM recipient "
-                                    "WHERE number > ? AND message = ? ORDER BY number LIMIT ?",
-    [SQL_CHANGE_RECIPIENT] = "UPDATE recipient SET state = iif(?1 = 0, attempts > 0, ?1), "
-                             "due_at = ?2, lease = 0 WHERE number = ?3 RETURNING state",
-    [SQL_DROP_RECIPIENT] = "DELETE FROM recipient WHERE number = ?",
+    [SQL_SCAN_RECIPIENTS] = "SELECT number, message, address, state, attempts FROM recipient "
+                            "WHERE (message, number) > (?, ?) ORDER BY message, number LIMIT ?",
+    [SQL_SCAN_MESSAGE_RECIPIENTS] =
+        "SELECT number, message, address, state, attempts FROM recipient "
+        "WHERE message = ? AND number > ? ORDER BY number LIMIT ?",
+    [SQL_DROP_RECIPIENT] = "DELETE FROM recipient WHERE message = ? AND number = ?",
 };
 
-/* page_size and auto_vacuum count only before the first table. Large pages: each costs four system
- * calls until it is in its place, and bodies fill many. temp_store because a sandbox has no /var/tmp. */
-static const char preparation[] = "PRAGMA page_size = 16384;"
+/* page_size and auto_vacuum count only before the first table. temp_store because a sandbox has no
+ * /var/tmp. */
+static const char preparation[] = "PRAGMA page_size = 4096;"
                                   "PRAGMA auto_vacuum = INCREMENTAL;"
                                   "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
@@ -87,42 +86,6 @@ static const char preparation[] = "PRAGMA page_size = 16384;"
                                   "PRAGMA cache_size = -16384;"
                                   "PRAGMA wal_autocheckpoint = 0;"
                                   "PRAGMA journal_size_limit = 67108864;";
-
-/* A body that came whole with its message is in `body`; one in several parts is in `part`, where what
- * has no message yet is found after a crash. Each page that a commit touches is written twice: so
- * most messages touch as few as they can. */
-static const char schema[] =
-    "BEGIN IMMEDIATE;"
-    "CREATE TABLE IF NOT EXISTS message("
-    "id INTEGER PRIMARY KEY, sender TEXT NOT NULL, envid TEXT NOT NULL, message_id TEXT NOT NULL,"
-    "returns INTEGER NOT NULL, is_8bit INTEGER NOT NULL, is_smtputf8 INTEGER NOT NULL,"
-    "received_at INTEGER NOT NULL, size INTEGER NOT NULL, client_address TEXT NOT NULL,"
-    "helo TEXT NOT NULL, user TEXT NOT NULL, tls_version TEXT NOT NULL, tls_cipher TEXT NOT NULL,"
-    "open INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS recipient("
-    "number INTEGER PRIMARY KEY, message INTEGER NOT NULL, address TEXT NOT NULL,"
-    "orcpt TEXT NOT NULL, notify INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
-    "due_at INTEGER NOT NULL, lease INTEGER NOT NULL DEFAULT 0,"
-    "attempts INTEGER NOT NULL DEFAULT 0, has_warned INTEGER NOT NULL DEFAULT 0,"
-    "code TEXT NOT NULL DEFAULT '', reply TEXT NOT NULL DEFAULT '',"
-    "finding TEXT NOT NULL DEFAULT '');"
-    "CREATE INDEX IF NOT EXISTS recipient_message ON recipient(message);"
-    "CREATE INDEX IF NOT EXISTS recipient_due ON recipient(due_at) WHERE " IS_DUE ";"
-    "CREATE TABLE IF NOT EXISTS body(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS part("
-    "message INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL);"
-    "CREATE UNIQUE INDEX IF NOT EXISTS part_message ON part(message, number);"
-    "CREATE TABLE IF NOT EXISTS newest(id INTEGER NOT NULL);"
-    "INSERT INTO newest SELECT 0 WHERE NOT EXISTS (SELECT * FROM newest);"
-    "PRAGMA user_version = 2;"
-    "COMMIT;";
-
-/* What a crash may have left: leases of nobody, and bodies whose message never came. */
-static const char recovery[] =
-    "BEGIN IMMEDIATE;"
-    "UPDATE recipient SET state = attempts > 0, due_at = 0, lease = 0 WHERE state = 2;"
-    "DELETE FROM part WHERE message IN (SELECT message FROM part EXCEPT SELECT id FROM message);"
-    "COMMIT;";
 
 /* So that the folder's own name survives, without which all that is synced in it is lost. */
 static bool sync_parent(const char *folder)
@@ -152,42 +115,184 @@ static bool make_folder(const char *folder, struct error *err)
     return error_set(err, ERROR_SYSTEM, "syncing the folder above %s: %s", folder, strerror(errno));
 }
 
-static bool check_version(struct database *database, struct error *err)
-{
-    int64_t version = database_number(database, "PRAGMA user_version", -1);
+/* ---- the database, up to the journal ---------------------------------------------------------- */
 
-    if (version >= 0 && version <= SCHEMA)
-        return true;
-    return error_set(err, ERROR_FORMAT, "%s is not a queue of this version (%lld)", database->path,
-                     (long long)version);
-}
-
-static bool count_all(struct sqlite_queue *queue, struct error *err)
+static enum queue_status count_recipients(struct sqlite_queue *queue, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(queue->database.connection,
-                                  "SELECT state, count(*) FROM recipient GROUP BY state", -1,
-                                  &statement, NULL);
+    int code = sqlite3_prepare_v2(
+        queue->database.connection,
+        "SELECT state, count(*), max(number) FROM recipient GROUP BY state", -1, &statement, NULL);
 
     while (code == SQLITE_OK || code == SQLITE_ROW) {
         code = sqlite3_step(statement);
         if (code == SQLITE_ROW) {
             int state = sqlite3_column_int(statement, 0);
+            int64_t number = sqlite3_column_int64(statement, 2);
 
             if (state >= 0 && state < QUEUE_STATES)
                 queue->counts.recipients[state] = sqlite3_column_int64(statement, 1);
+            if (number > queue->newest_number)
+                queue->newest_number = number;
         }
     }
     sqlite3_finalize(statement);
-    if (database_status(&queue->database, code, err) != QUEUE_OK)
+    return database_status(&queue->database, code, err);
+}
+
+static bool hold_body(struct sqlite_queue *queue, struct span body)
+{
+    struct journal_place place;
+
+    for (size_t at = 0; at + sizeof place <= body.len; at += sizeof place) {
+        memcpy(&place, body.data + at, sizeof place);
+        if (!journal_hold(queue->journal, place))
+            return false;
+    }
+    return true;
+}
+
+static enum queue_status count_messages(struct sqlite_queue *queue, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool has_memory = true;
+    int code = sqlite3_prepare_v2(queue->database.connection, "SELECT size, body, id FROM message",
+                                  -1, &statement, NULL);
+
+    while (has_memory && (code == SQLITE_OK || code == SQLITE_ROW)) {
+        code = sqlite3_step(statement);
+        if (code != SQLITE_ROW)
+            continue;
+        queue->counts.messages++;
+        queue->counts.body_bytes += sqlite3_column_int64(statement, 0);
+        if (sqlite3_column_int64(statement, 2) > queue->newest_id)
+            queue->newest_id = sqlite3_column_int64(statement, 2);
+        has_memory = hold_body(queue, database_borrow(statement, 1));
+    }
+    sqlite3_finalize(statement);
+    if (has_memory)
+        return database_status(&queue->database, code, err);
+    error_set(err, ERROR_MEMORY, "no memory for what is in the queue");
+    return QUEUE_FAILED;
+}
+
+/* What is in the queue, and which places in the journal it needs. */
+static enum queue_status count_all(struct sqlite_queue *queue, struct error *err)
+{
+    enum queue_status status;
+
+    queue->counts = (struct queue_counts){ 0 };
+    queue->dropped.count = 0;
+    journal_release_all(queue->journal);
+    status = count_recipients(queue, err);
+    if (status == QUEUE_OK)
+        status = count_messages(queue, err);
+    if (status != QUEUE_OK || sqlite_bodies_hold_uploads(queue))
+        return status;
+    error_set(err, ERROR_MEMORY, "no memory for what is in the queue");
+    return QUEUE_FAILED;
+}
+
+static enum queue_status run(struct sqlite_queue *queue, size_t sql, struct error *err)
+{
+    return database_do(&queue->database, database_use(&queue->database, sql), err);
+}
+
+/* Out of the transaction, whatever is left of it. */
+static void lose_transaction(struct sqlite_queue *queue)
+{
+    for (size_t i = 0; i < SQL_STATEMENTS; i++)
+        sqlite3_reset(queue->database.statements[i]);
+    /* Some failures have rolled back already: SQLite then is out of the transaction. */
+    if (!sqlite3_get_autocommit(queue->database.connection))
+        sqlite3_exec(queue->database.connection, "ROLLBACK", NULL, NULL, NULL);
+    queue->is_open = false;
+    queue->is_behind = true;
+}
+
+static enum queue_status commit_up_to(struct sqlite_queue *queue, struct journal_point point,
+                                      struct error *err)
+{
+    sqlite3_stmt *statement = database_use(&queue->database, SQL_SET_PROGRESS);
+    enum queue_status status;
+
+    sqlite3_bind_int64(statement, 1, queue->newest_id);
+    sqlite3_bind_int64(statement, 2, point.file);
+    sqlite3_bind_int64(statement, 3, point.offset);
+    sqlite3_bind_int64(statement, 4, point.group);
+    status = database_do(&queue->database, statement, err);
+    if (status == QUEUE_OK)
+        status = run(queue, SQL_COMMIT, err);
+    if (status != QUEUE_OK) {
+        lose_transaction(queue);
+        return status;
+    }
+    queue->folded = point;
+    queue->is_open = false;
+    queue->changes = 0;
+    return QUEUE_OK;
+}
+
+/* What was promised since the last commit and is not in the database: at the start, and where a
+ * commit failed. */
+static enum queue_status catch_up(struct sqlite_queue *queue, bool at_start, struct error *err)
+{
+    struct journal_point point = queue->folded;
+    enum queue_status status = run(queue, SQL_BEGIN, err);
+
+    if (status != QUEUE_OK)
+        return status;
+    queue->replayed = QUEUE_FAILED; /* unless a record says otherwise */
+    if (!journal_replay(queue->journal, &point, sqlite_queue_replay, queue, err))
+        status = queue->replayed == QUEUE_OK ? QUEUE_FAILED : queue->replayed;
+    if (status == QUEUE_OK && at_start)
+        status = run(queue, SQL_GIVE_BACK_LEASES, err);
+    if (status != QUEUE_OK) {
+        lose_transaction(queue);
+        return status;
+    }
+    if (at_start && point.group == queue->folded.group &&
+        sqlite3_total_changes(queue->database.connection) == 0)
+        status = run(queue, SQL_COMMIT, err); /* of nothing: no disk is waited for */
+    else
+        status = commit_up_to(queue, point, err);
+    if (status == QUEUE_OK)
+        status = count_all(queue, err);
+    if (status == QUEUE_OK)
+        queue->is_behind = false;
+    return status;
+}
+
+static bool read_progress(struct sqlite_queue *queue, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int code =
+        sqlite3_prepare_v2(queue->database.connection,
+                           "SELECT newest, file, place, batch FROM progress", -1, &statement, NULL);
+
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        queue->newest_id = sqlite3_column_int64(statement, 0);
+        queue->folded = (struct journal_point){ sqlite3_column_int64(statement, 1),
+                                                sqlite3_column_int64(statement, 2),
+                                                sqlite3_column_int64(statement, 3) };
+    }
+    sqlite3_finalize(statement);
+    if (code == SQLITE_ROW)
+        return true;
+    if (code == SQLITE_DONE)
+        return error_set(err, ERROR_FORMAT, "%s does not say how far it is", queue->database.path);
+    return database_status(&queue->database, code, err) == QUEUE_OK;
+}
+
+static bool catch_up_at_start(struct sqlite_queue *queue, struct error *err)
+{
+    if (!read_progress(queue, err) || catch_up(queue, true, err) != QUEUE_OK)
         return false;
-    queue->counts.messages = database_number(&queue->database, "SELECT count(*) FROM message", 0);
-    queue->counts.body_bytes =
-        database_number(&queue->database, "SELECT total(size) FROM message", 0);
-    queue->newest_id_written = database_number(&queue->database, "SELECT id FROM newest", 0);
-    queue->newest_id = database_number(&queue->database, "SELECT max(id) FROM message", 0);
-    if (queue->newest_id < queue->newest_id_written)
-        queue->newest_id = queue->newest_id_written;
+    queue->page_bytes = database_number(&queue->database, "PRAGMA page_size", 4096);
+    journal_start(queue->journal, queue->folded);
+    journal_drop_dead(queue->journal, queue->folded);
     return true;
 }
 
@@ -219,12 +324,127 @@ static bool open_files(struct sqlite_queue *queue, const char *folder, struct er
     snprintf(path, sizeof path, "%s/queue.lock", folder);
     if (!queue_lock_open(path, &queue->lock, err))
         return false;
+    snprintf(path, sizeof path, "%s/journal", folder);
+    if (!journal_open(path, &queue->journal, err) || !sqlite_bodies_open(queue, err))
+        return false;
     snprintf(path, sizeof path, "%s/queue.db", folder);
     return database_open(database, path, DATABASE_OWN, BUSY_MS, err) &&
-           check_version(database, err) && database_run(database, preparation, err) &&
-           database_run(database, schema, err) && database_run(database, recovery, err) &&
-           database_prepare(database, texts, SQL_STATEMENTS, err) && count_all(queue, err) &&
-           open_checkpoint(queue, path, err);
+           database_run(database, preparation, err) &&
+           sqlite_queue_make_tables(database, queue->journal, err) &&
+           database_prepare(database, texts, SQL_STATEMENTS, err) &&
+           catch_up_at_start(queue, err) && open_checkpoint(queue, path, err);
+}
+
+/* What a checkpoint left, which is what was committed during it, takes little time; then the next
+ * commit begins the log anew. */
+static void look_after_log(struct sqlite_queue *queue)
+{
+    int64_t log_bytes = queue->log_pages * queue->page_bytes;
+
+    if (log_bytes >= LOG_BYTES_MOST)
+        sqlite_checkpoint_wait(queue->checkpoint);
+    if (sqlite_checkpoint_take_end(queue->checkpoint))
+        sqlite3_wal_checkpoint_v2(queue->database.connection, "main", SQLITE_CHECKPOINT_PASSIVE,
+                                  NULL, NULL);
+    else if (log_bytes >= LOG_BYTES)
+        sqlite_checkpoint_start(queue->checkpoint);
+}
+
+/* What the journal has, for certain into the database; between two batches. */
+static enum queue_status fold(struct sqlite_queue *queue, struct error *err)
+{
+    enum queue_status status;
+
+    if (!queue->is_open)
+        return QUEUE_OK;
+    status = commit_up_to(queue, journal_end(queue->journal), err);
+    if (status == QUEUE_OK)
+        journal_drop_dead(queue->journal, queue->folded);
+    return status;
+}
+
+/* Whatever a batch needs before it begins. */
+static enum queue_status open_transaction(struct sqlite_queue *queue, struct error *err)
+{
+    enum queue_status status = QUEUE_OK;
+
+    if (queue->is_open && queue->changes >= CHANGES_MOST)
+        status = fold(queue, err);
+    if (status == QUEUE_OK && queue->is_behind)
+        status = catch_up(queue, false, err);
+    if (status != QUEUE_OK || queue->is_open)
+        return status;
+    look_after_log(queue);
+    status = run(queue, SQL_BEGIN, err);
+    queue->is_open = status == QUEUE_OK;
+    return status;
+}
+
+static enum queue_status begin(void *object, struct error *err)
+{
+    struct sqlite_queue *queue = object;
+    enum queue_status status = open_transaction(queue, err);
+
+    if (status != QUEUE_OK)
+        return status;
+    queue->counts_before = queue->counts;
+    queue->newest_id_before = queue->newest_id;
+    queue->newest_number_before = queue->newest_number;
+    queue->mark = journal_mark(queue->journal);
+    queue->is_promising = false;
+    return run(queue, SQL_BEGIN_BATCH, err);
+}
+
+enum queue_status sqlite_queue_tell(struct sqlite_queue *queue, enum journal_kind kind,
+                                    bool was_formatted, bool durable, struct error *err)
+{
+    struct journal_place place;
+    bool is_told =
+        was_formatted && journal_append(queue->journal, kind, buffer_span(&queue->record),
+                                        (struct span){ 0 }, &place);
+
+    queue->record.len = 0;
+    queue->changes++;
+    queue->is_promising |= durable;
+    if (is_told)
+        return QUEUE_OK;
+    error_set(err, ERROR_MEMORY, "no memory for the journal");
+    return QUEUE_FAILED;
+}
+
+/* What nobody was promised may wait for the next that is, if it is not too much. */
+static enum queue_status commit(void *object, struct error *err)
+{
+    struct sqlite_queue *queue = object;
+    enum queue_status status = QUEUE_OK;
+
+    if (queue->is_promising || journal_mark(queue->journal) > QUEUE_COMMIT_BYTES)
+        status = journal_sync(queue->journal, err);
+    if (status != QUEUE_OK)
+        return status;
+    sqlite_bodies_keep(queue);
+    /* It is durable, whatever happens here. */
+    if (sqlite3_get_autocommit(queue->database.connection) ||
+        run(queue, SQL_KEEP_BATCH, NULL) != QUEUE_OK)
+        lose_transaction(queue);
+    return QUEUE_OK;
+}
+
+static void rollback(void *object)
+{
+    struct sqlite_queue *queue = object;
+
+    sqlite_bodies_undo(queue);
+    journal_cut(queue->journal, queue->mark);
+    queue->counts = queue->counts_before;
+    queue->newest_id = queue->newest_id_before;
+    queue->newest_number = queue->newest_number_before;
+    for (size_t i = 0; i < SQL_STATEMENTS; i++)
+        sqlite3_reset(queue->database.statements[i]);
+    if (sqlite3_get_autocommit(queue->database.connection) ||
+        run(queue, SQL_UNDO_BATCH, NULL) != QUEUE_OK ||
+        run(queue, SQL_KEEP_BATCH, NULL) != QUEUE_OK)
+        lose_transaction(queue);
 }
 
 static void close_queue(void **closing)
@@ -234,8 +454,12 @@ static void close_queue(void **closing)
     *closing = NULL;
     if (queue == NULL)
         return;
+    if (queue->is_open)
+        (void)fold(queue, NULL); /* else the next start replays it */
     sqlite_checkpoint_close(&queue->checkpoint);
     database_close(&queue->database);
+    sqlite_bodies_close(queue);
+    journal_close(&queue->journal);
     queue_lock_close(&queue->lock); /* last: until here nobody else may open */
     memory_free(queue);
 }
@@ -256,73 +480,22 @@ static bool open_queue(const char *folder, void **opened, int64_t *newest_id, st
     return true;
 }
 
-/* What a checkpoint left, which is what was committed during it, takes little time; then the next
- * commit begins the log anew. */
-static void look_after_log(struct sqlite_queue *queue)
-{
-    if (queue->log_pages >= LOG_PAGES_MOST)
-        sqlite_checkpoint_wait(queue->checkpoint);
-    if (sqlite_checkpoint_take_end(queue->checkpoint))
-        sqlite3_wal_checkpoint_v2(queue->database.connection, "main", SQLITE_CHECKPOINT_PASSIVE,
-                                  NULL, NULL);
-    else if (queue->log_pages >= LOG_PAGES)
-        sqlite_checkpoint_start(queue->checkpoint);
-}
-
-static enum queue_status begin(void *object, struct error *err)
-{
-    struct sqlite_queue *queue = object;
-
-    look_after_log(queue);
-    queue->counts_before = queue->counts;
-    queue->newest_id_before = queue->newest_id;
-    queue->newest_dropped = 0;
-    return database_do(&queue->database, database_use(&queue->database, SQL_BEGIN), err);
-}
-
-static enum queue_status commit(void *object, struct error *err)
-{
-    struct sqlite_queue *queue = object;
-    bool is_to_be_written = queue->newest_dropped > queue->newest_id_written;
-    enum queue_status status = QUEUE_OK;
-
-    if (is_to_be_written) { /* as long as its message is there, that tells it */
-        sqlite3_stmt *statement = database_use(&queue->database, SQL_SET_NEWEST);
-
-        sqlite3_bind_int64(statement, 1, queue->newest_id);
-        status = database_do(&queue->database, statement, err);
-    }
-    if (status == QUEUE_OK)
-        status = database_do(&queue->database, database_use(&queue->database, SQL_COMMIT), err);
-    if (status == QUEUE_OK && is_to_be_written)
-        queue->newest_id_written = queue->newest_id;
-    return status;
-}
-
-static void rollback(void *object)
-{
-    struct sqlite_queue *queue = object;
-
-    queue->counts = queue->counts_before;
-    queue->newest_id = queue->newest_id_before;
-    for (size_t i = 0; i < SQL_STATEMENTS; i++)
-        sqlite3_reset(queue->database.statements[i]);
-    /* Some failures have rolled back already: SQLite then is out of the transaction. */
-    if (!sqlite3_get_autocommit(queue->database.connection))
-        sqlite3_exec(queue->database.connection, "ROLLBACK", NULL, NULL, NULL);
-}
-
 static void count(const void *object, struct queue_counts *counts)
 {
     *counts = ((const struct sqlite_queue *)object)->counts;
 }
 
-/* Free pages beyond some to spare go back to the file system. */
+/* Folds what waits for that; then free pages beyond some to spare go back to the file system. */
 static bool tidy(void *object)
 {
-    struct database *database = &((struct sqlite_queue *)object)->database;
+    struct sqlite_queue *queue = object;
+    struct database *database = &queue->database;
     char sql[64];
 
+    if (queue->is_behind && catch_up(queue, false, NULL) != QUEUE_OK)
+        return true;
+    if (fold(queue, NULL) != QUEUE_OK)
+        return true;
     if (database_number(database, "PRAGMA freelist_count", 0) <= SPARE_PAGES)
         return false;
     snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%d)", TIDY_PAGES);

@@ -36,18 +36,30 @@ static enum queue_status find_due(struct sqlite_queue *queue, const struct queue
     return database_status(&queue->database, code, err);
 }
 
+/* All of them, in the database and in the journal: what was leased stays so where the database falls
+ * behind. It need not outlast the process. */
 static enum queue_status mark_leased(struct sqlite_queue *queue, const struct queue_lease *lease,
-                                     struct queue_recipient *recipient, struct error *err)
+                                     struct due *rows, size_t count, struct error *err)
 {
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_LEASE_RECIPIENT);
+    struct journal_leased *leased = arena_new(lease->arena, count, sizeof *leased);
+    struct journal_lease record = { lease->number, lease->until_s, leased, count };
+    enum queue_status status = QUEUE_OK;
 
-    sqlite3_bind_int64(statement, 1, lease->number);
-    sqlite3_bind_int64(statement, 2, lease->until_s);
-    sqlite3_bind_int64(statement, 3, recipient->number);
-    sqlite_queue_count(queue, recipient->state, QUEUE_LEASED);
-    recipient->state = QUEUE_LEASED;
-    recipient->due_at_s = lease->until_s;
-    return database_do(&queue->database, statement, err);
+    if (leased == NULL)
+        return QUEUE_OK; /* the arena tells */
+    for (size_t i = 0; status == QUEUE_OK && i < count; i++) {
+        struct queue_recipient *recipient = &rows[i].recipient;
+
+        leased[i] = (struct journal_leased){ rows[i].message, recipient->number };
+        status = sqlite_queue_mark_leased(queue, &record, &leased[i], err);
+        sqlite_queue_count(queue, recipient->state, QUEUE_LEASED);
+        recipient->state = QUEUE_LEASED;
+        recipient->due_at_s = lease->until_s;
+    }
+    if (status != QUEUE_OK)
+        return status;
+    return sqlite_queue_tell(queue, JOURNAL_LEASE, journal_format_lease(&record, &queue->record),
+                             false, err);
 }
 
 static enum queue_status read_message(struct sqlite_queue *queue, struct queue_lease *lease,
@@ -69,15 +81,13 @@ static enum queue_status read_message(struct sqlite_queue *queue, struct queue_l
 }
 
 /* Of the last message so far. */
-static enum queue_status read_body(struct sqlite_queue *queue, struct queue_lease *lease,
-                                   struct error *err)
+static void read_body(struct sqlite_queue *queue, struct queue_lease *lease)
 {
     struct queue_message *message = &lease->messages[lease->message_count - 1];
 
-    if (!lease->with_bodies || message->envelope.size_bytes > QUEUE_LEASED_BODY)
-        return QUEUE_OK;
-    return sqlite_queue_read_whole(queue, message->envelope.id, message->envelope.size_bytes,
-                                   lease->arena, &message->body, err);
+    if (lease->with_bodies && message->envelope.size_bytes <= QUEUE_LEASED_BODY)
+        sqlite_bodies_read_whole(queue, message->envelope.id, message->envelope.size_bytes,
+                                 lease->arena, &message->body);
 }
 
 /* Fills lease->messages from rows in order of their messages. */
@@ -92,16 +102,14 @@ static enum queue_status group(struct sqlite_queue *queue, struct queue_lease *l
         return QUEUE_OK; /* the arena tells */
     for (size_t i = 0; status == QUEUE_OK && i < count; i++) {
         recipients[i] = rows[i].recipient;
-        status = mark_leased(queue, lease, &recipients[i], err);
-        if (status == QUEUE_OK && (i == 0 || rows[i].message != rows[i - 1].message)) {
+        if (i == 0 || rows[i].message != rows[i - 1].message) {
             status = read_message(queue, lease, rows[i].message, err);
-            if (status == QUEUE_OK)
-                lease->messages[lease->message_count - 1].recipients = &recipients[i];
-            if (status == QUEUE_OK)
-                status = read_body(queue, lease, err);
+            if (status != QUEUE_OK)
+                break;
+            lease->messages[lease->message_count - 1].recipients = &recipients[i];
+            read_body(queue, lease);
         }
-        if (status == QUEUE_OK)
-            lease->messages[lease->message_count - 1].recipient_count++;
+        lease->messages[lease->message_count - 1].recipient_count++;
     }
     return status;
 }
@@ -133,7 +141,9 @@ enum queue_status sqlite_queue_lease(void *object, struct queue_lease *lease, st
         status = find_due(queue, lease, rows, &count, err);
     if (status == QUEUE_OK && count > 0) {
         qsort(rows, count, sizeof *rows, compare);
-        status = group(queue, lease, rows, count, err);
+        status = mark_leased(queue, lease, rows, count, err);
+        if (status == QUEUE_OK)
+            status = group(queue, lease, rows, count, err);
     }
     if (status == QUEUE_OK)
         status = find_next_due(queue, lease, err);
@@ -148,53 +158,22 @@ static bool is_final(enum queue_state state)
     return state == QUEUE_DONE || state == QUEUE_BOUNCED;
 }
 
-/* Reads what the recipient is now; QUEUE_ABSENT where it is gone. */
-static enum queue_status find_recipient(struct sqlite_queue *queue,
-                                        const struct queue_settlement *settlement,
-                                        enum queue_state *state, int64_t *lease, struct error *err)
+static enum queue_status take_down(struct sqlite_queue *queue, struct journal_change *change,
+                                   struct error *err)
 {
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_FIND_RECIPIENT);
-    int code;
+    enum queue_status status = sqlite_queue_tell(
+        queue, JOURNAL_SETTLE, journal_format_change(change, &queue->record), true, err);
 
-    sqlite3_bind_int64(statement, 1, settlement->recipient->number);
-    sqlite3_bind_int64(statement, 2, settlement->id);
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        *state = (enum queue_state)sqlite3_column_int(statement, 0);
-        *lease = sqlite3_column_int64(statement, 1);
-    }
-    sqlite3_reset(statement);
-    return code == SQLITE_DONE ? QUEUE_ABSENT : database_status(&queue->database, code, err);
+    return status == QUEUE_OK ? sqlite_queue_take_down(queue, change, err) : status;
 }
 
-static enum queue_status take_down(struct sqlite_queue *queue, enum queue_state from,
-                                   const struct queue_settlement *settlement, struct error *err)
+static enum queue_status give_back(struct sqlite_queue *queue, struct journal_change *change,
+                                   struct error *err)
 {
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_SETTLE_RECIPIENT);
+    enum queue_status status = sqlite_queue_tell(
+        queue, JOURNAL_MOVE, journal_format_change(change, &queue->record), true, err);
 
-    sqlite3_bind_int(statement, 1, (int)settlement->result);
-    sqlite3_bind_int64(statement, 2, settlement->due_at_s);
-    sqlite3_bind_int(statement, 3, settlement->has_warned);
-    database_bind(statement, 4, settlement->attempt.code);
-    database_bind(statement, 5, settlement->attempt.reply);
-    database_bind(statement, 6, settlement->attempt.finding);
-    sqlite3_bind_int64(statement, 7, settlement->recipient->number);
-    sqlite_queue_count(queue, from, settlement->result);
-    return database_do(&queue->database, statement, err);
-}
-
-static enum queue_status give_back(struct sqlite_queue *queue, enum queue_state from,
-                                   const struct queue_settlement *settlement, struct error *err)
-{
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_GIVE_BACK_RECIPIENT);
-    int code;
-
-    sqlite3_bind_int64(statement, 1, settlement->due_at_s);
-    sqlite3_bind_int64(statement, 2, settlement->recipient->number);
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-        sqlite_queue_count(queue, from, (enum queue_state)sqlite3_column_int(statement, 0));
-    sqlite3_reset(statement);
-    return database_status(&queue->database, code, err);
+    return status == QUEUE_OK ? sqlite_queue_move(queue, change, err) : status;
 }
 
 enum queue_status sqlite_queue_settle(void *object, int64_t lease,
@@ -203,8 +182,17 @@ enum queue_status sqlite_queue_settle(void *object, int64_t lease,
 {
     struct sqlite_queue *queue = object;
     enum queue_state from = QUEUE_DONE;
-    int64_t held_by = 0;
-    enum queue_status status = find_recipient(queue, settlement, &from, &held_by, err);
+    int64_t held_by = 0, attempts = 0;
+    struct journal_change change = { .message = settlement->id,
+                                     .number = settlement->recipient->number,
+                                     .state = settlement->result,
+                                     .due_at_s = settlement->due_at_s,
+                                     .has_warned = settlement->has_warned,
+                                     .code = settlement->attempt.code,
+                                     .reply = settlement->attempt.reply,
+                                     .finding = settlement->attempt.finding };
+    enum queue_status status = sqlite_queue_find_recipient(queue, change.message, change.number,
+                                                           &from, &attempts, &held_by, err);
 
     *was_settled = false;
     if (status != QUEUE_OK)
@@ -215,61 +203,9 @@ enum queue_status sqlite_queue_settle(void *object, int64_t lease,
     if (!is_final(settlement->result) && (from != QUEUE_LEASED || held_by != lease))
         return QUEUE_OK;
     *was_settled = true;
-    if (settlement->result == QUEUE_WAITING)
-        return give_back(queue, from, settlement, err);
-    status = take_down(queue, from, settlement, err);
-    if (status != QUEUE_OK || !is_final(settlement->result))
-        return status;
-    return sqlite_queue_close_recipient(queue, settlement->id, err);
-}
-
-/* The states are known only now: the counts follow them. */
-static enum queue_status drop_recipients(struct sqlite_queue *queue, int64_t id, struct error *err)
-{
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_DROP_RECIPIENTS);
-    int code;
-
-    sqlite3_bind_int64(statement, 1, id);
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-        queue->counts.recipients[sqlite3_column_int(statement, 0)]--;
-    sqlite3_reset(statement);
-    return database_status(&queue->database, code, err);
-}
-
-static enum queue_status drop_message(struct sqlite_queue *queue, int64_t id, int64_t size_bytes,
-                                      struct error *err)
-{
-    enum queue_status status = drop_recipients(queue, id, err);
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_DROP_MESSAGE);
-
-    sqlite3_bind_int64(statement, 1, id);
-    if (status == QUEUE_OK)
-        status = database_do(&queue->database, statement, err);
-    if (status == QUEUE_OK)
-        status = sqlite_queue_drop(queue, id, err);
-    queue->counts.messages--;
-    queue->counts.body_bytes -= size_bytes;
-    if (id > queue->newest_dropped)
-        queue->newest_dropped = id;
-    return status;
-}
-
-enum queue_status sqlite_queue_close_recipient(struct sqlite_queue *queue, int64_t id,
-                                               struct error *err)
-{
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_CLOSE_RECIPIENT);
-    int64_t open = 1, size_bytes = 0;
-    int code;
-
-    sqlite3_bind_int64(statement, 1, id);
-    code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        open = sqlite3_column_int64(statement, 0);
-        size_bytes = sqlite3_column_int64(statement, 1);
-        code = sqlite3_step(statement); /* to its end, so that it is done */
-    }
-    sqlite3_reset(statement);
-    if (code != SQLITE_DONE)
-        return database_status(&queue->database, code, err);
-    return open > 0 ? QUEUE_OK : drop_message(queue, id, size_bytes, err);
+    if (settlement->result == QUEUE_WAITING && attempts > 0)
+        change.state = QUEUE_DEFERRED;
+    sqlite_queue_count(queue, from, change.state);
+    return settlement->result == QUEUE_WAITING ? give_back(queue, &change, err)
+                                               : take_down(queue, &change, err);
 }

@@ -2,7 +2,7 @@
 #include "queue/store_sqlite_internal.h"
 
 struct found {
-    int64_t number, message;
+    int64_t number, message, attempts;
     struct span address;
     enum queue_state state;
 };
@@ -39,16 +39,16 @@ static enum queue_status scan(struct sqlite_queue *queue, const struct queue_cha
     int code;
 
     *count = 0;
-    sqlite3_bind_int64(statement, 1, change->after);
-    if (by_id)
-        sqlite3_bind_int64(statement, 2, change->selection.id);
-    sqlite3_bind_int(statement, by_id ? 3 : 2, QUEUE_CHANGED_AT_ONCE);
+    sqlite3_bind_int64(statement, 1, by_id ? change->selection.id : change->after);
+    sqlite3_bind_int64(statement, 2, change->after_number);
+    sqlite3_bind_int(statement, 3, QUEUE_CHANGED_AT_ONCE);
     while ((code = sqlite3_step(statement)) == SQLITE_ROW && *count < QUEUE_CHANGED_AT_ONCE)
         rows[(*count)++] =
             (struct found){ .number = sqlite3_column_int64(statement, 0),
                             .message = sqlite3_column_int64(statement, 1),
                             .address = database_text(statement, 2, arena),
-                            .state = (enum queue_state)sqlite3_column_int(statement, 3) };
+                            .state = (enum queue_state)sqlite3_column_int(statement, 3),
+                            .attempts = sqlite3_column_int64(statement, 4) };
     sqlite3_reset(statement);
     return database_status(&queue->database, code, err);
 }
@@ -56,38 +56,36 @@ static enum queue_status scan(struct sqlite_queue *queue, const struct queue_cha
 static enum queue_status drop_one(struct sqlite_queue *queue, const struct found *row,
                                   struct error *err)
 {
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_DROP_RECIPIENT);
-    enum queue_status status;
+    struct journal_change change = { .message = row->message, .number = row->number };
+    enum queue_status status = sqlite_queue_tell(
+        queue, JOURNAL_DELETE, journal_format_change(&change, &queue->record), true, err);
 
-    sqlite3_bind_int64(statement, 1, row->number);
-    status = database_do(&queue->database, statement, err);
     queue->counts.recipients[row->state]--;
-    return status == QUEUE_OK ? sqlite_queue_close_recipient(queue, row->message, err) : status;
+    return status == QUEUE_OK ? sqlite_queue_delete(queue, &change, err) : status;
 }
 
-/* WAITING stands for what the recipient was: waiting or deferred, by its attempts. */
 static enum queue_status move_one(struct sqlite_queue *queue, const struct found *row,
                                   enum queue_state to, int64_t due_at_s, struct error *err)
 {
-    sqlite3_stmt *statement = database_use(&queue->database, SQL_CHANGE_RECIPIENT);
-    int code;
+    struct journal_change change = {
+        .message = row->message, .number = row->number, .state = to, .due_at_s = due_at_s
+    };
+    enum queue_status status = sqlite_queue_tell(
+        queue, JOURNAL_MOVE, journal_format_change(&change, &queue->record), true, err);
 
-    sqlite3_bind_int(statement, 1, (int)to);
-    sqlite3_bind_int64(statement, 2, due_at_s);
-    sqlite3_bind_int64(statement, 3, row->number);
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW)
-        sqlite_queue_count(queue, row->state, (enum queue_state)sqlite3_column_int(statement, 0));
-    sqlite3_reset(statement);
-    return database_status(&queue->database, code, err);
+    sqlite_queue_count(queue, row->state, to);
+    return status == QUEUE_OK ? sqlite_queue_move(queue, &change, err) : status;
 }
 
 static enum queue_status change_one(struct sqlite_queue *queue, const struct queue_change *change,
                                     const struct found *row, struct error *err)
 {
+    enum queue_state waits = row->attempts > 0 ? QUEUE_DEFERRED : QUEUE_WAITING;
+
     if (change->kind == QUEUE_DELETE)
         return drop_one(queue, row, err);
-    return move_one(queue, row, change->kind == QUEUE_HOLD ? QUEUE_HELD : QUEUE_WAITING,
-                    change->now_s, err);
+    return move_one(queue, row, change->kind == QUEUE_HOLD ? QUEUE_HELD : waits, change->now_s,
+                    err);
 }
 
 static enum queue_status change_some(struct sqlite_queue *queue, struct queue_change *change,
@@ -112,8 +110,10 @@ static enum queue_status change_some(struct sqlite_queue *queue, struct queue_ch
         change->changed++;
     }
     change->has_more = count == QUEUE_CHANGED_AT_ONCE;
-    if (count > 0)
-        change->after = rows[count - 1].number;
+    if (count > 0) {
+        change->after = rows[count - 1].message;
+        change->after_number = rows[count - 1].number;
+    }
     return status;
 }
 

@@ -1,0 +1,75 @@
+/* queue/journal.h - what the queue has promised, in the order in which it did: files that only grow.
+ *
+ * Records are held in memory until a sync writes them as one group and waits once for the disk. A
+ * group has a number and a checksum: after a crash it is there whole or not at all. The bodies of
+ * messages are records too, and stay where they were written as long as somebody holds their place;
+ * a file is deleted when no place in it is held and the index of the queue needs none of its
+ * records any more. Numbers are in the byte order of the machine. Used by one thread at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "queue/store.h"
+
+enum {
+    JOURNAL_FILE_BYTES = 8 * 1024 * 1024,   /* a file that has so many takes no further group */
+    JOURNAL_GROUP_BYTES = 64 * 1024 * 1024, /* the most of one group */
+};
+
+struct journal;
+
+/* Where some bytes are, for ever. */
+struct journal_place {
+    uint32_t file, offset, len;
+};
+
+/* Between two groups. */
+struct journal_point {
+    int64_t file, offset;
+    int64_t group; /* the number of the one that follows */
+};
+
+/* Makes the folder where it is missing and looks which files are there. */
+MUST_CHECK bool journal_open(const char *folder, struct journal **journal, struct error *err);
+/* What is held and not synced is gone. */
+void journal_close(struct journal **journal);
+
+typedef bool journal_reader(void *owner, uint32_t kind, struct span bytes, struct error *err);
+
+/* Gives every record behind *point to `read`, those that are held too, until one is false, and sets
+ * *point to the end. False: it was, or a file cannot be read, or a group is missing. */
+MUST_CHECK bool journal_replay(struct journal *journal, struct journal_point *point,
+                               journal_reader *read, void *owner, struct error *err);
+/* From now on groups are written, behind `point`, into a new file. Call it once, before the rest. */
+void journal_start(struct journal *journal, struct journal_point point);
+
+/* Holds a record of that kind, of two parts; *place: where the second is. False: no memory. */
+MUST_CHECK bool journal_append(struct journal *journal, uint32_t kind, struct span head,
+                               struct span bytes, struct journal_place *place);
+/* How much is held, and dropping all that came after that. */
+size_t journal_mark(const struct journal *journal);
+void journal_cut(struct journal *journal, size_t mark);
+/* Was it held after that mark, and not made durable since? */
+bool journal_is_behind(const struct journal *journal, struct journal_place place, size_t mark);
+/* Makes all that is held durable. On any other answer than QUEUE_OK it is held as before, and no
+ * trace of it is in the file. */
+MUST_CHECK enum queue_status journal_sync(struct journal *journal, struct error *err);
+/* Behind all that is durable. */
+struct journal_point journal_end(const struct journal *journal);
+
+/* Bytes that are held, or durable in a file that is there. */
+MUST_CHECK bool journal_read(struct journal *journal, struct journal_place place, char *bytes,
+                             struct error *err);
+
+/* Each place that somebody needs is held once, and released once. */
+MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place);
+void journal_release(struct journal *journal, struct journal_place place);
+void journal_release_all(struct journal *journal);
+/* Deletes the files that nobody needs, where the index has all up to `point`. */
+void journal_drop_dead(struct journal *journal, struct journal_point point);

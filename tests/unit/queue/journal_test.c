@@ -1,0 +1,400 @@
+/* tests/unit/queue/journal_test.c - promises of queue/journal.h */
+#include "queue/journal.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../test.h"
+
+static const struct journal_point beginning = { .group = 1 };
+
+static char above[64], folder[128];
+static struct journal *journal;
+static struct error err;
+static struct journal_place place;
+
+/* What a replay gave: the kinds and the texts of the records, each with a blank behind it. */
+static char told[65536];
+
+static bool read_record(void *owner, uint32_t kind, struct span bytes, struct error *error)
+{
+    size_t used = strlen(told);
+
+    (void)owner;
+    (void)error;
+    snprintf(told + used, sizeof told - used, "%u:%.*s ", (unsigned)kind,
+             bytes.len > 100 ? 3 : (int)bytes.len, bytes.data);
+    return true;
+}
+
+static bool replay(struct journal_point from)
+{
+    told[0] = '\0';
+    return journal_replay(journal, &from, read_record, NULL, &err);
+}
+
+static void open_journal(void)
+{
+    if (!journal_open(folder, &journal, &err))
+        fail_msg("%s", err.text);
+}
+
+/* As whoever starts anew does: replays all, and goes on behind it. */
+static void open_again(void)
+{
+    struct journal_point point = beginning;
+
+    journal_close(&journal);
+    open_journal();
+    told[0] = '\0';
+    if (!journal_replay(journal, &point, read_record, NULL, &err))
+        fail_msg("%s", err.text);
+    journal_start(journal, point);
+}
+
+static int open_one(void **state)
+{
+    (void)state;
+    snprintf(above, sizeof above, "/tmp/postern-journal-XXXXXX");
+    assert_non_null(mkdtemp(above));
+    snprintf(folder, sizeof folder, "%s/journal", above);
+    err.text[0] = '\0';
+    open_journal();
+    journal_start(journal, beginning);
+    return 0;
+}
+
+/* The files of the journal in order, for `each`; how many. */
+static size_t for_files(void (*each)(const char *path))
+{
+    struct dirent **names = NULL;
+    int count = scandir(folder, &names, NULL, alphasort);
+    size_t files = 0;
+
+    for (int i = 0; i < count; i++) {
+        char path[512];
+
+        snprintf(path, sizeof path, "%s/%.200s", folder, names[i]->d_name);
+        if (names[i]->d_name[0] != '.') {
+            files++;
+            if (each != NULL)
+                each(path);
+        }
+        free(names[i]);
+    }
+    free(names);
+    return files;
+}
+
+static void delete_it(const char *path)
+{
+    unlink(path);
+}
+
+static int close_one(void **state)
+{
+    (void)state;
+    journal_close(&journal);
+    for_files(delete_it);
+    rmdir(folder);
+    rmdir(above);
+    return 0;
+}
+
+static void append(uint32_t kind, const char *text)
+{
+    assert_true(journal_append(journal, kind, span_of("("), span_of(text), &place));
+}
+
+static void sync_it(void)
+{
+    assert_int_equal(journal_sync(journal, &err), QUEUE_OK);
+}
+
+static void has_text(struct journal_place at, const char *text)
+{
+    char bytes[64];
+
+    assert_int_equal(at.len, strlen(text));
+    assert_true(journal_read(journal, at, bytes, &err));
+    assert_memory_equal(bytes, text, at.len);
+}
+
+static void what_was_synced_is_replayed_in_order_and_nothing_else(void **state)
+{
+    (void)state;
+    append(1, "one");
+    append(2, "two and more");
+    sync_it();
+    append(3, "");
+    sync_it();
+    append(4, "held");
+    assert_true(replay(beginning));
+    assert_string_equal(told, "1:(one 2:(two and more 3:( 4:(held ");
+    open_again();
+    assert_string_equal(told, "1:(one 2:(two and more 3:( ");
+}
+
+static void a_replay_begins_where_it_is_told(void **state)
+{
+    struct journal_point middle;
+
+    (void)state;
+    append(1, "one");
+    sync_it();
+    middle = journal_end(journal);
+    append(2, "two");
+    sync_it();
+    assert_true(replay(middle));
+    assert_string_equal(told, "2:(two ");
+    assert_true(replay(journal_end(journal)));
+    assert_string_equal(told, "");
+}
+
+static void a_place_can_be_read_while_it_is_held_and_when_it_is_synced(void **state)
+{
+    struct journal_place first, second;
+
+    (void)state;
+    append(1, "first");
+    first = place;
+    has_text(first, "first");
+    sync_it();
+    append(1, "second one");
+    second = place;
+    has_text(first, "first");
+    has_text(second, "second one");
+    sync_it();
+    open_again();
+    has_text(first, "first");
+    has_text(second, "second one");
+}
+
+static void what_is_cut_was_never_there(void **state)
+{
+    size_t mark;
+
+    (void)state;
+    append(1, "kept");
+    mark = journal_mark(journal);
+    assert_false(journal_is_behind(journal, place, mark));
+    append(2, "cut");
+    assert_true(journal_is_behind(journal, place, mark));
+    journal_cut(journal, mark);
+    append(3, "kept too");
+    has_text(place, "kept too");
+    sync_it();
+    assert_false(journal_is_behind(journal, place, 0));
+    open_again();
+    assert_string_equal(told, "1:(kept 3:(kept too ");
+}
+
+static void who_comes_next_goes_on_behind_in_a_new_file(void **state)
+{
+    struct journal_place first;
+
+    (void)state;
+    append(1, "first");
+    first = place;
+    sync_it();
+    open_again();
+    append(2, "second");
+    sync_it();
+    assert_int_equal(for_files(NULL), 2);
+    open_again();
+    assert_string_equal(told, "1:(first 2:(second ");
+    has_text(first, "first");
+}
+
+static long tail;
+
+static void cut_tail(const char *path)
+{
+    struct stat facts;
+
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(truncate(path, facts.st_size - tail), 0);
+}
+
+static void spoil_tail(const char *path)
+{
+    FILE *file = fopen(path, "r+");
+
+    assert_non_null(file);
+    fseek(file, -tail, SEEK_END);
+    fputc(0x5a, file);
+    fclose(file);
+}
+
+/* At each octet of the last group. */
+static void a_group_that_is_not_whole_never_was(void **state)
+{
+    static void (*const ways[])(const char *) = { cut_tail, spoil_tail };
+
+    for (size_t way = 0; way < 2; way++)
+        for (tail = 1; tail <= 32 + 16; tail++) {
+            append(1, "kept");
+            sync_it();
+            append(2, "torn");
+            sync_it();
+            for_files(ways[way]);
+            open_again();
+            assert_string_equal(told, "1:(kept ");
+            append(3, "next");
+            sync_it();
+            open_again();
+            assert_string_equal(told, "1:(kept 3:(next ");
+            close_one(state);
+            open_one(state);
+        }
+}
+
+static void a_group_that_is_missing_before_others_is_an_error(void **state)
+{
+    (void)state;
+    append(1, "kept");
+    sync_it();
+    append(2, "lost");
+    sync_it();
+    open_again();
+    append(3, "behind it");
+    sync_it();
+    journal_close(&journal);
+    tail = 1;
+    {
+        char path[256];
+
+        snprintf(path, sizeof path, "%s/0000000001", folder);
+        spoil_tail(path);
+    }
+    open_journal();
+    assert_false(replay(beginning));
+    assert_non_null(strstr(err.text, "missing"));
+    assert_non_null(strstr(err.text, "0000000002"));
+}
+
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void a_group_for_which_there_is_no_room_leaves_no_trace(void **state)
+{
+    char large[8192];
+    size_t mark;
+
+    (void)state;
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    append(1, "kept");
+    sync_it();
+    append(2, "held");
+    mark = journal_mark(journal);
+    append(3, large);
+    limit_files_to(4096);
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FULL);
+    journal_cut(journal, mark);
+    sync_it();
+    limit_files_to(0);
+    append(4, "kept too");
+    sync_it();
+    open_again();
+    assert_string_equal(told, "1:(kept 2:(held 4:(kept too ");
+}
+
+static void fill_file(void)
+{
+    static char large[1024 * 1024];
+    struct journal_point end = journal_end(journal);
+
+    memset(large, 'y', sizeof large - 1);
+    do {
+        append(1, large);
+        sync_it();
+    } while (journal_end(journal).offset < JOURNAL_FILE_BYTES &&
+             journal_end(journal).file == end.file);
+}
+
+static void a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed(void **state)
+{
+    struct journal_place needed;
+
+    (void)state;
+    append(1, "needed");
+    needed = place;
+    assert_true(journal_hold(journal, needed));
+    fill_file();
+    append(2, "in the second");
+    sync_it();
+    assert_int_equal(for_files(NULL), 2);
+    journal_drop_dead(journal, journal_end(journal));
+    assert_int_equal(for_files(NULL), 2);
+    journal_release(journal, needed);
+    journal_drop_dead(journal, beginning);
+    assert_int_equal(for_files(NULL), 2);
+    journal_drop_dead(journal, journal_end(journal));
+    assert_int_equal(for_files(NULL), 1);
+    fill_file();
+    journal_drop_dead(journal, journal_end(journal)); /* nothing is needed, not even the newest */
+    assert_int_equal(for_files(NULL), 0);
+    append(3, "goes on");
+    sync_it();
+    has_text(place, "goes on");
+}
+
+static void a_body_that_is_not_there_is_an_error(void **state)
+{
+    char bytes[64];
+
+    (void)state;
+    append(1, "text");
+    sync_it();
+    place.file += 5;
+    assert_false(journal_read(journal, place, bytes, &err));
+    assert_non_null(strstr(err.text, "0000000006"));
+    place.file -= 5;
+    place.len = 60;
+    assert_false(journal_read(journal, place, bytes, &err));
+}
+
+static void a_folder_that_cannot_be_made_is_an_error(void **state)
+{
+    struct journal *none = NULL;
+    struct error error = { 0 };
+
+    (void)state;
+    assert_false(journal_open("/proc/none/journal", &none, &error));
+    assert_null(none);
+    assert_non_null(strstr(error.text, "/proc/none/journal"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_synced_is_replayed_in_order_and_nothing_else),
+        TEST(a_replay_begins_where_it_is_told),
+        TEST(a_place_can_be_read_while_it_is_held_and_when_it_is_synced),
+        TEST(what_is_cut_was_never_there),
+        TEST(who_comes_next_goes_on_behind_in_a_new_file),
+        TEST(a_group_that_is_not_whole_never_was),
+        TEST(a_group_that_is_missing_before_others_is_an_error),
+        TEST(a_group_for_which_there_is_no_room_leaves_no_trace),
+        TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
+        TEST(a_body_that_is_not_there_is_an_error),
+        cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
