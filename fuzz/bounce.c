@@ -21,6 +21,31 @@ static struct span take(struct span *input, size_t most)
     return span_part(span_take_until(input, '\0'), 0, most);
 }
 
+/* Texts of a finding end in NUL; that is part of them. */
+static const char *take_text(struct arena *arena, struct span *input)
+{
+    return arena_copy(arena, take(input, QUEUE_FACT_BYTES));
+}
+
+/* Of a row of the catalogue, or of none, in words that anybody may have said. */
+static void take_finding(struct arena *arena, struct span *input, struct finding *finding)
+{
+    static const char *const codes[] = { "certificate-expired", "trust-store-empty",
+                                         "connect-refused", "dns-timeout" };
+    uint8_t which = input->len == 0 ? 0 : (uint8_t)span_take(input);
+
+    *finding = (struct finding){
+        .code = which < 4 ? codes[which] : take_text(arena, input),
+        .step = (enum step)(which % STEP_COUNT),
+        .fault = (enum fault)(which % (FAULT_POLICY + 1)),
+        .severity = (enum severity)(which % (SEVERITY_FATAL + 1)),
+        .cause = take_text(arena, input),
+        .remedy = take_text(arena, input),
+    };
+    while (finding->evidence_count < which % (FINDING_EVIDENCE_MOST + 1))
+        finding->evidence[finding->evidence_count++] = take_text(arena, input);
+}
+
 static void check_lines(struct span text)
 {
     while (text.len > 0) {
@@ -75,6 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .finding = take(&input, QUEUE_FACT_BYTES) };
     struct bounce_recipient one = { &recipient, &attempt,
                                     kind & 8 ? attempt.reply : (struct span){ NULL, 0 }, NULL };
+    struct finding finding;
+    struct arena arena;
     struct bounce bounce = {
         .action = (enum bounce_action)(kind & 3),
         .envelope = &envelope,
@@ -87,6 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bounce_form form;
     struct buffer out;
 
+    arena_init(&arena, 1 << 20);
+    if (kind & 64) {
+        take_finding(&arena, &input, &finding);
+        one.finding = &finding;
+    }
     if (kind & 16) { /* what comes back may hold anything: that it is taken at all is the claim */
         envelope.returns = kind & 32 ? QUEUE_RETURN_FULL : QUEUE_RETURN_UNSAID;
         envelope.size_bytes = (int64_t)input.len;
@@ -98,5 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_parts(buffer_span(&out));
     }
     buffer_clear(&out);
+    arena_clear(&arena);
     return 0;
 }

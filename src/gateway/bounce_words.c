@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "diagnose/catalogue.h"
 #include "diagnose/page.h"
 #include "queue/id.h"
 #include "smtp/header.h"
@@ -18,40 +17,6 @@ static const char *show(struct arena *arena, struct span text)
 }
 
 /* ---- for the sender ------------------------------------------------------------------------- */
-
-/* What a code of RFC 3463 means to somebody who wrote a letter, and what they can do; the class aside. */
-static const struct meaning {
-    const char *code;
-    const char *words;
-} meanings[] = {
-    { "1.1", "There is no such mailbox. Is the part before the @ spelled as it should be?" },
-    { "1.2", "There is no such domain. Is the part behind the @ spelled as it should be?" },
-    { "1.3", "This cannot be the address of a mailbox. Is it spelled as it should be?" },
-    { "1.6", "The mailbox has moved and left no new address." },
-    { "1.7", "Your own address is not one that the other side takes mail from." },
-    { "1.8", "Your own address is not one that the other side takes mail from." },
-    { "1.10", "This domain says that it takes no mail at all." },
-    { "2.1", "The mailbox is switched off. Ask its owner in another way." },
-    { "2.2", "The mailbox is full. Its owner has to make room before you send it again." },
-    { "2.3", "The message is larger than this mailbox takes. Send less, or a link." },
-    { "3.4", "The message is larger than the other side takes. Send less, or a link." },
-    { "4.7", "We tried for as long as we may, and it did not get through. You can send it again." },
-    { "5.4", "The envelope's id does not go through. Your mail program has to leave it out." },
-    { "6.3", "The message is in a form that the other side does not take." },
-    { "6.7", "The message needs international addresses, which the other side does not take." },
-};
-
-static const char *meaning_of(struct span code)
-{
-    struct span rest = code, class = span_take_until(&rest, '.');
-
-    for (size_t i = 0; class.len == 1 && i < ARRAY_SIZE(meanings); i++)
-        if (span_equal(rest, span_of(meanings[i].code)))
-            return meanings[i].words;
-    if (span_starts_with(rest, "7."))
-        return "The other side turns it away by a rule of its own, or for want of trust.";
-    return "The other side does not take it.";
-}
 
 static const char *recipients_of(const struct bounce *bounce, struct arena *arena)
 {
@@ -110,11 +75,24 @@ static bool is_trouble(const struct bounce *bounce)
     return bounce->action == BOUNCE_FAILED || bounce->action == BOUNCE_DELAYED;
 }
 
-static const char *words_for_sender(const struct bounce *bounce, const struct bounce_recipient *one)
+/* Those that met with the same fate one after the other stand together above its words. */
+static void write_recipients(const struct bounce *bounce, struct arena *arena, struct page *page)
 {
-    if (bounce->action == BOUNCE_DELAYED)
-        return "It could not be handed over so far.";
-    return meaning_of(one->attempt->code);
+    const char *words = "", *last;
+
+    for (size_t i = 0; i < bounce->count; i++) {
+        const struct bounce_recipient *one = &bounce->recipients[i];
+
+        last = words;
+        words = is_trouble(bounce) ? bounce_plain_words(bounce, one, arena) : "";
+        if (strcmp(words, last) != 0 && *last != '\0')
+            page_paragraph(page, 2 * INDENT, PAGE_PLAIN, last);
+        if (strcmp(words, last) != 0 || i == 0)
+            page_end_line(page);
+        page_paragraph(page, INDENT, PAGE_PLAIN, show(arena, one->recipient->address));
+    }
+    if (*words != '\0')
+        page_paragraph(page, 2 * INDENT, PAGE_PLAIN, words);
 }
 
 static void write_sender(const struct bounce *bounce, struct arena *arena, struct page *page)
@@ -123,35 +101,15 @@ static void write_sender(const struct bounce *bounce, struct arena *arena, struc
                    arena_format(arena, "This is the mail system of %s.", bounce->hostname));
     page_end_line(page);
     page_paragraph(page, 0, PAGE_PLAIN, opening_of(bounce, arena));
-    for (size_t i = 0; i < bounce->count; i++) {
-        const struct bounce_recipient *one = &bounce->recipients[i];
-
-        page_end_line(page);
-        page_paragraph(page, INDENT, PAGE_PLAIN, show(arena, one->recipient->address));
-        if (is_trouble(bounce))
-            page_paragraph(page, 2 * INDENT, PAGE_PLAIN, words_for_sender(bounce, one));
-    }
+    write_recipients(bounce, arena, page);
 }
 
 /* ---- for the postmaster --------------------------------------------------------------------- */
 
-/* The words of a row with the name of the server in them; NULL where they need more than is known here. */
-static const char *fill(struct arena *arena, const char *text, const char *host)
-{
-    const char *at = text;
-
-    while ((at = strchr(at, '{')) != NULL) {
-        if (*host == '\0' || strncmp(at, "{host}", strlen("{host}")) != 0)
-            return NULL;
-        at++;
-    }
-    return catalogue_fill(arena, text, &(struct catalogue_value){ "host", host }, 1);
-}
-
 static const char *side_of(enum fault fault)
 {
     static const char *const words[] = { [FAULT_SERVER] = "of the receiving side",
-                                         [FAULT_CLIENT] = "of the sending side",
+                                         [FAULT_CLIENT] = "of this mail system",
                                          [FAULT_NETWORK] = "of the network between",
                                          [FAULT_DNS] = "of the receiving domain's DNS",
                                          [FAULT_POLICY] = "of the receiving domain's policy" };
@@ -169,15 +127,10 @@ static const char *words_of(const struct bounce_recipient *one, struct arena *ar
                : "the fault is on this side; our log tells it, by the id above";
 }
 
-static bool is_given_up(const struct bounce_recipient *one)
-{
-    return span_equal(one->attempt->code, span_of("4.4.7"));
-}
-
 static const char *cause_of(const struct bounce *bounce, const struct bounce_recipient *one,
                             struct arena *arena)
 {
-    if (one->said.len == 0 || is_given_up(one))
+    if (one->said.len == 0 || bounce_is_given_up(bounce, one))
         return words_of(one, arena);
     return bounce->action == BOUNCE_FAILED ? "their mail server refuses it for good"
                                            : "their mail server does not take it now";
@@ -191,14 +144,13 @@ static const char *remedy_of(const struct bounce *bounce, const struct bounce_re
     return arena_format(arena, "postmaster@%s can say more, by the id above", bounce->hostname);
 }
 
-static void write_finding(const struct catalogue_row *row, struct arena *arena, const char *host,
-                          struct page *page)
+static void write_finding(const struct finding *cause, struct arena *arena, struct page *page)
 {
-    const char *cause = fill(arena, row->cause, host);
-
-    page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause == NULL ? row->title : cause);
+    page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause->cause);
     page_item(page, INDENT, "", HANG, PAGE_PLAIN,
-              arena_format(arena, "(%s; a matter %s)", row->code, side_of(row->fault)));
+              arena_format(arena, "(%s; a matter %s)", cause->code, side_of(cause->fault)));
+    for (size_t i = 0; i < cause->evidence_count; i++)
+        page_item(page, INDENT, i == 0 ? "Proof" : "", HANG, PAGE_PLAIN, cause->evidence[i]);
 }
 
 /* What a stranger can check. */
@@ -219,23 +171,30 @@ static void write_proof(const struct bounce_recipient *one, struct arena *arena,
                            (long long)one->recipient->attempts + 1));
 }
 
-/* Cause and remedy by the catalogue where TLS was at fault, else by what was said. */
+/* Cause and remedy by the finding where one is the reason, else by what was said. */
 static void write_trouble(const struct bounce *bounce, const struct bounce_recipient *one,
                           struct arena *arena, struct page *page)
 {
-    const char *host = show(arena, bounce_peer_of(one->attempt->relay));
-    const struct catalogue_row *row = catalogue_find(arena_copy(arena, one->attempt->finding));
-    const char *remedy =
-        row == NULL ? remedy_of(bounce, one, arena) : fill(arena, row->remedy, host);
+    const struct finding *cause = bounce_cause_of(one, arena);
 
-    if (row == NULL)
+    if (cause == NULL)
         page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause_of(bounce, one, arena));
     else
-        write_finding(row, arena, host, page);
+        write_finding(cause, arena, page);
     write_proof(one, arena, page);
-    if (remedy == NULL)
-        remedy = arena_format(arena, "postern explain %s", row->code);
-    page_item(page, INDENT, "Remedy", HANG, PAGE_PLAIN, remedy);
+    page_item(page, INDENT, "Remedy", HANG, PAGE_PLAIN,
+              cause != NULL && cause->remedy != NULL ? cause->remedy
+                                                     : remedy_of(bounce, one, arena));
+}
+
+static bool has_same_story(const struct bounce_recipient *a, const struct bounce_recipient *b)
+{
+    return span_equal(a->said, b->said) && span_equal(a->attempt->code, b->attempt->code) &&
+           span_equal(a->attempt->reply, b->attempt->reply) &&
+           span_equal(a->attempt->relay, b->attempt->relay) &&
+           span_equal(a->attempt->tls, b->attempt->tls) &&
+           span_equal(a->attempt->finding, b->attempt->finding) &&
+           a->attempt->at_s == b->attempt->at_s && a->recipient->attempts == b->recipient->attempts;
 }
 
 static void write_message(const struct bounce *bounce, struct arena *arena, struct page *page)
@@ -261,8 +220,11 @@ static void write_postmaster(const struct bounce *bounce, struct arena *arena, s
     for (size_t i = 0; i < bounce->count; i++) {
         const struct bounce_recipient *one = &bounce->recipients[i];
 
-        page_end_line(page);
+        if (i == 0 || !has_same_story(one, one - 1))
+            page_end_line(page);
         page_paragraph(page, 0, PAGE_PLAIN, show(arena, one->recipient->address));
+        if (i + 1 < bounce->count && has_same_story(one, one + 1))
+            continue; /* told below the last of them */
         if (is_trouble(bounce))
             write_trouble(bounce, one, arena, page);
         else

@@ -436,6 +436,174 @@ static void takes_cause_and_remedy_from_the_catalogue(void **state)
     check_has("Renew it and reload the mail server");
 }
 
+static const struct finding expired = {
+    .code = "certificate-expired",
+    .step = STEP_CERTIFICATE,
+    .fault = FAULT_SERVER,
+    .severity = SEVERITY_UNTRUSTED,
+    .cause = "The certificate of mail.example.org expired on 20 November 2026",
+    .evidence = { "notAfter: 20 November 2026", "our clock: 21 November 2026",
+                  "our trust store: /etc/ssl/certs/ca-certificates.crt",
+                  "issuer: http://aia.example.org/ca.der" },
+    .evidence_count = 4,
+    .remedy = "Renew the certificate of mail.example.org",
+    .enhanced_status = "4.7.5",
+};
+
+static void tells_cause_proof_and_remedy_of_this_case(void **state)
+{
+    const char *plain, *postmaster;
+
+    (void)state;
+    one = (struct bounce_recipient){ &recipient, &attempt, { NULL, 0 }, &expired };
+    attempt.finding = span_of("certificate-expired");
+    attempt.code = span_of("4.7.5");
+    attempt.reply = span_of("given up after 5 days; at last 4.7.5 The certificate expired");
+    compose();
+    plain = strstr(text.data, "could not prove that it is the right one");
+    postmaster = strstr(text.data, "==== For your postmaster ====");
+    assert_non_null(plain);
+    assert_non_null(postmaster);
+    assert_true(plain < postmaster);
+    check_has("We tried for as long as we may");
+    check_has("  Cause       The certificate of mail.example.org expired on 20 November\r\n"
+              "              2026\r\n");
+    check_has("(certificate-expired; a matter of the receiving side)\r\n");
+    check_has("  Proof       notAfter: 20 November 2026\r\n"
+              "              our clock: 21 November 2026\r\n"
+              "              issuer: http://aia.example.org/ca.der\r\n");
+    check_has("  Remedy      Renew the certificate of mail.example.org\r\n");
+    check_lacks("/etc/ssl"); /* the names of our files are nobody's business */
+    check_has("Action: failed\r\nStatus: 4.7.5\r\n");
+}
+
+static void a_delay_names_the_finding_too(void **state)
+{
+    (void)state;
+    bounce.action = BOUNCE_DELAYED;
+    one = (struct bounce_recipient){ &recipient, &attempt, { NULL, 0 }, &expired };
+    attempt.finding = span_of("certificate-expired");
+    attempt.code = span_of("4.7.5");
+    compose();
+    check_has("You need not do anything");
+    check_has("It could not be handed over so far. Their mail server could not prove");
+    check_has("  Cause       The certificate of mail.example.org expired");
+    check_has("Action: delayed\r\nStatus: 4.7.5\r\n");
+}
+
+static void a_flaw_of_the_session_is_not_why_a_mailbox_refuses(void **state)
+{
+    (void)state;
+    one.finding =
+        &expired; /* delivered at level may all the same, and nobody is there of that name */
+    attempt.finding = span_of("certificate-expired");
+    compose();
+    check_has("There is no such mailbox.");
+    check_has("  Cause       their mail server refuses it for good\r\n");
+    check_lacks("certificate-expired");
+    check_lacks("expired on");
+}
+
+static void what_is_our_own_fault_is_told_as_ours(void **state)
+{
+    static const struct finding empty = {
+        .code = "trust-store-empty",
+        .step = STEP_CERTIFICATE,
+        .fault = FAULT_CLIENT,
+        .severity = SEVERITY_UNTRUSTED,
+        .cause = "The trust store /etc/ssl/certs/ca-certificates.crt holds none",
+        .evidence = { "/etc/ssl/certs: no such file" },
+        .evidence_count = 1,
+        .remedy = "Set ca_file in \"/etc/postern/postern.conf\"",
+    };
+
+    (void)state;
+    one = (struct bounce_recipient){ &recipient, &attempt, { NULL, 0 }, &empty };
+    attempt.finding = span_of("trust-store-empty");
+    attempt.code = span_of("4.7.5");
+    attempt.reply = span_of(empty.cause);
+    compose();
+    check_has("The fault is\r\n    on this side, not on yours nor on theirs.");
+    check_has("(trust-store-empty; a matter of this mail system)\r\n");
+    check_has("postmaster@mx.example.com can say more");
+    check_lacks("/etc");
+}
+
+static void says_to_a_sender_what_each_kind_of_finding_means(void **state)
+{
+    static const struct {
+        const char *code, *status, *words;
+    } cases[] = {
+        { "dns-timeout", "4.4.3", "cannot be looked up" },
+        { "connect-refused", "4.4.1", "server cannot be reached." },
+        { "greeting-rejected", "4.3.2", "does not take mail as it should" },
+        { "starttls-not-offered", "4.7.4", "No protected" },
+        { "handshake-no-common-version", "4.7.5", "No protected" },
+        { "certificate-name-mismatch", "4.7.5", "could not prove that it is the right one" },
+    };
+
+    (void)state;
+    one.said = (struct span){ NULL, 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        attempt.finding = span_of(cases[i].code);
+        attempt.code = span_of(cases[i].status);
+        compose();
+        check_has(cases[i].words);
+        check_has(cases[i].code);
+    }
+}
+
+static void tells_a_story_that_is_the_same_for_all_once(void **state)
+{
+    struct queue_recipient others[] = { recipient, recipient, recipient };
+    struct queue_attempt other = attempt;
+    struct bounce_recipient all[] = { { &others[0], &attempt, attempt.reply, NULL },
+                                      { &others[1], &attempt, attempt.reply, NULL },
+                                      { &others[2], &other, attempt.reply, NULL } };
+    unsigned told = 0;
+
+    (void)state;
+    others[1].address = span_of("second@example.org");
+    others[2].address = span_of("third@example.org");
+    other.code = span_of("5.2.2");
+    bounce.recipients = all;
+    bounce.count = 3;
+    compose();
+    check_has("\r\n  gone@example.org\r\n  second@example.org\r\n    There is no such mailbox.");
+    check_has("\r\n\r\n  third@example.org\r\n    The mailbox is full.");
+    check_has("\r\n\r\ngone@example.org\r\nsecond@example.org\r\n  Cause ");
+    for (const char *at = text.data; (at = strstr(at, "\r\n  Cause ")) != NULL; at++)
+        told++;
+    assert_int_equal(told, 2);
+}
+
+static void keeps_within_its_bounds_whatever_a_finding_holds(void **state)
+{
+    static struct bounce_recipient many[BOUNCE_RECIPIENTS_MOST];
+    static struct queue_attempt attempts[BOUNCE_RECIPIENTS_MOST];
+    static char words[20000];
+    struct finding large = expired;
+
+    (void)state;
+    memset(words, 'w', sizeof words - 1);
+    for (size_t i = 0; i < sizeof words - 1; i += 20)
+        words[i] = ' ';
+    large.cause = large.remedy = words;
+    large.evidence_count = FINDING_EVIDENCE_MOST;
+    for (size_t i = 0; i < FINDING_EVIDENCE_MOST; i++)
+        large.evidence[i] = words;
+    for (size_t i = 0; i < BOUNCE_RECIPIENTS_MOST; i++) {
+        attempts[i] = attempt;
+        attempts[i].at_s += (int64_t)i; /* a story of its own each */
+        attempts[i].code = span_of("4.7.5");
+        attempts[i].finding = span_of("certificate-expired");
+        many[i] = (struct bounce_recipient){ &recipient, &attempts[i], { NULL, 0 }, &large };
+    }
+    bounce.recipients = many;
+    bounce.count = BOUNCE_RECIPIENTS_MOST;
+    compose();
+}
+
 static void asks_what_the_sender_wants_to_hear(void **state)
 {
     static const struct {
@@ -501,6 +669,13 @@ int main(void)
         PROMISE(takes_nothing_that_was_said_for_the_end_of_a_part),
         PROMISE(tells_of_many_recipients_at_once),
         PROMISE(takes_cause_and_remedy_from_the_catalogue),
+        PROMISE(tells_cause_proof_and_remedy_of_this_case),
+        PROMISE(a_delay_names_the_finding_too),
+        PROMISE(a_flaw_of_the_session_is_not_why_a_mailbox_refuses),
+        PROMISE(what_is_our_own_fault_is_told_as_ours),
+        PROMISE(says_to_a_sender_what_each_kind_of_finding_means),
+        PROMISE(tells_a_story_that_is_the_same_for_all_once),
+        PROMISE(keeps_within_its_bounds_whatever_a_finding_holds),
         PROMISE(asks_what_the_sender_wants_to_hear),
         PROMISE(says_so_where_there_is_no_room),
     };
