@@ -244,6 +244,8 @@ void delivery_settle(struct delivery_task *task, size_t index,
     settlement.attempt.tls = story->tls;
     settlement.attempt.finding = story->finding;
     settlement.attempt.session = story->session;
+    if (settlement.result == QUEUE_BOUNCED && delivery_outcome_is_of(outcome, story->told))
+        settlement.attempt.code = outcome->code;
     settlement.attempt.reply = span_part(settlement.attempt.reply, 0, FACT_MOST);
     mark_settled(task, index);
     if (delivery_report_hold(task, &settlement, outcome->said, story))

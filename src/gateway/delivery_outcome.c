@@ -181,6 +181,12 @@ struct delivery_outcome delivery_outcome_of_unsent(enum smtp_client_unsent why)
     return delivery_outcome_of(DELIVERY_REFUSED, rows[why].code, rows[why].words);
 }
 
+bool delivery_outcome_is_of(const struct delivery_outcome *outcome, const struct finding *finding)
+{
+    return finding != NULL && finding->enhanced_status != NULL &&
+           span_equal(outcome->code, span_of(finding->enhanced_status));
+}
+
 static void give_up(struct queue_settlement *settlement, const struct delivery_outcome *outcome,
                     int64_t waited_s, struct arena *arena)
 {

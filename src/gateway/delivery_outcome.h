@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "diagnose/finding.h"
 #include "gateway/maildir.h"
 #include "link/observation.h"
 #include "queue/schedule.h"
@@ -48,6 +49,10 @@ struct delivery_outcome delivery_outcome_of_ending(const struct observation *obs
 
 /* This server cannot be given the message. */
 struct delivery_outcome delivery_outcome_of_unsent(enum smtp_client_unsent why);
+
+/* Whether that finding is the reason of the outcome, and no mere flaw of the session: its code tells. Then a
+ * recipient that is given up at last keeps the code, which says more than that time has expired. */
+bool delivery_outcome_is_of(const struct delivery_outcome *outcome, const struct finding *finding);
 
 /* What the schedule is asked with. */
 struct delivery_schedule {

@@ -197,6 +197,19 @@ static void gives_up_at_the_end_of_the_lifetime_and_says_for_what(void **state)
                            span_of("given up after 5 days; at last 4.2.2 452 full")));
 }
 
+static void tells_the_reason_from_a_flaw_by_its_code(void **state)
+{
+    static const struct finding expired = { .code = "certificate-expired",
+                                            .enhanced_status = "4.7.5" };
+    struct delivery_outcome failed = delivery_outcome_of(DELIVERY_DEFERRED, "4.7.5", "it expired");
+    struct delivery_outcome refused = delivery_outcome_of(DELIVERY_REFUSED, "5.1.1", "nobody");
+
+    (void)state;
+    assert_true(delivery_outcome_is_of(&failed, &expired));
+    assert_false(delivery_outcome_is_of(&refused, &expired));
+    assert_false(delivery_outcome_is_of(&failed, NULL));
+}
+
 static void asks_for_a_warning_once_it_is_late(void **state)
 {
     (void)state;
@@ -229,6 +242,7 @@ int main(void)
         WITH_ARENA(refuses_what_a_server_cannot_be_given),
         WITH_ARENA(settles_by_fate_and_schedule),
         WITH_ARENA(gives_up_at_the_end_of_the_lifetime_and_says_for_what),
+        WITH_ARENA(tells_the_reason_from_a_flaw_by_its_code),
         WITH_ARENA(asks_for_a_warning_once_it_is_late),
         WITH_ARENA(stands_without_memory),
     };
