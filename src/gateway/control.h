@@ -61,6 +61,7 @@ struct control_settings {
     const char
         *path; /* of the socket, for this call alone; NULL: only what control_adopt is given */
     void (*changed)(void *owner); /* something may be due now; may be NULL */
+    void (*retried)(void *owner); /* and servers that failed are to be tried again; may be NULL */
     void *owner;
 };
 

@@ -129,7 +129,9 @@ static void end_change(struct control_session *session)
                   (intmax_t)changed);
     control_session_answer_with(session,
                                 json_pack("{s:s, s:I}", "status", "ok", "changed", changed));
-    if (settings->changed != NULL && changed > 0)
+    if (settings->retried != NULL && session->ask.change.kind == QUEUE_RETRY)
+        settings->retried(settings->owner);
+    else if (settings->changed != NULL && changed > 0)
         settings->changed(settings->owner);
 }
 

@@ -3,13 +3,16 @@
 #include <assert.h>
 
 #include "base/memory.h"
-#include "gateway/delivery_parts.h"
+#include "gateway/delivery_destination.h"
 
 enum {
     PAUSE_MS = 20,       /* between leases that did not bring all they could: puts come in swarms */
     FULL_PAUSE_MS = 500, /* where a line was full, and work was given back */
     FAILED_PAUSE_MS = 1000,
     SLEEP_MOST_MS = 60 * 1000, /* the clock of the wall may be set */
+    LEASED_AT_LEAST = 50,
+    SWEEP_MS = 200,
+    REST_MS = 5000, /* a connection stays open without mail */
 };
 
 int64_t delivery_now_s(const struct delivery *delivery)
@@ -23,12 +26,6 @@ int64_t delivery_now_ms(const struct delivery *delivery)
 }
 
 /* ---- leases ---- */
-
-static void dispatch(struct delivery *delivery, struct delivery_plan *plan)
-{
-    delivery_maildir_dispatch(delivery);
-    delivery_lmtp_dispatch(plan);
-}
 
 /* While it drains the timer is for its end. */
 static void start_timer(struct delivery *delivery, int64_t delay_ms)
@@ -81,7 +78,6 @@ static void take_failure(struct delivery *delivery, const struct delivery_batch 
 
 static void take_batch(struct delivery *delivery, struct delivery_batch *batch)
 {
-    struct delivery_plan *plan = delivery_plan_hold(batch->plan);
     int64_t next_due_at_s = batch->lease.next_due_at_s;
 
     delivery->has_complained = false;
@@ -91,8 +87,8 @@ static void take_batch(struct delivery *delivery, struct delivery_batch *batch)
         look_in(delivery, FULL_PAUSE_MS);
     else
         sleep_until_due(delivery, next_due_at_s);
-    dispatch(delivery, plan);
-    delivery_plan_release(&plan);
+    delivery_maildir_dispatch(delivery);
+    delivery_dispatch(delivery);
 }
 
 static void leased(struct delivery_batch *batch)
@@ -106,9 +102,19 @@ static void leased(struct delivery_batch *batch)
     delivery_batch_look(batch);
 }
 
+static size_t room_of(const struct delivery *delivery)
+{
+    size_t room = delivery->settings.in_hand_most - delivery->in_hand;
+
+    if (delivery->in_hand >= delivery->settings.in_hand_most)
+        return 0;
+    return room < DELIVERY_LEASED_AT_ONCE ? room : DELIVERY_LEASED_AT_ONCE;
+}
+
+/* A lease is worth its while. */
 static bool has_room(const struct delivery *delivery)
 {
-    return delivery->in_hand + DELIVERY_LEASED_AT_ONCE <= DELIVERY_IN_HAND_MOST;
+    return room_of(delivery) >= LEASED_AT_LEAST;
 }
 
 /* Leases, unless a lease is under way, or there is no room, or it is too early: then it is remembered. */
@@ -124,7 +130,7 @@ static void look(struct delivery *delivery)
     delivery->is_woken = false;
     loop_timer_stop(delivery->timer);
     delivery->timer_at_ms = INT64_MAX;
-    if (!delivery_batch_lease(delivery, DELIVERY_LEASED_AT_ONCE, leased, NULL))
+    if (!delivery_batch_lease(delivery, room_of(delivery), leased, NULL))
         look_in(delivery, FAILED_PAUSE_MS);
 }
 
@@ -132,7 +138,7 @@ static void look(struct delivery *delivery)
 
 static bool is_idle(const struct delivery *delivery)
 {
-    return delivery->batches == NULL && delivery->conversations == NULL;
+    return delivery->batches == NULL && delivery->conversations == NULL && delivery->searches == 0;
 }
 
 void delivery_go_on(struct delivery *delivery)
@@ -149,7 +155,8 @@ static void cut_all(struct delivery *delivery)
     struct delivery_batch *batch, *next;
 
     delivery->was_cut = true;
-    delivery_lmtp_cut_all(delivery);
+    delivery_way_cancel_all(delivery);
+    delivery_conversation_cut_all(delivery);
     for (batch = delivery->batches; batch != NULL; batch = next) {
         next = batch->next;
         delivery_batch_abandon(batch);
@@ -176,8 +183,14 @@ static void give_back_what_waits(struct delivery *delivery)
     int64_t now_s = delivery_now_s(delivery);
 
     delivery_line_give_back(&delivery->maildirs, now_s);
-    for (size_t i = 0; i < plan->destination_count; i++)
-        delivery_line_give_back(&plan->destinations[i].line, now_s);
+    for (size_t i = 0; i < plan->bucket_count; i++)
+        for (struct delivery_destination *each = plan->buckets[i]; each != NULL;
+             each = each->next_in_bucket) {
+            delivery_line_give_back(&each->line, now_s);
+            each->is_wanting = false;
+        }
+    delivery->first_wanting = delivery->last_wanting = NULL;
+    delivery_let_go(delivery, plan);
     delivery_plan_release(&plan);
 }
 
@@ -190,7 +203,40 @@ void delivery_drain(struct delivery *delivery, void (*drained)(void *owner), voi
     loop_timer_start(delivery->timer, delivery->settings.drain_ms > 0 ? delivery->settings.drain_ms
                                                                       : DELIVERY_DRAIN_MS);
     give_back_what_waits(delivery);
+    delivery_way_cancel_all(delivery);
     delivery_go_on(delivery);
+}
+
+/* ---- connections at rest ---- */
+
+void delivery_sweep_soon(struct delivery *delivery)
+{
+    if (delivery->is_sweeping)
+        return;
+    delivery->is_sweeping = true;
+    loop_timer_start(delivery->sweep, SWEEP_MS);
+}
+
+/* Those that rest too long leave, and those that have mail again, for its time has come, go on. */
+static void sweep(void *owner)
+{
+    struct delivery *delivery = owner;
+    struct delivery_conversation *conversation = delivery->first_at_rest;
+    int64_t now_ms = delivery_now_ms(delivery);
+
+    delivery->is_sweeping = false;
+    while (conversation != NULL) {
+        struct delivery_conversation *newer = conversation->newer;
+
+        if (conversation->destination->line.tasks > 0)
+            delivery_destination_want(conversation->destination);
+        else if (now_ms - conversation->rests_since_ms >= REST_MS)
+            delivery_conversation_leave(conversation);
+        conversation = newer;
+    }
+    if (delivery->first_at_rest != NULL)
+        delivery_sweep_soon(delivery);
+    delivery_dispatch(delivery);
 }
 
 /* ---- life ---- */
@@ -203,6 +249,17 @@ void delivery_wake(struct delivery *delivery)
         was_posted = mailbox_post(delivery->wakes, &delivery->wake);
     assert(was_posted);
     (void)was_posted;
+}
+
+void delivery_retry(struct delivery *delivery)
+{
+    struct delivery_plan *plan = delivery->plan;
+
+    for (size_t i = 0; i < plan->bucket_count; i++)
+        for (struct delivery_destination *each = plan->buckets[i]; each != NULL;
+             each = each->next_in_bucket)
+            pace_forget(&each->pace);
+    look(delivery);
 }
 
 static void take_wakes(void *owner)
@@ -239,6 +296,7 @@ static bool open_parts(struct delivery *delivery, struct gateway_profile *profil
 
     return delivery_plan_new(delivery, profile, &delivery->plan, err) &&
            loop_timer_open(loop, on_timer, delivery, &delivery->timer, err) &&
+           loop_timer_open(loop, sweep, delivery, &delivery->sweep, err) &&
            mailbox_open(loop, 0, take_wakes, delivery, &delivery->wakes, err);
 }
 
@@ -249,6 +307,7 @@ static void free_delivery(struct delivery *delivery)
             continue;
     mailbox_close(&delivery->wakes);
     loop_timer_close(&delivery->timer);
+    loop_timer_close(&delivery->sweep);
     delivery_plan_release(&delivery->plan);
     memory_free(delivery);
 }
@@ -262,6 +321,8 @@ bool delivery_open(const struct delivery_settings *settings, struct gateway_prof
     if (made == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for delivery");
     made->settings = *settings;
+    if (made->settings.in_hand_most == 0)
+        made->settings.in_hand_most = DELIVERY_IN_HAND_MOST;
     if (!open_parts(made, profile, err)) {
         free_delivery(made);
         return false;

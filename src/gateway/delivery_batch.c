@@ -8,13 +8,15 @@
 #include <sys/random.h>
 
 #include "base/memory.h"
-#include "gateway/delivery_parts.h"
+#include "gateway/delivery_destination.h"
 #include "queue/id.h"
+#include "trust/names.h"
 
 enum {
-    LEASE_S = 3600,             /* no attempt lasts so long: see delivery_lmtp.c */
+    LEASE_S = 3600,             /* no attempt lasts so long: see delivery_destination.h */
     BYTES_OF_LEASED = 8 * 1024, /* what queue/store.h asks for, for each recipient */
-    BYTES_OF_TARGET = 6 * 1024, /* our own beside it: targets, commands, the story */
+    BYTES_OF_TARGET =
+        40 * 1024, /* our own beside it: targets, commands, the story with its finding */
     BYTES_AT_LEAST = 64 * 1024,
     AGAIN_MS = 1000,
     GROUP = 32, /* recipients that are worth a commit of their own */
@@ -289,31 +291,10 @@ void delivery_task_end(struct delivery_task *task)
 
 /* ---- dividing ---- */
 
-/* What the targets of one task have in common. */
-struct group {
-    struct delivery_line *line; /* NULL: nobody takes them */
-    size_t most;
-};
-
-static struct group group_of(struct delivery_batch *batch, const struct delivery_target *target)
+/* Whether one task may carry both. */
+static bool is_one_task(const struct delivery_target *a, const struct delivery_target *b)
 {
-    struct delivery_plan *plan = batch->plan;
-    const struct gateway_profile_domain *domain = target->domain;
-
-    if (domain == NULL)
-        return (struct group){ NULL, DELIVERY_RECIPIENTS_MOST };
-    switch (domain->kind) {
-    case GATEWAY_DELIVER_MAILDIR:
-        return (struct group){ &batch->delivery->maildirs, DELIVERY_MAILBOXES_MOST };
-    case GATEWAY_DELIVER_LMTP_SOCKET:
-    case GATEWAY_DELIVER_LMTP:
-        return (struct group){
-            &plan->destinations[plan->destination_of[domain - plan->profile->domains]].line,
-            DELIVERY_RECIPIENTS_MOST
-        };
-    case GATEWAY_DELIVER_SMTP: break;
-    }
-    return (struct group){ NULL, DELIVERY_RECIPIENTS_MOST };
+    return a->destination == b->destination && a->is_for_maildir == b->is_for_maildir;
 }
 
 static struct delivery_target make_target(struct delivery_batch *batch,
@@ -321,18 +302,27 @@ static struct delivery_target make_target(struct delivery_batch *batch,
 {
     const struct gateway_profile *profile = batch->plan->profile;
     struct delivery_route route = delivery_route_find(profile, recipient->address, &batch->arena);
-
-    return (struct delivery_target){
+    struct delivery_target target = {
         .recipient = recipient,
         .domain = route.domain == profile->domain_count ? NULL : &profile->domains[route.domain],
         .address = route.address,
     };
+
+    target.is_for_maildir = target.domain != NULL && target.domain->kind == GATEWAY_DELIVER_MAILDIR;
+    if (!target.is_for_maildir)
+        target.destination = delivery_destination_find(batch->plan, &target);
+    return target;
 }
 
-static void defer_foreign(struct delivery_task *task)
+/* An address whose domain is none: nothing will ever take it. Or there is no memory. */
+static void settle_astray(struct delivery_task *task)
 {
-    const struct delivery_outcome outcome = delivery_outcome_of(
-        DELIVERY_DEFERRED, "4.4.0", "this version delivers to Maildirs and by LMTP only");
+    const struct delivery_outcome outcome =
+        queue_domain_of(task->targets[0]->address).len == 0 ||
+                names_normalize(&task->batch->arena, queue_domain_of(task->targets[0]->address)) ==
+                    NULL
+            ? delivery_outcome_of(DELIVERY_REFUSED, "5.1.3", "the address has no domain")
+            : delivery_outcome_of(DELIVERY_DEFERRED, "4.3.0", "no memory for a destination");
     const struct delivery_story story = { .relay = span_of("none"),
                                           .began_ms = delivery_now_ms(task->batch->delivery) };
 
@@ -340,22 +330,32 @@ static void defer_foreign(struct delivery_task *task)
     delivery_task_end(task);
 }
 
-static void hand_on(struct delivery_task *task, struct delivery_line *line)
+/* What has taken no mail yet gets little of what there is room for. */
+static bool is_full(const struct delivery_destination *destination)
+{
+    return destination->line.tasks >=
+           (destination->has_taken ? DELIVERY_LINE_MOST : DELIVERY_LINE_UNPROVEN);
+}
+
+static void hand_on(struct delivery_task *task)
 {
     struct delivery_batch *batch = task->batch;
     struct delivery *delivery = batch->delivery;
+    struct delivery_destination *destination = task->targets[0]->destination;
 
     batch->tasks++;
-    if (line == NULL) {
-        defer_foreign(task);
-    } else if (delivery->is_draining || (line != &delivery->maildirs &&
-                                         line->recipients + task->count > DELIVERY_LINE_MOST)) {
+    if (delivery->is_draining || (destination != NULL && is_full(destination))) {
         delivery->has_given_back = true;
         delivery_give_back(task,
                            delivery_now_s(delivery) + (delivery->is_draining ? 0 : GIVE_BACK_S));
         delivery_task_end(task);
+    } else if (task->targets[0]->is_for_maildir) {
+        delivery_line_add(&delivery->maildirs, task);
+    } else if (destination == NULL) {
+        settle_astray(task);
     } else {
-        delivery_line_add(line, task);
+        delivery_line_add(&destination->line, task);
+        delivery_destination_want(destination);
     }
 }
 
@@ -374,22 +374,23 @@ static void divide_message(struct delivery_batch *batch, const struct queue_mess
     size_t count = message->recipient_count;
 
     for (size_t i = 0; i < count; i++) {
-        struct group group = group_of(batch, &targets[i]);
         struct delivery_task *task = parts->tasks;
+        size_t most =
+            targets[i].is_for_maildir ? DELIVERY_MAILBOXES_MOST : DELIVERY_RECIPIENTS_MOST;
 
         if (targets[i].is_in_task)
             continue;
         *task =
             (struct delivery_task){ .batch = batch, .message = message, .targets = parts->members };
-        for (size_t j = i; j < count && task->count < group.most; j++) {
-            if (targets[j].is_in_task || group_of(batch, &targets[j]).line != group.line)
+        for (size_t j = i; j < count && task->count < most; j++) {
+            if (targets[j].is_in_task || !is_one_task(&targets[i], &targets[j]))
                 continue;
             targets[j].is_in_task = true;
             task->targets[task->count++] = &targets[j];
         }
         parts->tasks++;
         parts->members += task->count;
-        hand_on(task, group.line);
+        hand_on(task);
     }
     parts->targets += count;
 }
@@ -468,6 +469,7 @@ void delivery_batch_divide(struct delivery_batch *batch)
     struct parts parts;
 
     take_count(batch);
+    delivery_destination_forget_unused(batch->plan);
     batch->tasks++; /* it must outlive what is settled at once */
     if (make_parts(batch, &parts))
         for (size_t i = 0; i < batch->lease.message_count; i++)
@@ -507,12 +509,15 @@ bool delivery_batch_lease(struct delivery *delivery, size_t most,
     batch->delivery = delivery;
     batch->plan = delivery_plan_hold(delivery->plan);
     batch->leased = leased;
-    arena_init(&batch->arena, BYTES_AT_LEAST + most * (BYTES_OF_LEASED + BYTES_OF_TARGET));
+    arena_init(&batch->arena,
+               BYTES_AT_LEAST + most * (BYTES_OF_LEASED + BYTES_OF_TARGET + QUEUE_LEASED_BODY));
     batch->next = delivery->batches;
     delivery->batches = delivery->leasing = batch;
-    batch->lease = (struct queue_lease){
-        .now_s = now_s, .until_s = now_s + LEASE_S, .most = most, .arena = &batch->arena
-    };
+    batch->lease = (struct queue_lease){ .now_s = now_s,
+                                         .until_s = now_s + LEASE_S,
+                                         .most = most,
+                                         .arena = &batch->arena,
+                                         .with_bodies = true };
     queue_lease(delivery->settings.door, &batch->lease, take_lease, batch);
     return true;
 }

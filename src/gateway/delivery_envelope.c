@@ -58,7 +58,7 @@ static struct smtp_client_recipient make_recipient(const struct delivery_target 
     };
 }
 
-bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
+bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8, size_t most,
                             struct delivery_envelope *envelope)
 {
     struct arena *arena = &task->batch->arena;
@@ -73,7 +73,7 @@ bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
         const struct delivery_target *target = task->targets[i];
         const char *address = arena_copy(arena, target->address);
 
-        if (target->is_settled)
+        if (target->is_settled || message->recipient_count == most)
             continue;
         if (smtp_command_path_is_safe(address, message->is_utf8)) {
             envelope->target_of[message->recipient_count] = i;

@@ -1,4 +1,4 @@
-/* gateway/delivery_envelope.h - the envelope of one LMTP transaction, from a task (pure).
+/* gateway/delivery_envelope.h - the envelope of one transaction, from a task (pure).
  */
 #pragma once
 
@@ -14,6 +14,6 @@ struct delivery_envelope {
     size_t unfit_count;
 };
 
-/* False: no memory. */
+/* For `most` recipients at most. False: no memory. */
 MUST_CHECK bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
-                                       struct delivery_envelope *envelope);
+                                       size_t most, struct delivery_envelope *envelope);

@@ -20,8 +20,9 @@
 struct delivery_target {
     const struct queue_recipient *recipient;
     const struct gateway_profile_domain *domain; /* NULL: none of ours */
+    struct delivery_destination *destination;    /* NULL: a Maildir, or nowhere */
     struct span address;
-    bool is_in_task, is_settled;
+    bool is_for_maildir, is_in_task, is_settled;
 };
 
 /* A settlement that waits for its report. */
@@ -42,6 +43,7 @@ struct delivery_task {
     size_t count;
     struct delivery_held *held; /* room for `count` with the first of them */
     size_t held_count;
+    unsigned tries; /* connections that were lost under it before its data */
 };
 
 struct delivery_line {
@@ -49,24 +51,13 @@ struct delivery_line {
     size_t tasks, recipients;
 };
 
-/* An LMTP server of a plan. */
-struct delivery_destination {
-    struct delivery_plan *plan;
-    const struct gateway_profile_domain *domain; /* the first of those that it serves */
-    struct delivery_line line;
-    size_t conversations, coming; /* open, and not ready yet */
-    bool
-        has_failed; /* the last conversation never came so far as to take mail: one at a time now */
-};
-
 /* What a profile means for delivery; lives as long as anything goes on by it. */
 struct delivery_plan {
     unsigned references;
     struct delivery *delivery;
     struct gateway_profile *profile;
-    struct delivery_destination *destinations;
-    size_t destination_count;
-    size_t *destination_of; /* the n-th is of the profile's n-th domain; means something for LMTP */
+    struct delivery_destination **buckets; /* by name */
+    size_t bucket_count, destination_count;
 };
 
 struct delivery_batch {
@@ -105,6 +96,13 @@ struct delivery {
     size_t maildirs_at_work;
     struct delivery_conversation *conversations;
     size_t conversation_count;
+    struct delivery_conversation *first_at_rest, *last_at_rest; /* open, with nothing to send */
+    struct delivery_destination *first_wanting, *last_wanting;  /* they have mail, and may dial */
+    struct delivery_destination *first_searching; /* somebody looks for their addresses */
+    size_t searches;
+    bool is_dispatching;
+    struct loop_timer *sweep;
+    bool is_sweeping;
 
     struct delivery_report *reports; /* that wait for their turn, the first of them first */
     size_t reports_at_work;
@@ -121,6 +119,8 @@ int64_t delivery_now_ms(const struct delivery *delivery);
 
 /* Something came to its end: there may be room, and a drain may be over. */
 void delivery_go_on(struct delivery *delivery);
+/* Connections rest, or messages keep a distance: somebody has to look after them. */
+void delivery_sweep_soon(struct delivery *delivery);
 /* Something is due again then, which no lease has told of. */
 void delivery_look_at(struct delivery *delivery, int64_t due_at_s);
 
@@ -134,6 +134,9 @@ void delivery_plan_release(struct delivery_plan **plan);
 void delivery_line_add(struct delivery_line *line, struct delivery_task *task);
 void delivery_line_add_front(struct delivery_line *line, struct delivery_task *task);
 struct delivery_task *delivery_line_take(struct delivery_line *line); /* NULL: empty */
+/* The first whose message had come by then; NULL: none. */
+struct delivery_task *delivery_line_take_older(struct delivery_line *line, int64_t received_by_s);
+bool delivery_line_has_older(const struct delivery_line *line, int64_t received_by_s);
 /* All that waits is due again at `due_at_s`, untried. */
 void delivery_line_give_back(struct delivery_line *line, int64_t due_at_s);
 
@@ -219,10 +222,3 @@ void delivery_body_close(struct delivery_body *body);
 
 /* Takes tasks out of delivery->maildirs while there is room for more at once. */
 void delivery_maildir_dispatch(struct delivery *delivery);
-
-/* ---- delivery_lmtp.c ---- */
-
-/* Begins as many conversations as the lines of the plan ask for, within the bounds. */
-void delivery_lmtp_dispatch(struct delivery_plan *plan);
-/* Cuts every conversation: what was not answered is deferred. */
-void delivery_lmtp_cut_all(struct delivery *delivery);

@@ -1,39 +1,21 @@
-/* gateway/delivery_plan.c - the LMTP servers of a profile, and the lines of tasks that wait for them. */
+/* gateway/delivery_plan.c - what a profile means for delivery, and the lines of tasks that wait. */
 #include "base/memory.h"
-#include "gateway/delivery_parts.h"
+#include "gateway/delivery_destination.h"
+
+enum { BUCKETS = 16384 };
 
 static void free_plan(struct delivery_plan *plan)
 {
+    for (size_t i = 0; i < plan->bucket_count; i++)
+        while (plan->buckets[i] != NULL) {
+            struct delivery_destination *destination = plan->buckets[i];
+
+            plan->buckets[i] = destination->next_in_bucket;
+            delivery_destination_free(destination);
+        }
     gateway_profile_release(&plan->profile);
-    memory_free(plan->destinations);
-    memory_free(plan->destination_of);
+    memory_free(plan->buckets);
     memory_free(plan);
-}
-
-static bool is_lmtp(const struct gateway_profile_domain *domain)
-{
-    return domain->kind == GATEWAY_DELIVER_LMTP || domain->kind == GATEWAY_DELIVER_LMTP_SOCKET;
-}
-
-/* Domains of the same server share one destination. */
-static void find_destinations(struct delivery_plan *plan)
-{
-    const struct gateway_profile *profile = plan->profile;
-
-    for (size_t i = 0; i < profile->domain_count; i++) {
-        const struct gateway_profile_domain *domain = &profile->domains[i];
-        size_t at = 0;
-
-        if (!is_lmtp(domain))
-            continue;
-        while (at < plan->destination_count &&
-               !delivery_route_match(domain, plan->destinations[at].domain))
-            at++;
-        if (at == plan->destination_count)
-            plan->destinations[plan->destination_count++] =
-                (struct delivery_destination){ .plan = plan, .domain = domain };
-        plan->destination_of[i] = at;
-    }
 }
 
 bool delivery_plan_new(struct delivery *delivery, struct gateway_profile *profile,
@@ -47,13 +29,12 @@ bool delivery_plan_new(struct delivery *delivery, struct gateway_profile *profil
     made->references = 1;
     made->delivery = delivery;
     made->profile = gateway_profile_hold(profile);
-    made->destinations = memory_new(profile->domain_count + 1, sizeof *made->destinations);
-    made->destination_of = memory_new(profile->domain_count + 1, sizeof *made->destination_of);
-    if (made->destinations == NULL || made->destination_of == NULL) {
+    made->buckets = memory_new(BUCKETS, sizeof(struct delivery_destination *));
+    if (made->buckets == NULL) {
         free_plan(made);
         return error_set(err, ERROR_MEMORY, "no memory for a plan of delivery");
     }
-    find_destinations(made);
+    made->bucket_count = BUCKETS;
     *plan = made;
     return true;
 }
@@ -102,6 +83,38 @@ struct delivery_task *delivery_line_take(struct delivery_line *line)
     if (task == NULL)
         return NULL;
     line->first = task->next;
+    line->tasks--;
+    line->recipients -= task->count;
+    return task;
+}
+
+static bool is_older(const struct delivery_task *task, int64_t received_by_s)
+{
+    return task->message->envelope.received_at_s <= received_by_s;
+}
+
+bool delivery_line_has_older(const struct delivery_line *line, int64_t received_by_s)
+{
+    const struct delivery_task *task = line->first;
+
+    while (task != NULL && !is_older(task, received_by_s))
+        task = task->next;
+    return task != NULL;
+}
+
+struct delivery_task *delivery_line_take_older(struct delivery_line *line, int64_t received_by_s)
+{
+    struct delivery_task *before = NULL, *task = line->first;
+
+    while (task != NULL && !is_older(task, received_by_s)) {
+        before = task;
+        task = task->next;
+    }
+    if (before == NULL || task == NULL)
+        return task == NULL ? NULL : delivery_line_take(line);
+    before->next = task->next;
+    if (line->last == task)
+        line->last = before;
     line->tasks--;
     line->recipients -= task->count;
     return task;

@@ -505,6 +505,13 @@ static void wake_for_control(void *owner)
     delivery_wake(gateway->delivery);
 }
 
+static void retry_for_control(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    delivery_retry(gateway->delivery);
+}
+
 static bool start_control(struct gateway *gateway, struct error *err)
 {
     const struct control_terms terms = terms_of(gateway->profile);
@@ -515,6 +522,7 @@ static bool start_control(struct gateway *gateway, struct error *err)
                                          .clock = gateway->settings.clock,
                                          .path = path,
                                          .changed = wake_for_control,
+                                         .retried = retry_for_control,
                                          .owner = gateway };
 
     if ((size_t)snprintf(path, sizeof path, "%s/control", gateway->settings.state_dir) >=

@@ -170,6 +170,7 @@ static void follow_step(struct client_link *link)
 static void become_ready(struct client_link *link)
 {
     link->was_ready = true;
+    link->observation->reached = link->step; /* so far; it may be judged now */
     if (link->handlers.ready != NULL)
         link->handlers.ready(link->owner, link->observation);
     else

@@ -26,7 +26,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from gateway import LOCAL, REMOTE, Gateway, Listener, wait_for  # noqa: E402
+from gateway import LOCAL, NOWHERE, REMOTE, Gateway, Listener, wait_for  # noqa: E402
 
 
 def where_everybody_may_run_it(program):
@@ -54,7 +54,8 @@ class House:
         self.settings = self.folder / "postern.conf"
         self.state = self.folder / "state"
         self.state.mkdir(mode=0o711)
-        self.settings.write_text(f'hostname = "{HOST}"\nstate_dir = "{self.state}"\n{more}\n')
+        self.settings.write_text(f'hostname = "{HOST}"\nstate_dir = "{self.state}"\n{more}\n'
+                                 f'policy "default" {{ next_hop = "{NOWHERE}" }}\n')
         os.chmod(folder, 0o755)
 
     def run(self, *words, stdin=b"", **options):
@@ -501,9 +502,9 @@ class WithGateway(unittest.TestCase):
         wait_for("a deferred recipient", deferred)
         text = self.run_postern("queue", "list", f"@{REMOTE}").stdout.decode()
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
-        self.assertRegex(text, rf"deferred  bob@{REMOTE}\n +1 attempt, again in \d+ minutes\n +4\.4\.0")
+        self.assertRegex(text, rf"deferred  bob@{REMOTE}\n +1 attempt, again in \d+ minutes\n +4\.4\.1")
         [line] = self.run_postern("queue", "list", "--summary", "--json", f"@{REMOTE}").stdout.splitlines()
-        self.assertEqual([reason["code"] for reason in json.loads(line)["reasons"]], ["4.4.0"])
+        self.assertEqual([reason["code"] for reason in json.loads(line)["reasons"]], ["4.4.1"])
         self.check(self.run_postern("queue", "hold", f"@{REMOTE}"))
         self.check(self.run_postern("queue", "list", "--state", "held"))
         self.check(self.run_postern("queue", "delete", f"@{REMOTE}"))

@@ -33,6 +33,7 @@ PATIENCE_S = float(os.environ.get("POSTERN_PATIENCE_S", "240" if os.environ.get(
 SHORT = "6s" if os.environ.get("POSTERN_SANITIZED") else "3s"
 LOCAL = "inside.test"    # the domain whose mail ends at the gateway, unless a test names others
 REMOTE = "outside.test"  # one that it does not know
+NOWHERE = "[127.0.0.1]:1"  # nobody listens there
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is to be removed is removed
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]  # where the test itself is killed
 
@@ -124,6 +125,8 @@ class Gateway:
 
     def write_settings(self):
         lines = [f"hostname = {quote(HOST)}", f"state_dir = {quote(self.state)}", "log = json", self.more]
+        if 'policy "default"' not in self.more:  # no test looks outside of this machine
+            lines.append(f'policy "default" {{ next_hop = "{NOWHERE}" }}')
         if self.relay_from:
             lines.append("relay_from = { %s }" % ", ".join(map(quote, self.relay_from)))
         for listener in self.listeners:

@@ -18,6 +18,9 @@ static void count_release(void *owner)
     ((struct delivering *)owner)->released++;
 }
 
+/* Port 1 of loopback: nobody listens there. */
+static const struct net_address nowhere = { .bytes = { 127, 0, 0, 1 }, .port = 1 };
+
 static void make_profile(struct delivering *delivering)
 {
     struct gateway_profile_domain *domains = delivering->domains;
@@ -25,8 +28,9 @@ static void make_profile(struct delivering *delivering)
     domains[DELIVERING_BOX] = (struct gateway_profile_domain){ .name = "box.example",
                                                                .kind = GATEWAY_DELIVER_MAILDIR,
                                                                .path = delivering->pattern };
-    domains[DELIVERING_FAR] =
-        (struct gateway_profile_domain){ .name = "far.example", .kind = GATEWAY_DELIVER_SMTP };
+    domains[DELIVERING_FAR] = (struct gateway_profile_domain){ .name = "far.example",
+                                                               .kind = GATEWAY_DELIVER_SMTP,
+                                                               .address = nowhere };
     domains[DELIVERING_ONE] =
         (struct gateway_profile_domain){ .name = "one.example", .kind = GATEWAY_DELIVER_LMTP };
     domains[DELIVERING_SOCK] = (struct gateway_profile_domain){ .name = "sock.example",
@@ -41,6 +45,7 @@ static void make_profile(struct delivering *delivering)
         .schedule = queue_schedule_defaults(),
         .domains = domains,
         .domain_count = DELIVERING_DOMAINS,
+        .mx_port = nowhere.port,
         .release = count_release,
         .owner = delivering,
     };
@@ -71,6 +76,7 @@ void delivering_start(struct delivering *delivering)
         .log = &delivering->log,
         .clock = &delivering->clock,
         .drain_ms = delivering->drain_ms,
+        .in_hand_most = DELIVERING_IN_HAND,
     };
     struct error err = { .text = "" };
 

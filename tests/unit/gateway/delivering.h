@@ -1,7 +1,8 @@
 /* tests/unit/gateway/delivering.h - a queue and what delivers out of it, in a folder of their own.
  *
  * box.example is a Maildir below `root`, one.example and two.example are the same LMTP server at an
- * address, sock.example is an LMTP server at a local socket, far.example is a server of the same house.
+ * address, sock.example is an LMTP server at a local socket, far.example is one by SMTP
+ * where nobody listens.
  */
 #pragma once
 
@@ -9,6 +10,8 @@
 #include "base/buffer.h"
 #include "gateway/delivery.h"
 #include "queue/tracking.h"
+
+enum { DELIVERING_IN_HAND = 600 };
 
 enum delivering_domain {
     DELIVERING_BOX,

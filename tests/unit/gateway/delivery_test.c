@@ -70,29 +70,29 @@ static void delivers_what_was_there_before_and_what_comes_later(void **state)
 static void divides_a_message_among_mailboxes_servers_and_the_far(void **state)
 {
     AUTO(arena_clear) struct arena arena = { .limit = 4 * 1024 * 1024 };
-    const char *const words[] = { " deferred id=", " to=<d@elsewhere.example>", " code=4.4.0",
-                                  "Maildirs and by LMTP only" };
+    const char *const words[] = { " deferred id=", " to=<d@elsewhere.example>", " code=4.4.3",
+                                  "no resolver" };
     int64_t id;
 
     (void)state;
     lmtp_server_start(&server, delivering.asking.loop);
     delivering.domains[DELIVERING_ONE].address = server.address;
-    id = put("a@box.example,b@one.example,c@far.example,d@elsewhere.example,e@[192.0.2.1]");
+    id = put("a@box.example,b@one.example,c@far.example,d@elsewhere.example,e@[127.0.0.1]");
     delivering_start(&delivering);
     delivering_settle(&delivering);
     assert_int_equal(delivering_end_of(&delivering, id, "a@box.example"), TRACKING_DONE);
     assert_int_equal(delivering_end_of(&delivering, id, "b@one.example"), TRACKING_DONE);
     assert_int_equal(delivering_end_of(&delivering, id, "c@far.example"), TRACKING_DEFERRED);
     assert_int_equal(delivering_end_of(&delivering, id, "d@elsewhere.example"), TRACKING_DEFERRED);
-    assert_int_equal(delivering_end_of(&delivering, id, "e@[192.0.2.1]"), TRACKING_DEFERRED);
+    assert_int_equal(delivering_end_of(&delivering, id, "e@[127.0.0.1]"), TRACKING_DEFERRED);
     assert_true(span_equal(delivering_story(&delivering, id, "c@far.example", &arena).attempt.code,
-                           span_of("4.4.0")));
+                           span_of("4.4.1")));
     assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
 }
 
 static void delivers_more_than_it_ever_has_in_hand(void **state)
 {
-    enum { MESSAGES = DELIVERY_IN_HAND_MOST + 150 };
+    enum { MESSAGES = DELIVERING_IN_HAND + 150 };
 
     (void)state;
     for (int i = 0; i < MESSAGES; i++)
@@ -323,7 +323,7 @@ static void gives_back_what_finds_a_line_full_and_serves_others_meanwhile(void *
     delivering.drain_ms = 20;
     lmtp_server_start(&server, delivering.asking.loop);
     delivering.domains[DELIVERING_ONE].address = server.address;
-    for (int i = 0; i < DELIVERY_IN_HAND_MOST + 2 * DELIVERY_LEASED_AT_ONCE; i++)
+    for (int i = 0; i < DELIVERING_IN_HAND + 2 * DELIVERY_LEASED_AT_ONCE; i++)
         put("a@one.example");
     delivering_start(&delivering);
     put("user@box.example");

@@ -1,0 +1,221 @@
+/* gateway/delivery_destination.h - what the files share that speak with servers; nobody else includes it.
+ *
+ * A destination is where one transaction may carry mail to: an LMTP server, a next hop, or the hosts of a
+ * domain. Tasks wait in its line. Its way is the addresses to dial, the best first, as they were found
+ * last. A conversation dials one address after the other until one takes mail at the level of the
+ * destination's policy, then carries one task after the other, and rests open for some seconds where there
+ * is none. Where no address takes mail, all that waits in the line has failed with it.
+ */
+#pragma once
+
+#include "diagnose/finding.h"
+#include "gateway/delivery_envelope.h"
+#include "gateway/delivery_parts.h"
+#include "gateway/pace.h"
+#include "link/client_link.h"
+#include "link/route.h"
+#include "net/host.h"
+
+enum {
+    DELIVERY_ADDRESSES_MOST = 64, /* of one destination: bits of a conversation's `tried` */
+    CONVERSATION_TAKES_MS = 10 * 60 * 1000, /* takes tasks so long; a lease lasts an hour */
+    CONVERSATION_MS =
+        25 * 60 * 1000, /* and is over by then, and takes no task whose lease is not */
+};
+
+enum delivery_kind {
+    DELIVERY_TO_SOCKET, /* LMTP at a local socket */
+    DELIVERY_TO_LMTP,
+    DELIVERY_TO_HOP, /* SMTP to a host that the settings name */
+    DELIVERY_TO_MX,
+};
+
+/* Why no address took mail, as the one said that was come furthest with. */
+struct delivery_failure {
+    struct arena arena;
+    bool is_set;
+    bool
+        goes_in_clear_later; /* it is TLS alone that fails, and the level lets mail wait for that */
+    enum step reached;
+    struct delivery_outcome outcome;
+    const struct finding *told; /* NULL: none */
+    const char *relay;
+    int64_t session; /* 0: none */
+};
+
+struct delivery_address {
+    struct net_address address;
+    const struct route_host *host; /* NULL: none was looked up */
+    const char *name;              /* of the host, "" where there is none */
+    bool has_failed;               /* tried behind those that have not */
+};
+
+/* Where a destination is; counted, for conversations outlive it. */
+struct delivery_way {
+    unsigned references;
+    struct arena arena;
+    struct host_query host; /* of an LMTP server that has a name */
+    struct delivery_address addresses[DELIVERY_ADDRESSES_MOST];
+    size_t count;
+    int64_t found_at_ms;
+};
+
+struct delivery_destination {
+    struct delivery_destination *next_in_bucket;
+    struct delivery_destination *next_wanting, *next_searching;
+    bool is_wanting;
+    struct delivery_plan *plan;
+    char *name; /* "lmtp:unix:/run/lmtp", "mx:example.org": one destination has one name */
+    enum delivery_kind kind;
+    const char
+        *domain;      /* whose mail it is, and whose name the certificate may have; in `name` or the
+                         * profile */
+    const char *path; /* DELIVERY_TO_SOCKET */
+    const char *host; /* NULL: the address */
+    struct net_address address;
+    enum policy_level level;
+    const struct gateway_policy *policy; /* NULL: LMTP has none */
+
+    struct delivery_line line;
+    bool has_taken;   /* mail, since it failed last */
+    bool is_doubtful; /* of those that dialled at once one came to nothing, and none is ready */
+    struct pace pace;
+    int64_t paced_until_ms;       /* the line waits for its pace */
+    size_t conversations, coming; /* open, and not ready yet */
+    struct delivery_conversation *at_rest;
+
+    struct delivery_way *way;      /* NULL: not known */
+    struct delivery_way *searched; /* NULL: nobody looks for it */
+    struct route_query *query;
+    struct delivery_failure failure; /* of the last attempt that failed */
+};
+
+struct delivery_conversation {
+    struct delivery_conversation *next;          /* of the delivery */
+    struct delivery_conversation *newer, *older; /* of all that are at rest */
+    struct delivery_conversation *next_at_rest;  /* of its destination */
+    struct delivery *delivery;
+    struct delivery_plan *plan;
+    struct delivery_destination *destination;
+    struct delivery_way *way;
+    struct client_link *link;
+    struct arena arena;
+    struct observation observation;
+    int64_t began_ms, rests_since_ms;
+    size_t at;      /* the address that is dialled */
+    uint64_t tried; /* addresses */
+    bool in_clear;  /* TLS failed, and those that have waited go without */
+    bool without_certificate;
+    bool was_ready, is_over, is_at_rest, is_leaving;
+    size_t messages; /* that came to their end in it */
+    struct delivery_failure failure;
+
+    /* what the session is worth, once it is known */
+    struct policy_outcome verdict;
+    struct findings *findings;  /* NULL: no memory for them */
+    const struct finding *told; /* the reason, or the worst flaw; NULL */
+    const char *why_clear;      /* NULL: it is not in the clear */
+    int64_t session;            /* told to tracking; 0: not yet */
+
+    /* of the message in hand */
+    struct delivery_task *task; /* NULL: none */
+    struct delivery_envelope envelope;
+    struct delivery_body body;
+    struct span rest;                /* of its part */
+    struct delivery_outcome refusal; /* of MAIL or DATA */
+    struct delivery_story story;
+    bool has_reply, has_taken, is_behind_data;
+};
+
+/* ---- delivery_destination.c ---- */
+
+/* The one for this recipient; made where there was none. NULL: no memory. */
+struct delivery_destination *delivery_destination_find(struct delivery_plan *plan,
+                                                       const struct delivery_target *target);
+/* Where too many were learned: forgets those that nothing waits for. Not while targets have no task yet. */
+void delivery_destination_forget_unused(struct delivery_plan *plan);
+/* Frees it; nothing of it is under way. */
+void delivery_destination_free(struct delivery_destination *destination);
+/* For the log and tracking: "mx.example.org[192.0.2.1]:25". */
+const char *delivery_relay_name(const struct delivery_destination *destination,
+                                const struct delivery_address *address, struct arena *arena);
+
+/* ---- delivery_dispatch.c ---- */
+
+/* Has mail, or may dial again: it gets its turn with the next delivery_dispatch. */
+void delivery_destination_want(struct delivery_destination *destination);
+/* Gives all that want it their turn, within the bounds. */
+void delivery_dispatch(struct delivery *delivery);
+/* The way is there, or there is none: failure is set. */
+void delivery_destination_take_way(struct delivery_destination *destination);
+/* Whatever is at rest says goodbye; `plan` NULL: of every plan. */
+void delivery_let_go(struct delivery *delivery, const struct delivery_plan *plan);
+
+/* ---- delivery_failure.c ---- */
+
+/* False: the level asks for what is published, dane, dane-only or sts, and nobody looks that up yet;
+ * nothing may leave by guess. The failure is set. */
+bool delivery_destination_may_be_judged(struct delivery_destination *destination);
+/* It is our own lack that nothing goes there now. */
+void delivery_destination_defer_line(struct delivery_destination *destination, const char *words);
+/* What waits in the line has failed as the destination has. */
+void delivery_destination_fail_line(struct delivery_destination *destination);
+/* No address takes mail. `failure` is taken over. */
+void delivery_destination_take_failure(struct delivery_destination *destination,
+                                       struct delivery_failure *failure);
+/* Why nothing goes there was made before anybody dials, or could not be. */
+void delivery_destination_refuse(struct delivery_destination *destination, enum delivery_fate fate,
+                                 const char *code, const char *words, const struct finding *told);
+void delivery_failure_init(struct delivery_failure *failure);
+void delivery_failure_clear(struct delivery_failure *failure);
+
+/* ---- delivery_way.c ---- */
+
+/* Whether the way is known and fresh. */
+bool delivery_way_is_fresh(const struct delivery_destination *destination);
+/* Looks for it; delivery_destination_take_way follows, maybe at once. */
+void delivery_way_search(struct delivery_destination *destination);
+void delivery_way_release(struct delivery_way **way);
+/* Calls all searches off that can be. */
+void delivery_way_cancel_all(struct delivery *delivery);
+
+/* ---- delivery_conversation.c: whom it dials ---- */
+
+/* False: no memory. */
+MUST_CHECK bool delivery_conversation_open(struct delivery_destination *destination);
+/* Cuts every conversation: what was not answered is deferred. */
+void delivery_conversation_cut_all(struct delivery *delivery);
+/* Says goodbye; it is at rest. */
+void delivery_conversation_leave(struct delivery_conversation *conversation);
+/* Stays open, with nothing to send. */
+void delivery_conversation_rest(struct delivery_conversation *conversation);
+/* Are there addresses that it has not tried? */
+bool delivery_conversation_has_others(const struct delivery_conversation *conversation);
+/* It is at rest, and there is mail. */
+void delivery_conversation_go_on(struct delivery_conversation *conversation);
+
+/* ---- delivery_transaction.c: what it carries ---- */
+
+/* The link is ready: the next task of the line, or rest, or goodbye. */
+void delivery_transaction_next(struct delivery_conversation *conversation);
+/* The task in hand is left as the link's end leaves it. */
+void delivery_transaction_end(struct delivery_conversation *conversation);
+void delivery_transaction_take_recipient(void *owner, size_t index, const struct smtp_reply *reply);
+void delivery_transaction_take_refusal(void *owner, const struct smtp_reply *reply);
+void delivery_transaction_take_want(void *owner);
+void delivery_transaction_take_done(void *owner, const struct smtp_reply *reply, size_t taken);
+void delivery_transaction_take_unsent(void *owner, enum smtp_client_unsent why, size_t recipient);
+/* A link that ended while a part was read is concluded when that has come. */
+void delivery_conversation_conclude(struct delivery_conversation *conversation);
+
+/* ---- delivery_verdict.c ---- */
+
+/* Mail that had come by then need not wait for TLS any longer, where the level lets it go without. */
+int64_t delivery_clear_since_s(const struct delivery_destination *destination);
+
+/* Judges what the conversation showed: its verdict, finding and why_clear. */
+void delivery_verdict_make(struct delivery_conversation *conversation);
+/* Takes the failure down where it came further than the one that is there. */
+void delivery_verdict_keep(struct delivery_conversation *conversation);
+/* Tells tracking of it, once. */
+void delivery_verdict_tell(struct delivery_conversation *conversation);

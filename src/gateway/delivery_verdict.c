@@ -1,0 +1,193 @@
+/* gateway/delivery_verdict.c - what a session is worth, and which finding says why. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "diagnose/judge.h"
+#include "diagnose/reason.h"
+#include "gateway/delivery_destination.h"
+#include "gateway/session_record.h"
+#include "queue/schedule.h"
+
+enum { RECORD_BYTES = 256 * 1024 };
+
+/* ---- the finding ---------------------------------------------------------------------------- */
+
+/* What a session that is taken lacks all the same. */
+static const struct finding *find_flaw(const struct findings *findings, enum policy_reason reason)
+{
+    if (reason == POLICY_REASON_NOT_OFFERED || reason == POLICY_REASON_REFUSED)
+        return reason_find(reason, findings);
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].severity >= SEVERITY_UNTRUSTED)
+            return &findings->items[i];
+    return NULL;
+}
+
+/* ---- the verdict ---------------------------------------------------------------------------- */
+
+static bool is_lmtp(const struct delivery_destination *destination)
+{
+    return destination->kind == DELIVERY_TO_SOCKET || destination->kind == DELIVERY_TO_LMTP;
+}
+
+int64_t delivery_clear_since_s(const struct delivery_destination *destination)
+{
+    const struct delivery_plan *plan = destination->plan;
+
+    if (is_lmtp(destination)) /* in our own house nobody waits for TLS */
+        return INT64_MAX;
+    return delivery_now_s(plan->delivery) - plan->profile->schedule.in_the_clear_after_s;
+}
+
+/* NULL: it is not in the clear. */
+static const char *find_why_clear(const struct delivery_conversation *conversation)
+{
+    if (conversation->verdict.decision != POLICY_DELIVER_IN_CLEAR)
+        return NULL;
+    if (conversation->in_clear)
+        return "none:tls-failed";
+    switch ((int)conversation->verdict.reason) {
+    case POLICY_REASON_NOT_OFFERED: return "none:not-offered";
+    case POLICY_REASON_REFUSED: return "none:refused";
+    default:
+        return conversation->destination->kind == DELIVERY_TO_SOCKET ? "none:local-socket"
+                                                                     : "none:level-none";
+    }
+}
+
+static bool is_taken(enum policy_decision decision)
+{
+    return decision == POLICY_DELIVER || decision == POLICY_DELIVER_IN_CLEAR;
+}
+
+void delivery_verdict_make(struct delivery_conversation *conversation)
+{
+    struct delivery_destination *destination = conversation->destination;
+    struct policy_session session = observation_session(&conversation->observation);
+    enum policy_level level = conversation->in_clear ? POLICY_NONE : destination->level;
+
+    conversation->findings = arena_new(&conversation->arena, 1, sizeof *conversation->findings);
+    if (conversation->findings != NULL && destination->kind != DELIVERY_TO_SOCKET)
+        judge_observation(&conversation->observation, NULL, &conversation->arena,
+                          conversation->findings);
+    session.may_go_clear =
+        delivery_line_has_older(&destination->line, delivery_clear_since_s(destination));
+    session.has_other_hosts = delivery_conversation_has_others(conversation);
+    conversation->verdict = policy_decide(level, &session);
+    conversation->why_clear = find_why_clear(conversation);
+    if (conversation->findings == NULL)
+        conversation->told = NULL;
+    else if (is_taken(conversation->verdict.decision))
+        conversation->told = find_flaw(conversation->findings, conversation->verdict.reason);
+    else
+        conversation->told = reason_find(conversation->verdict.reason, conversation->findings);
+    if (conversation->in_clear && conversation->failure.is_set) /* why TLS failed */
+        conversation->told = conversation->failure.told;
+}
+
+/* ---- failure -------------------------------------------------------------------------------- */
+
+/* An LMTP server's own words; of others the finding's, for a bounce shows them to somebody else. */
+static struct delivery_outcome outcome_of(const struct delivery_conversation *conversation,
+                                          struct arena *arena)
+{
+    const struct observation *seen = &conversation->observation;
+    struct delivery_outcome outcome =
+        delivery_outcome_of_ending(seen, step_name(seen->reached), arena);
+
+    outcome.code = span_of(arena_copy(arena, outcome.code));
+    outcome.words = span_of(arena_copy(arena, outcome.words));
+    outcome.said = span_of(arena_copy(arena, outcome.said));
+    if (is_lmtp(conversation->destination) || conversation->told == NULL)
+        return outcome;
+    outcome.words = span_of(arena_copy(arena, span_of(conversation->told->cause)));
+    if (conversation->told->enhanced_status != NULL)
+        outcome.code = span_of(arena_copy(arena, span_of(conversation->told->enhanced_status)));
+    return outcome;
+}
+
+static bool is_tls_alone(enum policy_reason reason)
+{
+    return reason == POLICY_REASON_HANDSHAKE || reason == POLICY_REASON_AFTER_TLS;
+}
+
+void delivery_verdict_keep(struct delivery_conversation *conversation)
+{
+    struct delivery_failure *failure = &conversation->failure;
+    const struct delivery_destination *destination = conversation->destination;
+
+    if (failure->is_set && conversation->observation.reached < failure->reached)
+        return;
+    delivery_verdict_tell(conversation);
+    delivery_failure_clear(failure);
+    failure->is_set = true;
+    failure->reached = conversation->observation.reached;
+    failure->relay = delivery_relay_name(
+        destination, &conversation->way->addresses[conversation->at], &failure->arena);
+    failure->goes_in_clear_later =
+        destination->level == POLICY_MAY && is_tls_alone(conversation->verdict.reason);
+    failure->outcome = outcome_of(conversation, &failure->arena);
+    failure->session = conversation->session;
+    failure->told =
+        conversation->told == NULL ? NULL : finding_copy(&failure->arena, conversation->told);
+}
+
+/* ---- tracking ------------------------------------------------------------------------------- */
+
+/* The store has it until it has answered. */
+struct telling {
+    struct queue_tell tell;
+    struct arena arena;
+};
+
+static void end_telling(void *owner)
+{
+    struct telling *telling = owner;
+
+    arena_clear(&telling->arena);
+    memory_free(telling);
+}
+
+static void fill_facts(const struct delivery_conversation *conversation, struct arena *arena,
+                       struct session_facts *facts)
+{
+    const struct delivery_destination *destination = conversation->destination;
+
+    *facts = (struct session_facts){
+        .seen = &conversation->observation,
+        .findings = conversation->findings,
+        .level = conversation->in_clear ? POLICY_NONE : destination->level,
+        .rule = destination->policy == NULL ? "" : destination->policy->name,
+        .destination = destination->domain,
+        .relay = delivery_relay_name(destination, &conversation->way->addresses[conversation->at],
+                                     arena),
+        .why_clear =
+            conversation->why_clear == NULL ? NULL : conversation->why_clear + strlen("none:"),
+        .outcome = conversation->verdict,
+    };
+}
+
+/* LMTP servers are of our own house: nobody asks how safe the way to them is. */
+void delivery_verdict_tell(struct delivery_conversation *conversation)
+{
+    struct delivery *delivery = conversation->delivery;
+    struct telling *telling;
+    struct session_facts facts;
+
+    if (conversation->session != 0 || conversation->findings == NULL ||
+        is_lmtp(conversation->destination))
+        return;
+    telling = memory_new(1, sizeof *telling);
+    if (telling == NULL)
+        return;
+    arena_init(&telling->arena, RECORD_BYTES);
+    fill_facts(conversation, &telling->arena, &facts);
+    conversation->session = queue_door_id(delivery->settings.door);
+    if (!session_record_make(&facts, conversation->session, delivery_now_s(delivery),
+                             &telling->arena, &telling->tell.session)) {
+        end_telling(telling);
+        conversation->session = 0;
+        return;
+    }
+    queue_tell(delivery->settings.door, &telling->tell, end_telling, telling);
+}

@@ -1,0 +1,292 @@
+#!/usr/bin/python3
+"""outbound_test.py POSTERN [TEST...] - what is accepted for others leaves for their servers, as the rules say.
+
+The servers are gateways of our own, and scripted ones where a server is to misbehave. Each promise is a TAP test.
+"""
+import socket
+import subprocess
+import sys
+import threading
+
+import gateway
+from gateway import Client, Failed, Gateway, Listener, as_stored, wait_for
+
+PROGRAM = gateway.take_program()
+SENDER = "from@sender.test"
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+def sending(policies, settings="", **options):
+    """A gateway that sends anywhere for this machine; policies: title to its lines."""
+    rules = "".join(f'policy "{title}" {{ {lines} }}\n' for title, lines in policies.items())
+    return Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",),
+                   settings=rules + settings, **options)
+
+
+def receiving(*domains, tls="may", **options):
+    return Gateway(PROGRAM, listeners=[Listener(tls)], domains=domains or ("there.test",), **options)
+
+
+def hop(port, address="127.0.0.1"):
+    return f'next_hop = "[{address}]:{port}"'
+
+
+def send(one, *recipients, content=b"Subject: x\r\n\r\nhello\r\n"):
+    with Client(one.port("none")) as client:
+        client.expect("EHLO client.test", 250)
+        client.envelope(SENDER, *recipients)
+        answer = client.data(content)
+        must(answer.code == 250, f"{answer}")
+        client.quit()
+
+
+class Scripted:
+    """An SMTP server in clear that answers as `reply(verb, line)` says; None: as any server does. It has no TLS:
+    where it is asked to begin it leaves."""
+
+    def __init__(self, reply=lambda verb, line: None, keywords=()):
+        self.reply, self.keywords = reply, keywords
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.sessions, self.lines, self.lock = 0, [], threading.Lock()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.sessions += 1
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def said(self, verb):
+        with self.lock:
+            return [line for line in self.lines if line.upper().startswith(verb)]
+
+    def usual(self, verb):
+        return {"EHLO": "".join(f"250-{keyword}\r\n" for keyword in ["scripted.test", *self.keywords])
+                        + "250 PIPELINING", "DATA": "354 go", "QUIT": "221 bye", "STARTTLS": "220 go"}.get(verb, "250 2.0.0 ok")
+
+    def serve(self, connection):
+        with connection, connection.makefile("rb") as lines:
+            connection.sendall(((self.reply("GREETING", "") or "220 scripted.test ESMTP") + "\r\n").encode())
+            for raw in lines:
+                line = raw.decode("latin-1").strip()
+                verb = line.split(" ")[0].upper()
+                with self.lock:
+                    self.lines.append(line)
+                answer = self.reply(verb, line) or self.usual(verb)
+                if answer == "close":
+                    return
+                connection.sendall(answer.encode() + b"\r\n")
+                if answer.startswith("354"):
+                    while next(lines, b".\r\n") != b".\r\n":
+                        pass
+                    connection.sendall(((self.reply("BODY", "") or "250 2.0.0 taken") + "\r\n").encode())
+                if verb in ("QUIT", "STARTTLS"):
+                    return
+
+
+def a_next_hop_gets_each_message_whole_over_starttls():
+    content = b"Subject: bytes\r\n\r\n.dot\r\n..\r\n" + bytes(range(128, 256)) + b"\r\n" + b"x" * 998 + b"\r\n"
+    with receiving() as there, sending({"default": "level = encrypt " + hop(there.port("may"))}) as here:
+        send(here, "user@there.test", content=content)
+        mail = there.one("user", "there.test")
+        must(mail.content.endswith(as_stored(content)), f"{mail.content!r}")
+        line = here.wait_log("delivered", to="<user@there.test>")
+        must(line["tls"].startswith("encrypt:TLSv1.3"), f"{line}")
+        must(line["relay"] == f"[127.0.0.1]:{there.port('may')}", f"{line}")
+
+
+def one_rule_leads_each_domain_to_its_own_door():
+    with receiving("a.test") as a, receiving("b.test") as b, sending(
+            {"a.test": "level = may " + hop(a.port("may")), ".b.test": "level = may " + hop(b.port("may")),
+             "b.test": "level = may " + hop(b.port("may"))}) as here:
+        send(here, "one@a.test", "two@b.test")
+        a.one("one", "a.test")
+        b.one("two", "b.test")
+
+
+def many_messages_share_connections():
+    with Scripted() as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        for number in range(30):
+            send(here, f"u{number}@there.test")
+        wait_for("30 messages", lambda: here.log("delivered") if len(here.log("delivered")) == 30 else None)
+        must(server.sessions < 15, f"{server.sessions} sessions for 30 messages")
+
+
+def all_recipients_of_a_message_at_a_server_are_one_transaction():
+    with Scripted() as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, *(f"u{number}@there.test" for number in range(20)))
+        wait_for("20 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 20 else None)
+        must(len(server.said("MAIL")) == 1, f"{server.said('MAIL')}")
+
+
+def a_server_is_given_no_more_recipients_than_it_takes():
+    with Scripted(keywords=["LIMITS RCPTMAX=4"]) as server, \
+            sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, *(f"u{number}@there.test" for number in range(10)))
+        wait_for("10 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 10 else None)
+        must(len(server.said("MAIL")) == 3, f"{server.said('MAIL')}")
+
+
+def too_many_recipients_go_with_the_next_transaction():
+    taken = []
+
+    def reply(verb, line):
+        if verb == "MAIL":
+            taken.clear()
+        if verb == "RCPT":
+            taken.append(line)
+            return "452 4.5.3 Too many recipients" if len(taken) > 3 else None
+        return None
+
+    with Scripted(reply) as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, *(f"u{number}@there.test" for number in range(8)))
+        wait_for("8 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 8 else None)
+        must(not here.log("deferred"), f"{here.log('deferred')}")
+
+
+def what_leaves_in_the_clear_says_why():
+    with Scripted() as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, "user@there.test")
+        line = here.wait_log("delivered", to="<user@there.test>")
+        must((line["tls"], line["finding"]) == ("none:not-offered", "starttls-not-offered"), f"{line}")
+
+
+def nothing_leaves_in_the_clear_where_the_rule_wants_tls():
+    with Scripted() as server, sending({"default": "level = encrypt " + hop(server.port)}) as here:
+        send(here, "user@there.test")
+        line = here.wait_log("deferred", to="<user@there.test>")
+        must(line["finding"] == "starttls-not-offered" and line["code"].startswith("4.7."), f"{line}")
+        must(not server.said("MAIL"), f"{server.lines}")
+
+
+def where_tls_fails_mail_waits_and_then_goes_without():
+    queue = 'queue { retry = { 1s } in_the_clear_after = 1s }\n'
+    with Scripted(keywords=["STARTTLS"]) as server, \
+            sending({"default": "level = may " + hop(server.port)}, settings=queue) as here:
+        send(here, "user@there.test")
+        first = here.wait_log("deferred", to="<user@there.test>")
+        must(first["finding"].startswith(("handshake-", "starttls-")), f"{first}")
+        line = here.wait_log("delivered", to="<user@there.test>")
+        must(line["tls"] == "none:tls-failed" and line["finding"].startswith(("handshake-", "starttls-")), f"{line}")
+
+
+def a_level_that_asks_for_what_is_published_waits_and_says_so():
+    with Scripted() as server, sending({"default": "level = dane-only"}, settings=f"client {{ port = {server.port} }}\n") as here:
+        send(here, "user@there.test")
+        line = here.wait_log("deferred", to="<user@there.test>")
+        must(line["finding"] == "level-unavailable", f"{line}")
+        must(server.sessions == 0, "it was dialled")
+
+
+def a_server_that_is_not_there_delays_nobody_else_and_is_tried_when_somebody_asks():
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with Scripted() as server, sending({"down.test": "level = may " + hop(port),
+                                        "up.test": "level = may " + hop(server.port)}) as here:
+        send(here, "a@down.test")
+        line = here.wait_log("deferred", to="<a@down.test>")
+        must(line["finding"] == "connect-refused", f"{line}")
+        send(here, "b@down.test", "c@up.test")
+        here.wait_log("delivered", to="<c@up.test>")
+        here.wait_log("deferred", to="<b@down.test>")
+        with receiving("down.test", tls="none") as there:
+            here.more = here.more.replace(str(port), str(there.port("none")))
+            here.reload()
+            here.run("queue", "retry", "@down.test", "-c", here.settings_file)
+            there.one("a", "down.test")
+            there.one("b", "down.test")
+
+
+def queue_retry_dials_a_server_that_is_being_left_alone():
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with sending({"down.test": "level = may " + hop(port)}) as here:
+        send(here, "a@down.test")
+        here.wait_log("deferred", to="<a@down.test>")
+        listener.listen()
+        here.run("queue", "retry", "@down.test", "-c", here.settings_file)
+        listener.settimeout(20)
+        listener.accept()[0].close()
+    listener.close()
+
+
+def refusals_are_each_recipients_own_and_the_sender_hears_of_them():
+    def reply(verb, line):
+        if verb == "RCPT" and "gone" in line:
+            return "550 5.1.1 Nobody of that name"
+        return "450 4.2.0 Later" if verb == "RCPT" and "later" in line else None
+
+    with Scripted(reply) as server, sending({"there.test": "level = may " + hop(server.port)}) as here:
+        with Client(here.port("none")) as client:
+            client.expect("EHLO client.test", 250)
+            client.envelope("from@here.test", "gone@there.test", "later@there.test", "fine@there.test")
+            client.data(b"Subject: x\r\n\r\nhello\r\n")
+        here.wait_log("bounced", to="<gone@there.test>", code="5.1.1")
+        here.wait_log("deferred", to="<later@there.test>", code="4.2.0")
+        here.wait_log("delivered", to="<fine@there.test>")
+        report = wait_for("a report", lambda: (here.files("from", "here.test") or [None])[0])
+        with open(report, "rb") as file:
+            must(b"550 5.1.1 Nobody of that name" in file.read(), "the report")
+
+
+def a_lost_connection_costs_no_more_than_another_one():
+    count = [0]
+
+    def reply(verb, _):
+        if verb == "MAIL":
+            count[0] += 1
+            return "close" if count[0] == 2 else None
+        return None
+
+    with Scripted(reply) as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, "a@there.test")
+        here.wait_log("delivered", to="<a@there.test>")
+        send(here, "b@there.test")
+        here.wait_log("delivered", to="<b@there.test>")
+        must(not here.log("deferred"), f"{here.log('deferred')}")
+
+
+def an_address_literal_is_dialled_as_it_stands():
+    with Scripted() as server, sending({"default": "level = may"}, settings=f"client {{ port = {server.port} }}\n") as here:
+        send(here, "user@[127.0.0.1]")
+        here.wait_log("delivered", to="<user@[127.0.0.1]>")
+
+
+TESTS = [value for name, value in list(globals().items())
+         if callable(value) and getattr(value, "__module__", "") == "__main__" and not isinstance(value, type)
+         and name not in ("must", "sending", "receiving", "hop", "send")]
+
+
+def main():
+    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
+    failed = 0
+    print(f"1..{len(chosen)}")
+    for number, test in enumerate(chosen, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
+            failed += 1
+            print(f"not ok {number} - {test.__name__}", flush=True)
+            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
