@@ -243,8 +243,8 @@ exec /usr/sbin/smtpd -F -f /etc/smtpd.conf
     return room
 
 
-def start_exim(services):
-    """Debian's Exim speaks TLS by GnuTLS."""
+def start_exim(services, main=()):
+    """Debian's Exim speaks TLS by GnuTLS. `main`: more lines of its main section."""
     room = Room(fetch("exim"), services)
 
     def by_port(values, otherwise=""):
@@ -272,6 +272,7 @@ smtp_accept_max_per_host =
 log_file_path = /var/log/exim/%%slog
 spool_directory = /var/spool/exim
 acl_smtp_rcpt = deny
+%s
 begin acl
 deny:
   deny
@@ -286,7 +287,7 @@ begin authenticators
        by_port((s.port, s.key_file) for s in services if s.identity),
        by_port(((s.port, "NORMAL:-VERS-ALL:+VERS-TLS1.0:+SHA1:+SIGN-ALL") for s in services if s.tls10), "NORMAL"),
        by_port((s.port, "*") for s in services if s.client_ca),
-       by_port(((s.port, s.client_ca_file) for s in services if s.client_ca), "system")))
+       by_port(((s.port, s.client_ca_file) for s in services if s.client_ca), "system"), "\n".join(main)))
     script = write(room.folder, "go", """#!/bin/sh
 set -e
 for f in {0}/*.key.pem; do chown Debian-exim "$f"; done

@@ -86,9 +86,8 @@ static void leave(struct end *end, struct span *bytes)
     end_close(end);
 }
 
-/* One connection with a line in each direction; `session` is offered, NULL: none. The facts of both ends
- * live in peers' arena. */
-static void talk(struct peers *peers, uint16_t version, struct tls_session *session)
+/* One connection with a line in each direction; `session` is offered, NULL: none. */
+static void start(struct peers *peers, uint16_t version, struct tls_session *session)
 {
     peers_start(peers);
     peers->context = tls_server_context_hold(world.context);
@@ -103,6 +102,12 @@ static void talk(struct peers *peers, uint16_t version, struct tls_session *sess
     peers->server.on_connected = end_secure_server;
     peers->server.on_received = answer;
     peers->server.on_ended = end_close;
+}
+
+/* The facts of both ends live until peers_stop. */
+static void talk(struct peers *peers, uint16_t version, struct tls_session *session)
+{
+    start(peers, version, session);
     peers_run(peers);
 }
 
@@ -285,16 +290,8 @@ static void keeps_none_unasked(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-        peers_start(&peers);
-        peers.context = tls_server_context_hold(world.context);
-        peers.settings.maximum_version = versions[i];
-        peers.client.on_connected = end_secure_client;
-        peers.client.on_secured = greet;
-        peers.client.on_received = leave;
-        peers.client.on_resumable = keep;
-        peers.server.on_connected = end_secure_server;
-        peers.server.on_received = answer;
-        peers.server.on_ended = end_close;
+        start(&peers, versions[i], NULL);
+        peers.settings.keeps_sessions = false;
         peers_run(&peers);
         assert_int_equal(peers.client.facts.tickets_received, 1);
         assert_int_equal(world.count, 0);
@@ -308,16 +305,8 @@ static void drops_what_nobody_takes(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
-        peers_start(&peers);
-        peers.context = tls_server_context_hold(world.context);
-        peers.settings.maximum_version = versions[i];
-        peers.settings.keeps_sessions = true;
-        peers.client.on_connected = end_secure_client;
-        peers.client.on_secured = greet;
-        peers.client.on_received = leave;
-        peers.server.on_connected = end_secure_server;
-        peers.server.on_received = answer;
-        peers.server.on_ended = end_close;
+        start(&peers, versions[i], NULL);
+        peers.client.on_resumable = NULL;
         peers_run(&peers);
         assert_true(end_heard(&peers.client, "250 hello\r\n"));
         peers_stop(&peers);
@@ -339,6 +328,34 @@ static void may_be_closed_when_told(void **state)
     }
 }
 
+static void reset_when_heard(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    end_reset(end);
+}
+
+/* OpenSSL marks the session of a connection that ends without close_notify as good for nothing. */
+static void resumes_a_session_whose_connection_was_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(versions); i++) {
+        struct tls_session *session;
+        struct peers peers;
+
+        start(&peers, versions[i], NULL);
+        peers.client.on_received = reset_when_heard;
+        peers_run(&peers);
+        peers_stop(&peers);
+        assert_int_equal(world.count, 1);
+        session = world.kept[--world.count];
+        talk(&peers, versions[i], session);
+        assert_true(peers.client.facts.was_resumed);
+        peers_stop(&peers);
+        tls_session_free(&session);
+        forget_kept();
+    }
+}
+
 static void forget(struct end *end)
 {
     stream_forget_facts(end->stream);
@@ -351,26 +368,12 @@ static void keeps_none_once_the_facts_are_forgotten(void **state)
     struct peers peers;
 
     (void)state;
-    peers_start(&peers);
-    peers.context = tls_server_context_hold(world.context);
-    peers.settings.keeps_sessions = true;
-    peers.client.on_connected = end_secure_client;
+    start(&peers, TLS_VERSION_1_3, NULL);
     peers.client.on_secured = forget;
-    peers.client.on_received = leave;
-    peers.client.on_resumable = keep;
-    peers.server.on_connected = end_secure_server;
-    peers.server.on_received = answer;
-    peers.server.on_ended = end_close;
     peers_run(&peers);
     assert_true(end_heard(&peers.client, "250 hello\r\n"));
     assert_int_equal(world.count, 0);
     peers_stop(&peers);
-}
-
-static void reset_at_hello(struct end *end, struct span *bytes)
-{
-    (void)bytes;
-    end_reset(end);
 }
 
 static void says_of_a_broken_handshake_that_it_was_to_resume(void **state)
@@ -379,13 +382,9 @@ static void says_of_a_broken_handshake_that_it_was_to_resume(void **state)
     struct peers peers;
 
     (void)state;
-    peers_start(&peers);
-    peers.context = tls_server_context_hold(world.context);
-    peers.settings.keeps_sessions = true;
-    peers.settings.session = session;
-    peers.client.on_connected = end_secure_client;
-    peers.client.on_ended = end_close;
-    peers.server.on_received = reset_at_hello;
+    start(&peers, TLS_VERSION_1_3, session);
+    peers.server.on_connected = NULL;
+    peers.server.on_received = reset_when_heard;
     peers_run(&peers);
     assert_true(peers.client.facts.offered_session);
     assert_false(peers.client.facts.was_completed || peers.client.facts.was_resumed);
@@ -408,6 +407,7 @@ int main(void)
         TEST(keeps_none_unasked),
         TEST(drops_what_nobody_takes),
         TEST(may_be_closed_when_told),
+        TEST(resumes_a_session_whose_connection_was_cut),
         TEST(keeps_none_once_the_facts_are_forgotten),
         TEST(says_of_a_broken_handshake_that_it_was_to_resume),
     };
