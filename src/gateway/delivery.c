@@ -297,7 +297,8 @@ static bool open_parts(struct delivery *delivery, struct gateway_profile *profil
     return delivery_plan_new(delivery, profile, &delivery->plan, err) &&
            loop_timer_open(loop, on_timer, delivery, &delivery->timer, err) &&
            loop_timer_open(loop, sweep, delivery, &delivery->sweep, err) &&
-           mailbox_open(loop, 0, take_wakes, delivery, &delivery->wakes, err);
+           mailbox_open(loop, 0, take_wakes, delivery, &delivery->wakes, err) &&
+           link_tickets_new(&delivery->tickets, err);
 }
 
 static void free_delivery(struct delivery *delivery)
@@ -309,6 +310,7 @@ static void free_delivery(struct delivery *delivery)
     loop_timer_close(&delivery->timer);
     loop_timer_close(&delivery->sweep);
     delivery_plan_release(&delivery->plan);
+    link_tickets_free(&delivery->tickets);
     memory_free(delivery);
 }
 

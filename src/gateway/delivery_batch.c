@@ -330,11 +330,15 @@ static void settle_astray(struct delivery_task *task)
     delivery_task_end(task);
 }
 
-/* What has taken no mail yet gets little of what there is room for. */
+/* Where room is short, what has taken no mail yet gets little of it. */
 static bool is_full(const struct delivery_destination *destination)
 {
-    return destination->line.tasks >=
-           (destination->has_taken ? DELIVERY_LINE_MOST : DELIVERY_LINE_UNPROVEN);
+    const struct delivery *delivery = destination->plan->delivery;
+    bool is_scarce = delivery->in_hand > delivery->settings.in_hand_most / 2;
+    size_t most =
+        is_scarce && !destination->has_taken ? DELIVERY_LINE_UNPROVEN : DELIVERY_LINE_MOST;
+
+    return destination->line.tasks >= most;
 }
 
 static void hand_on(struct delivery_task *task)

@@ -129,6 +129,8 @@ static void set_up_tls(const struct delivery_conversation *conversation,
     settings->anchors = profile->anchors;
     settings->intermediates = profile->intermediates;
     settings->self = &profile->self;
+    settings->tickets = conversation->delivery->tickets;
+    settings->no_resume = conversation->without_resuming;
     if (!conversation->without_certificate)
         settings->credentials = profile->credentials;
     if (policy != NULL) {
@@ -170,7 +172,7 @@ static void set_up_link(const struct delivery_conversation *conversation,
         .address = address->address,
         .preference = -1,
         .level = conversation->in_clear ? POLICY_NONE : destination->level,
-        .is_lmtp = destination->kind == DELIVERY_TO_SOCKET || destination->kind == DELIVERY_TO_LMTP,
+        .is_lmtp = delivery_is_lmtp(destination),
         .connect_timeout_ms = connect_timeout_ms(conversation),
         .reply_timeout_ms = conversation->plan->profile->client_timeout_ms,
         .deadline_ms = conversation->began_ms + CONVERSATION_MS,
@@ -212,7 +214,9 @@ static bool dial_on(struct delivery_conversation *conversation)
     enum policy_decision decision = conversation->verdict.decision;
 
     client_link_close(&conversation->link);
-    if (decision == POLICY_REDIAL_WITHOUT_TLS) {
+    if (client_link_should_dial_without_resuming(&conversation->observation)) {
+        conversation->without_resuming = true;
+    } else if (decision == POLICY_REDIAL_WITHOUT_TLS) {
         conversation->in_clear = true;
     } else if (decision == POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE &&
                !conversation->without_certificate) {
@@ -220,6 +224,7 @@ static bool dial_on(struct delivery_conversation *conversation)
     } else if (delivery_conversation_has_others(conversation)) {
         conversation->at = next_address(conversation);
         conversation->in_clear = conversation->without_certificate = false;
+        conversation->without_resuming = false;
     } else {
         return false;
     }
@@ -234,8 +239,10 @@ static bool dial_on(struct delivery_conversation *conversation)
 static void take_failure(struct delivery_conversation *conversation)
 {
     delivery_verdict_make(conversation);
-    conversation->way->addresses[conversation->at].has_failed = true;
-    delivery_verdict_keep(conversation);
+    if (!client_link_should_dial_without_resuming(&conversation->observation)) {
+        conversation->way->addresses[conversation->at].has_failed = true;
+        delivery_verdict_keep(conversation);
+    }
     if (!conversation->delivery->is_draining && dial_on(conversation))
         return;
     conversation->is_over = true;

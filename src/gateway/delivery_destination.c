@@ -248,13 +248,21 @@ void delivery_destination_free(struct delivery_destination *destination)
     memory_free(destination);
 }
 
+bool delivery_is_lmtp(const struct delivery_destination *destination)
+{
+    return destination->kind == DELIVERY_TO_SOCKET || destination->kind == DELIVERY_TO_LMTP;
+}
+
 const char *delivery_relay_name(const struct delivery_destination *destination,
                                 const struct delivery_address *address, struct arena *arena)
 {
     char text[NET_ADDRESS_TEXT];
 
-    if (destination->kind == DELIVERY_TO_SOCKET || destination->kind == DELIVERY_TO_LMTP)
+    if (delivery_is_lmtp(destination))
         return arena_copy(arena, span_of(destination->name));
     net_address_text(&address->address, text);
-    return arena_format(arena, "%s[%s]:%u", address->name, text, address->address.port);
+    return arena_format(
+        arena, "%s[%s]:%u",
+        destination->kind == DELIVERY_TO_HOP && destination->host == NULL ? "" : address->name,
+        text, address->address.port);
 }

@@ -40,6 +40,7 @@ struct delivery_failure {
     struct delivery_outcome outcome;
     const struct finding *told; /* NULL: none */
     const char *relay;
+    const char *tls; /* "verify:TLSv1.3", of a session that was not good enough; "" */
     int64_t session; /* 0: none */
 };
 
@@ -105,7 +106,7 @@ struct delivery_conversation {
     size_t at;      /* the address that is dialled */
     uint64_t tried; /* addresses */
     bool in_clear;  /* TLS failed, and those that have waited go without */
-    bool without_certificate;
+    bool without_certificate, without_resuming;
     bool was_ready, is_over, is_at_rest, is_leaving;
     size_t messages; /* that came to their end in it */
     struct delivery_failure failure;
@@ -136,6 +137,7 @@ struct delivery_destination *delivery_destination_find(struct delivery_plan *pla
 void delivery_destination_forget_unused(struct delivery_plan *plan);
 /* Frees it; nothing of it is under way. */
 void delivery_destination_free(struct delivery_destination *destination);
+bool delivery_is_lmtp(const struct delivery_destination *destination);
 /* For the log and tracking: "mx.example.org[192.0.2.1]:25". */
 const char *delivery_relay_name(const struct delivery_destination *destination,
                                 const struct delivery_address *address, struct arena *arena);
@@ -209,6 +211,10 @@ void delivery_transaction_take_unsent(void *owner, enum smtp_client_unsent why, 
 void delivery_conversation_conclude(struct delivery_conversation *conversation);
 
 /* ---- delivery_verdict.c ---- */
+
+/* "verify:TLSv1.3", as the log has it; "" where there is no TLS. */
+const char *delivery_tls_words(const struct delivery_conversation *conversation,
+                               struct arena *arena);
 
 /* Mail that had come by then need not wait for TLS any longer, where the level lets it go without. */
 int64_t delivery_clear_since_s(const struct delivery_destination *destination);

@@ -1,5 +1,6 @@
 #include "gateway/delivery_envelope.h"
 
+#include "gateway/delivery_destination.h"
 #include "smtp/command.h"
 
 /* What would break out of its command line is left out. */
@@ -18,12 +19,13 @@ static bool is_ascii(struct span text)
     return true;
 }
 
-/* Senders ask for SMTPUTF8 (RFC 6531 section 3.4) where they could do without it. A mailbox takes the
- * bytes of a header as they are; only an address in the envelope cannot be said without it. */
+/* RFC 6531 section 3.4. A mailbox, and the LMTP server before it, takes the bytes of a header as they are; there
+ * only an address in the envelope cannot be said without it. */
 static bool needs_utf8(const struct delivery_task *task, bool offers_utf8)
 {
     const struct queue_envelope *envelope = &task->message->envelope;
-    bool is_needed = offers_utf8 || !is_ascii(envelope->sender);
+    bool is_needed = !delivery_is_lmtp(task->targets[0]->destination) || offers_utf8 ||
+                     !is_ascii(envelope->sender);
 
     for (size_t i = 0; i < task->count; i++)
         is_needed |= !is_ascii(task->targets[i]->address);

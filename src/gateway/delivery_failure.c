@@ -50,6 +50,7 @@ static void fail_task(const struct delivery_failure *failure, struct delivery_ta
     };
     struct delivery_story story = {
         .relay = copy_text(arena, span_of(failure->relay)),
+        .tls = copy_text(arena, span_of(failure->tls)),
         .why_clear = "none:no-session",
         .began_ms = now_ms,
         .session = failure->session,
@@ -84,6 +85,7 @@ void delivery_destination_refuse(struct delivery_destination *destination, enum 
     delivery_failure_clear(failure);
     failure->is_set = true;
     failure->relay = "none";
+    failure->tls = "";
     failure->told = told == NULL ? NULL : finding_copy(&failure->arena, told);
     failure->outcome = delivery_outcome_of(
         fate, code,

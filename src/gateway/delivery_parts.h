@@ -94,6 +94,7 @@ struct delivery {
 
     struct delivery_line maildirs;
     size_t maildirs_at_work;
+    struct link_tickets *tickets; /* of TLS sessions with servers */
     struct delivery_conversation *conversations;
     size_t conversation_count;
     struct delivery_conversation *first_at_rest, *last_at_rest; /* open, with nothing to send */

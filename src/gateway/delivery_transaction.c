@@ -12,12 +12,6 @@
 
 enum { TRIES_MOST = 3 };
 
-static bool is_lmtp(const struct delivery_conversation *conversation)
-{
-    return conversation->destination->kind == DELIVERY_TO_SOCKET ||
-           conversation->destination->kind == DELIVERY_TO_LMTP;
-}
-
 static const struct smtp_capabilities *
 capabilities_of(const struct delivery_conversation *conversation)
 {
@@ -31,7 +25,6 @@ capabilities_of(const struct delivery_conversation *conversation)
 static void make_story(struct delivery_conversation *conversation)
 {
     struct arena *arena = &conversation->task->batch->arena;
-    const struct tls_facts *tls = &conversation->observation.tls;
     struct delivery_story *story = &conversation->story;
 
     delivery_verdict_tell(conversation);
@@ -40,13 +33,10 @@ static void make_story(struct delivery_conversation *conversation)
             conversation->destination, &conversation->way->addresses[conversation->at], arena)),
         .began_ms = delivery_now_ms(conversation->delivery),
         .tells_success = capabilities_of(conversation)->extensions & SMTP_EXTENSION_DSN,
+        .tls = span_of(delivery_tls_words(conversation, arena)),
         .why_clear = conversation->why_clear,
         .session = conversation->session,
     };
-    if (tls->was_completed)
-        story->tls = span_of(arena_format(arena, "%s:%s",
-                                          policy_level_name(conversation->destination->level),
-                                          tls_version_name(tls->version)));
     if (conversation->told != NULL)
         story->finding = span_of(arena_copy(arena, span_of(conversation->told->code)));
 }
@@ -153,7 +143,7 @@ static bool is_its_time(struct delivery_conversation *conversation)
 
 static void rest(struct delivery_conversation *conversation)
 {
-    if (takes_more(conversation) && !is_lmtp(conversation))
+    if (takes_more(conversation) && !delivery_is_lmtp(conversation->destination))
         delivery_conversation_rest(conversation);
     else
         client_link_quit(conversation->link);

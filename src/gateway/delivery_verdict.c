@@ -25,16 +25,11 @@ static const struct finding *find_flaw(const struct findings *findings, enum pol
 
 /* ---- the verdict ---------------------------------------------------------------------------- */
 
-static bool is_lmtp(const struct delivery_destination *destination)
-{
-    return destination->kind == DELIVERY_TO_SOCKET || destination->kind == DELIVERY_TO_LMTP;
-}
-
 int64_t delivery_clear_since_s(const struct delivery_destination *destination)
 {
     const struct delivery_plan *plan = destination->plan;
 
-    if (is_lmtp(destination)) /* in our own house nobody waits for TLS */
+    if (delivery_is_lmtp(destination)) /* in our own house nobody waits for TLS */
         return INT64_MAX;
     return delivery_now_s(plan->delivery) - plan->profile->schedule.in_the_clear_after_s;
 }
@@ -85,6 +80,17 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
         conversation->told = conversation->failure.told;
 }
 
+const char *delivery_tls_words(const struct delivery_conversation *conversation,
+                               struct arena *arena)
+{
+    const struct tls_facts *tls = &conversation->observation.tls;
+
+    if (!tls->was_completed)
+        return "";
+    return arena_format(arena, "%s:%s", policy_level_name(conversation->destination->level),
+                        tls_version_name(tls->version));
+}
+
 /* ---- failure -------------------------------------------------------------------------------- */
 
 /* An LMTP server's own words; of others the finding's, for a bounce shows them to somebody else. */
@@ -98,7 +104,7 @@ static struct delivery_outcome outcome_of(const struct delivery_conversation *co
     outcome.code = span_of(arena_copy(arena, outcome.code));
     outcome.words = span_of(arena_copy(arena, outcome.words));
     outcome.said = span_of(arena_copy(arena, outcome.said));
-    if (is_lmtp(conversation->destination) || conversation->told == NULL)
+    if (delivery_is_lmtp(conversation->destination) || conversation->told == NULL)
         return outcome;
     outcome.words = span_of(arena_copy(arena, span_of(conversation->told->cause)));
     if (conversation->told->enhanced_status != NULL)
@@ -124,6 +130,7 @@ void delivery_verdict_keep(struct delivery_conversation *conversation)
     failure->reached = conversation->observation.reached;
     failure->relay = delivery_relay_name(
         destination, &conversation->way->addresses[conversation->at], &failure->arena);
+    failure->tls = delivery_tls_words(conversation, &failure->arena);
     failure->goes_in_clear_later =
         destination->level == POLICY_MAY && is_tls_alone(conversation->verdict.reason);
     failure->outcome = outcome_of(conversation, &failure->arena);
@@ -175,7 +182,7 @@ void delivery_verdict_tell(struct delivery_conversation *conversation)
     struct session_facts facts;
 
     if (conversation->session != 0 || conversation->findings == NULL ||
-        is_lmtp(conversation->destination))
+        delivery_is_lmtp(conversation->destination))
         return;
     telling = memory_new(1, sizeof *telling);
     if (telling == NULL)

@@ -63,10 +63,15 @@ static bool has_failed_before(const struct delivery_way *before, const struct ne
     return false;
 }
 
+/* A server that has no name is called by its address, as `check` does. */
 static void add_address(const struct delivery_destination *destination, struct delivery_way *way,
                         const struct net_address *address, const struct route_host *host,
                         const char *name)
 {
+    char text[NET_ADDRESS_TEXT];
+
+    if (name == NULL && destination->kind == DELIVERY_TO_HOP)
+        name = arena_copy(&way->arena, span_of(net_address_text(address, text)));
     if (way->count < DELIVERY_ADDRESSES_MOST)
         way->addresses[way->count++] = (struct delivery_address){
             .address = *address,
