@@ -206,15 +206,6 @@ bool gateway_limits_open(struct gateway_limits *limits, const struct net_address
     return true;
 }
 
-bool gateway_limits_take_command(const struct gateway_limits *limits,
-                                 struct gateway_limits_session *session, struct smtp_answer *answer)
-{
-    if (reaches(session->commands, limits->settings.session_commands))
-        return refuse(answer, 421, "4.7.0", "Too many commands in one session");
-    session->commands++;
-    return true;
-}
-
 bool gateway_limits_take_error(struct gateway_limits *limits,
                                struct gateway_limits_session *session, int64_t now_ms,
                                struct smtp_answer *answer)

@@ -2,9 +2,9 @@
  * inputs).
  *
  * Counts connections in all and for each client (an IPv4 address, or the /64 of an IPv6 one, within
- * which a host takes any address it likes: RFC 4291 section 2.5.4), commands and errors of a
- * session, messages of a client in a minute. smtp/server.h bounds what one session does out of turn;
- * what several sessions do together is bounded here.
+ * which a host takes any address it likes: RFC 4291 section 2.5.4), errors of a session,
+ * messages of a client in a minute. smtp/server.h bounds what one session does out of turn, and how many
+ * commands may bring no message on; what several sessions do together is bounded here.
  *
  * Memory is one table of fixed size. A row is given up only when it says nothing more: no connection is
  * open, no ban runs and the messages of the last minute are paid off. So no flood of addresses makes us
@@ -32,21 +32,20 @@ struct gateway_limits_settings {
     uint32_t connections;         /* open at once, in all */
     uint32_t per_client;          /* open at once, of one client */
     uint32_t messages_per_minute; /* of one client; as many may come at once */
-    uint32_t session_commands;
-    uint32_t session_errors; /* commands that we refused, whoever refused them */
-    uint32_t ban_ms;         /* a client whose session had too many errors is not taken so long */
-    uint32_t clients_known;  /* rows of the table, at least 64 and rounded up; 34 bytes each */
+    uint32_t session_errors;      /* commands that we refused, whoever refused them */
+    uint32_t ban_ms;        /* a client whose session had too many errors is not taken so long */
+    uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 34 bytes each */
 };
 
-/* 10000 connections, 50 of one client, 600 messages a minute, no limit of commands, 20 errors, a ban of
- * five minutes, 65536 clients. */
+/* 10000 connections, 50 of one client, 600 messages a minute, 20 errors, a ban of five minutes, 65536
+ * clients. */
 struct gateway_limits_settings gateway_limits_defaults(void);
 
 struct gateway_limits;
 
 /* One connection, in the caller's storage; of use between open and close. */
 struct gateway_limits_session {
-    uint32_t row, commands, errors;
+    uint32_t row, errors;
 };
 
 /* The secret is from a good source of chance, and the caller's to wipe. */
@@ -69,12 +68,7 @@ MUST_CHECK bool gateway_limits_open(struct gateway_limits *limits, const struct 
                                     int64_t now_ms, struct gateway_limits_session *session,
                                     struct smtp_answer *answer);
 
-/* A command has come. */
-MUST_CHECK bool gateway_limits_take_command(const struct gateway_limits *limits,
-                                            struct gateway_limits_session *session,
-                                            struct smtp_answer *answer);
-
-/* We refused one. The answer, where there is one, goes out in place of the refusal; the client is
+/* We refused a command. The answer, where there is one, goes out in place of the refusal; the client is
  * banned then, unless it is one of a crowd, whose others did nothing. */
 MUST_CHECK bool gateway_limits_take_error(struct gateway_limits *limits,
                                           struct gateway_limits_session *session, int64_t now_ms,

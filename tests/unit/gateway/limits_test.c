@@ -97,24 +97,6 @@ static void connections_are_bounded_for_each_client(void **state)
         }
 }
 
-static void too_many_commands_end_the_session_alone(void **state)
-{
-    struct gateway_limits_settings settings = { .session_commands = 100 };
-    AUTO(gateway_limits_free) struct gateway_limits *limits = limits_of(&settings);
-    struct gateway_limits_session session;
-    struct smtp_answer answer = { 0 };
-
-    (void)state;
-    assert_int_equal(come(limits, "192.0.2.1", 0, &session), 0);
-    for (int i = 0; i < 100; i++)
-        assert_true(gateway_limits_take_command(limits, &session, &answer));
-    assert_false(gateway_limits_take_command(limits, &session, &answer));
-    assert_int_equal(answer.code, 421);
-    gateway_limits_close(limits, &session);
-    assert_int_equal(come(limits, "192.0.2.1", 0, &session), 0);
-    assert_true(gateway_limits_take_command(limits, &session, &answer));
-}
-
 /* Lets the client make errors until it is cut off, and go. */
 static void misbehave(struct gateway_limits *limits, const char *client, int64_t now_ms)
 {
@@ -186,7 +168,6 @@ static void no_limit_is_none(void **state)
     (void)state;
     for (int i = 0; i < 1000; i++) {
         assert_int_equal(come(limits, "192.0.2.1", 0, &session), 0);
-        assert_true(gateway_limits_take_command(limits, &session, &answer));
         assert_true(gateway_limits_take_error(limits, &session, 0, &answer));
         assert_true(gateway_limits_take_message(limits, &session, 0, &answer));
     }
@@ -345,7 +326,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_bounded_in_all),
         cmocka_unit_test(connections_are_bounded_for_each_client),
-        cmocka_unit_test(too_many_commands_end_the_session_alone),
         cmocka_unit_test(too_many_errors_ban_the_client_for_a_time),
         cmocka_unit_test(messages_of_a_client_are_bounded_however_it_connects),
         cmocka_unit_test(no_limit_is_none),
