@@ -9,6 +9,7 @@
 #include "link/credential_files.h"
 #include "link/trust_files.h"
 #include "net/dns_anchor.h"
+#include "net/dns_context.h"
 #include "net/tls.h"
 #include "settings/load.h"
 #include "settings/value.h"
@@ -436,7 +437,8 @@ static bool take_record(void *owner, const char *record)
     return true;
 }
 
-static void check_trust_anchor(struct settings_load *load)
+/* True: it can be used, as far as it can be read. */
+static bool check_trust_anchor(struct settings_load *load)
 {
     unsigned line = line_in(load, SETTINGS_DNS, "trust_anchor");
     const char *path = load->settings->dns.trust_anchor;
@@ -446,7 +448,7 @@ static void check_trust_anchor(struct settings_load *load)
     bool is_missing;
 
     if (line != 0 && !settings_value_look_at_file(path, false, NULL))
-        return; /* said already */
+        return false; /* said already */
     buffer_init(&text, ANCHOR_FILE_MOST);
     if (!dns_anchor_read(path, &text, &is_missing, &err) ||
         !dns_anchor_parse(buffer_span(&text), take_record, &count, &err))
@@ -454,6 +456,25 @@ static void check_trust_anchor(struct settings_load *load)
     else if (count == 0)
         complain_of_file(load, line, "trust_anchor", "there is no DS or DNSKEY record in it");
     buffer_clear(&text);
+    return count > 0 && err.kind == ERROR_NONE;
+}
+
+/* What else keeps names from being looked up: resolv.conf, or a record that only libunbound refuses. The
+ * gateway runs without, so it is no fault. */
+static void check_resolver(struct settings_load *load)
+{
+    const struct dns_settings settings = { .resolver = load->settings->dns.resolver,
+                                           .trust_anchor = load->settings->dns.trust_anchor };
+    unsigned line = line_in(load, SETTINGS_DNS, "trust_anchor");
+    struct dns_context context;
+    struct error err;
+
+    if (load->faults->fault_count > 0)
+        return; /* the resolver may be one of them */
+    if (!dns_context_open(&settings, &context, &err))
+        settings_fault_warn(load->faults, line, "names cannot be looked up: %s", err.text);
+    else
+        dns_context_close(&context);
 }
 
 static void check_sections(struct settings_load *load)
@@ -484,5 +505,6 @@ void settings_check(struct settings_load *load)
     if (load->source->leaves_files_alone)
         return;
     check_roots(load);
-    check_trust_anchor(load);
+    if (check_trust_anchor(load))
+        check_resolver(load);
 }

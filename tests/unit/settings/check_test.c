@@ -1,7 +1,10 @@
 /* tests/unit/settings/check_test.c - tests that contradictions are named, each with its line. */
 #include "settings/load.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "unit/settings/loads.h"
 #include "unit/test.h"
@@ -125,12 +128,54 @@ static void one_file_may_hold_certificate_and_key(void **state)
     loaded_clear(&loaded);
 }
 
+/* What --check-config says of settings whose trust anchor is a file with this text. */
+static void expect_of_anchor(const char *anchor, bool is_fault, const char *said)
+{
+    char path[] = "/tmp/postern-anchor-XXXXXX", text[256];
+    int file = mkstemp(path);
+    struct settings_source source = { "t.conf", { NULL, 0 }, false };
+    struct settings *settings;
+    struct settings_faults faults;
+    struct buffer all;
+    struct error err;
+
+    assert_int_equal(write(file, anchor, strlen(anchor)), strlen(anchor));
+    close(file);
+    snprintf(text, sizeof text, HEARS "dns { resolver = 127.0.0.1:53\ntrust_anchor = \"%s\" }",
+             path);
+    source.text = span_of(text);
+    assert_int_equal(settings_load_text(&source, &settings, &faults, &err), !is_fault);
+    buffer_init(&all, 1 << 20);
+    assert_true(settings_fault_format(&faults, &all));
+    assert_true(buffer_append(&all, (struct span){ "", 1 }));
+    if (said == NULL ? strstr(all.data, "t.conf:3") != NULL : strstr(all.data, said) == NULL)
+        fail_msg("%s of %s", all.data, anchor);
+    buffer_clear(&all);
+    settings_fault_clear(&faults);
+    settings_free(&settings);
+    unlink(path);
+}
+
+static void a_trust_anchor_is_tried_as_the_resolver_will_use_it(void **state)
+{
+    (void)state;
+    expect_of_anchor(". IN DS 20326 8 2 "
+                     "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n",
+                     false, NULL);
+    expect_of_anchor("; nothing\n", true,
+                     "t.conf:3: trust_anchor: there is no DS or DNSKEY record");
+    expect_of_anchor("example. IN A 192.0.2.1\n", true, "t.conf:3: trust_anchor: ");
+    expect_of_anchor("a..b. IN DS 1 8 2 00\n", false,
+                     "t.conf:3: warning: names cannot be looked up: starting libunbound");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_each_contradiction_with_its_line),
         cmocka_unit_test(warnings_keep_no_file_from_being_used),
         cmocka_unit_test(one_file_may_hold_certificate_and_key),
+        cmocka_unit_test(a_trust_anchor_is_tried_as_the_resolver_will_use_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
