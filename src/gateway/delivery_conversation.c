@@ -239,7 +239,8 @@ static bool dial_on(struct delivery_conversation *conversation)
 static void take_failure(struct delivery_conversation *conversation)
 {
     delivery_verdict_make(conversation);
-    if (!client_link_should_dial_without_resuming(&conversation->observation)) {
+    if (conversation->delivery->is_draining ||
+        !client_link_should_dial_without_resuming(&conversation->observation)) {
         conversation->way->addresses[conversation->at].has_failed = true;
         delivery_verdict_keep(conversation);
     }

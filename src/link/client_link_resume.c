@@ -1,9 +1,9 @@
 /* link/client_link_resume.c - offers the session that a server gave before, and keeps those that it gives.
  *
  * What speaks for a resumed session is the chain of its full handshake. It is judged again before the
- * session is offered, by today's clock, roots and TLSA records: where that comes out otherwise than
- * it did, or short of what the level asks for, the server is to show what it has now, in a full
- * handshake. So nobody is found at fault, or turned down, for a certificate of yesterday.
+ * session is offered, by today's clock, roots and TLSA records. Where anything is to be held against
+ * the server, now or then, a full handshake shows what it has by now: so nobody is found at fault, or
+ * turned down, for a certificate of yesterday.
  */
 #include <openssl/evp.h>
 
@@ -56,12 +56,33 @@ static struct link_ticket_mark mark_of(const struct chain_verdict *verdict)
     return mark;
 }
 
-/* What this rule asks for and the old chain does not have, the server may have by now. */
-static bool fits_rule(const struct client_link_settings *settings, const struct observation *seen)
+/* Known for whom we meant, by one way at least, and by none that we asked for known for another. */
+static bool is_sound(const struct observation *seen)
 {
-    return (settings->level != POLICY_SECURE || seen->domain_named) &&
-           (settings->fingerprint == NULL || seen->fingerprint_matched) &&
-           seen->verdict.tlsa != CHAIN_TLSA_MISMATCH;
+    bool is_matched = seen->verdict.tlsa == CHAIN_TLSA_MATCHED || seen->fingerprint_matched;
+
+    return ((seen->verdict.is_trusted && seen->host_named) || is_matched) &&
+           seen->verdict.tlsa != CHAIN_TLSA_MISMATCH &&
+           (seen->fingerprint_matched || !seen->fingerprint_asked);
+}
+
+/* Would mail go, were it resumed? */
+static bool meets_level(const struct client_link_settings *settings, const struct observation *seen)
+{
+    const struct policy_session session = {
+        .offered = true,
+        .encrypted = true,
+        .chain_trusted = seen->verdict.is_trusted,
+        .host_named = seen->host_named,
+        .domain_named = seen->domain_named,
+        .fingerprint_matched = seen->fingerprint_matched,
+        .tlsa = settings->tlsa_state,
+        .tlsa_matched = seen->verdict.tlsa == CHAIN_TLSA_MATCHED,
+        .sts = settings->sts,
+        .sts_host_listed = settings->sts_host_listed,
+    };
+
+    return policy_decide(settings->level, &session).decision == POLICY_DELIVER;
 }
 
 /* Judges what the session knows of the server, as if it had been resumed already. */
@@ -73,6 +94,7 @@ static bool foresee(struct client_link *link, const struct tls_session *session)
     if (seen == NULL)
         return false;
     observation_init(seen);
+    seen->fingerprint_asked = link->settings.fingerprint != NULL;
     tls_session_recall(session, &seen->tls, link->arena);
     link->foreseen = seen;
     return client_link_judge(&link->settings, link->arena, seen, &err) && !link->arena->exhausted;
@@ -94,7 +116,7 @@ static bool choose_session(struct client_link *link)
         link_tickets_drop(tickets, link->ticket_name);
         return false;
     }
-    return fits_rule(&link->settings, link->foreseen);
+    return is_sound(link->foreseen) && meets_level(&link->settings, link->foreseen);
 }
 
 void client_link_prepare_resumption(struct client_link *link, struct tls_client_settings *tls)
@@ -138,7 +160,8 @@ void client_link_keep_session(struct client_link *link, struct tls_session **ses
 {
     struct link_ticket_mark mark;
 
-    if (link->ticket_name == NULL || !link->observation->has_verdict)
+    if (link->ticket_name == NULL || !link->observation->has_verdict ||
+        !is_sound(link->observation))
         return;
     mark = mark_of(&link->observation->verdict);
     link_tickets_put(link->settings.tickets, link->ticket_name, session, &mark,

@@ -46,7 +46,7 @@ const struct tls_session *link_tickets_find(struct link_tickets *tickets, const 
 /* The one that find gave just before; the caller frees it. */
 struct tls_session *link_tickets_take(struct link_tickets *tickets, const char *name);
 
-/* All of this name go: the server took the last one no more, or they can be trusted no more. */
+/* All of this name go: the server took the last one no more, or they are judged otherwise by now. */
 void link_tickets_drop(struct link_tickets *tickets, const char *name);
 /* The same, and for LINK_TICKETS_SHUN_MS none is kept: a conversation broke over one. */
 void link_tickets_shun(struct link_tickets *tickets, const char *name, int64_t now_ms);

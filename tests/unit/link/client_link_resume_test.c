@@ -37,6 +37,7 @@ static struct {
     bool ran_out, is_finished;
     struct scripted_peer peer;
     struct arena arena; /* of the last link */
+    struct arena kept;  /* of the test */
     struct anchors *anchors;
     struct clock clock;
     struct link_tickets *tickets;
@@ -83,6 +84,7 @@ static int set_up(void **state)
     assert_true(loop_timer_open(stage.loop, run_out, &stage, &stage.limit, &err));
     assert_true(link_tickets_new(&stage.tickets, &err));
     arena_init(&stage.arena, ARENA_BYTES);
+    arena_init(&stage.kept, ARENA_BYTES);
     stage.clock = clock_system();
     stage.clock = clock_fixed(stage.clock.wall_s(&stage.clock), 1000);
     stage.settings = (struct client_link_settings){
@@ -111,6 +113,7 @@ static int tear_down(void **state)
     loop_close(&stage.loop);
     anchors_free(&stage.anchors);
     arena_clear(&stage.arena);
+    arena_clear(&stage.kept);
     return 0;
 }
 
@@ -202,18 +205,45 @@ static void still_knows_why_a_resumed_session_is_trusted(void **state)
     }
 }
 
-/* At level may nobody asks for trust; what is known of the chain stays known. */
-static void resumes_with_a_host_that_nobody_trusts(void **state)
+/* What is wrong with it is to be seen each time: it may be mended by now. */
+static void resumes_nothing_with_a_host_that_is_not_trusted(void **state)
 {
-    const struct observation *seen;
+    (void)state;
+    trust(NULL);
+    assert_false(dial()->verdict.is_trusted);
+    assert_int_equal(link_tickets_count(stage.tickets), 0);
+    trust(stage.peer.credentials);
+    stage.settings.host = "mx2.test";
+    assert_false(dial()->host_named);
+    assert_int_equal(link_tickets_count(stage.tickets), 0);
+}
+
+/* By its fingerprint or TLSA record a certificate is known that nobody signed. */
+static void resumes_with_a_host_that_is_known_otherwise(void **state)
+{
+    struct dane_record record;
+    struct error err;
+    const char *hex;
 
     (void)state;
     trust(NULL);
+    hex = arena_copy(&stage.kept, span_of(dial()->verdict.certificates[0].sha256));
+    stage.settings.level = POLICY_FINGERPRINT;
+    stage.settings.fingerprint = hex;
     learn();
-    seen = dial();
-    check_resumed(seen, true);
-    assert_false(seen->verdict.is_trusted);
-    assert_true(chain_has(&seen->verdict, CHAIN_SELF_SIGNED));
+    check_resumed(dial(), true);
+    link_tickets_free(&stage.tickets);
+    assert_true(link_tickets_new(&stage.tickets, &err));
+    stage.settings.tickets = stage.tickets;
+    stage.settings.fingerprint = NULL;
+    stage.settings.level = POLICY_DANE_ONLY;
+    stage.settings.tlsa_state = POLICY_TLSA_USABLE;
+    assert_true(dane_parse(&stage.kept, span_of(arena_format(&stage.kept, "3 0 1 %s", hex)),
+                           &record, &err));
+    stage.settings.tlsa = &record;
+    stage.settings.tlsa_count = 1;
+    learn();
+    check_resumed(dial(), true);
 }
 
 static void goes_on_where_a_ticket_is_refused(void **state)
@@ -357,9 +387,7 @@ static void looks_again_where_the_certificate_has_expired_since(void **state)
     assert_false(seen->tls.offered_session); /* the server may have a new one */
     assert_true(chain_has(&seen->verdict, CHAIN_EXPIRED));
     assert_false(seen->verdict.is_trusted);
-    seen = dial(); /* it has not, and that is known of the session by now */
-    check_resumed(seen, true);
-    assert_true(chain_has(&seen->verdict, CHAIN_EXPIRED));
+    assert_false(dial()->tls.offered_session); /* nor later, while it is so */
 }
 
 static void looks_again_where_our_roots_have_changed_since(void **state)
@@ -402,6 +430,9 @@ static void looks_again_where_the_rule_is_not_met(void **state)
     stage.settings.fingerprint = NULL;
     stage.settings.level = POLICY_VERIFY;
     assert_true(dial()->tls.was_resumed);
+    stage.settings.sts = POLICY_STS_ENFORCE; /* and does not list the host */
+    stage.settings.level = POLICY_STS;
+    assert_false(dial()->tls.offered_session);
 }
 
 static void looks_again_where_a_newer_version_is_asked_for(void **state)
@@ -487,7 +518,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(still_knows_why_a_resumed_session_is_trusted),
-        TEST(resumes_with_a_host_that_nobody_trusts),
+        TEST(resumes_nothing_with_a_host_that_is_not_trusted),
+        TEST(resumes_with_a_host_that_is_known_otherwise),
         TEST(goes_on_where_a_ticket_is_refused),
         TEST(judges_the_chain_of_a_server_that_has_another_now),
         TEST(says_that_a_server_dropped_a_resumed_session),
