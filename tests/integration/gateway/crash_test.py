@@ -4,6 +4,7 @@
 usage: crash_test.py POSTERN QUEUE-DUMP FAIL-FSYNC.so VOLATILE-DISK.so [--rounds N] [--seed N] [--senders N]
 
 - kill -9 at random moments under load over STARTTLS, again and again on the same state;
+- the same while half of it goes on to a server over STARTTLS, which counts what it took;
 - the same while `postern send` brings in mail;
 - the same, and what was not synced is gone too, as when the power is cut;
 - a disk that is full and then is not: 452 meanwhile;
@@ -26,8 +27,9 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from gateway import LOCAL, PATIENCE_S, Gateway, Listener  # noqa: E402
-from load import Load, Mailboxes, Tally, dump_queue  # noqa: E402
+from counting import Counting  # noqa: E402
+from gateway import LOCAL, PATIENCE_S, Gateway, Listener, pki, wait_for  # noqa: E402
+from load import USERS, Load, Mailboxes, Tally, dump_queue  # noqa: E402
 from volatile_disk import VolatileDisk  # noqa: E402  (in the folder above)
 
 SANITIZED = bool(os.environ.get("POSTERN_SANITIZED"))
@@ -35,6 +37,7 @@ RETRY = "queue { retry = { 1s } }"
 LOAD_S = 1.2  # how long a round may last
 FEW = 15
 LOCAL_SENDERS = 3
+ELSEWHERE = [f"user{number}@{name}.test" for name in ("one", "two", "three") for number in range(3)]
 STEP_S = 0.02
 
 
@@ -138,7 +141,7 @@ class Account:
             "messages": len(messages), "acknowledged": sum(message.acknowledged > 0 for message in messages),
             "cut before the answer": sum(message.unanswered for message in messages),
             "copies due": sum(len(message.recipients) for message in messages if message.acknowledged),
-            "copies in mailboxes": len(copies), "lost": 0, "half": 0,
+            "copies there": len(copies), "lost": 0, "half": 0,
             "twice by a cut session": sum(of_token.values()) - len(of_token) - self.twins(of_id),
             "twice by a cut delivery": self.twins(of_id), "refused": sum(self.tally.refused().values()),
         }
@@ -151,13 +154,13 @@ class Account:
 class Scene:
     """A gateway, senders that want something of it, and the account of both."""
 
-    def __init__(self, options, mailboxes=None, **more):
+    def __init__(self, options, mailboxes=None, users=USERS, settings="", **more):
         self.options = options
-        self.gateway = Gateway(options.program, [Listener("may")], settings=RETRY,
+        self.gateway = Gateway(options.program, [Listener("may")], settings=f"{RETRY}\n{settings}",
                                limits={"messages_per_minute": 0}, **more)
         self.gateway.mailboxes = mailboxes or self.gateway.mailboxes
         os.makedirs(f"{self.gateway.mailboxes}/{LOCAL}")
-        self.tally = Tally()
+        self.tally = Tally(users)
         self.account = Account(options, self.gateway, self.tally)
         self.load = Load(self.tally, self.gateway.world.root_file, options.senders, options.seed)
 
@@ -221,6 +224,44 @@ def kill_at_random_moments(options, _):
     if not counts["cut before the answer"] or counts["acknowledged"] < options.rounds:
         raise AssertionError(f"the load was no load: {words_of(counts)}")
     return f"{options.rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all"
+
+
+class Everywhere:
+    """Copies in the mailboxes and at the server."""
+
+    def __init__(self, boxes, server):
+        self.boxes, self.server = boxes, server
+
+    def scan(self):
+        return [*self.boxes.scan(), *self.server.taken()]
+
+
+def kill_under_accept_and_deliver(options, folder):
+    """A copy that the server took twice is one that it had said 250 to, or was about to, when the kill came
+    before our commit: it is in the queue that the kill left. Nothing else may come twice."""
+    dice, left = random.Random(options.seed), 0
+    with Counting(pki.World(folder), options.seed) as server:
+        settings = f'policy "default" {{ level = encrypt next_hop = "[127.0.0.1]:{server.port}" }}'
+        with Scene(options, users=USERS[:3] + ELSEWHERE, settings=settings, relay_from=("127.0.0.0/8",)) as scene:
+            scene.account.boxes = Everywhere(scene.account.boxes, server)
+            for _ in range(options.rounds):
+                scene.start()
+                time.sleep(dice.uniform(0, LOAD_S))
+                scene.load.port = None
+                scene.gateway.kill()
+                wait_for("the end of the server's sessions", lambda: server.is_quiet() or None)
+                left += len(scene.account.look())
+            counts = scene.account.drain(scene.load)
+            cut = sum(scene.account.twice.values())
+        of_id = collections.Counter((copy.id, copy.recipient) for copy in server.taken())
+        unheard = sum(not copy.is_acknowledged for copy in server.taken())
+        if server.faults:
+            raise AssertionError(f"the server saw {server.faults[:3]}")
+    if len(of_id) < options.rounds or not counts["cut before the answer"]:
+        raise AssertionError(f"the load was no load: {words_of(counts)}")
+    return (f"{options.rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all; the server took "
+            f"{sum(of_id.values())} copies in {server.sessions} sessions: lost 0, twice {scene.account.twins(of_id)}, "
+            f"of {cut} that a kill left taken and not settled; it could not say the 250 of {unheard}")
 
 
 def send_from_here(scene, dice, ends):
@@ -348,7 +389,7 @@ def fsync_fails(options, folder):
         return scene.fail_for_a_while(marker.touch, marker.unlink, 451, accepts_none=True)
 
 
-CASES = [kill_at_random_moments, local_mail_survives, power_is_cut, disk_of_the_queue_is_full,
+CASES = [kill_at_random_moments, kill_under_accept_and_deliver, local_mail_survives, power_is_cut, disk_of_the_queue_is_full,
          disk_of_the_mailboxes_is_full, fsync_fails]
 NEED_MOUNTS = [disk_of_the_queue_is_full, disk_of_the_mailboxes_is_full]
 

@@ -64,9 +64,9 @@ def digest_of(body):
 class Message:
     """One message, and what became of each attempt to send it."""
 
-    def __init__(self, token, dice):
+    def __init__(self, token, dice, users=USERS):
         self.token = token
-        self.recipients = sorted(dice.sample(USERS, dice.choice([1, 1, 2, 3])))
+        self.recipients = sorted(dice.sample(users, dice.choice([1, 1, 2, 3])))
         size = dice.randrange(BIG_MOST) if dice.randrange(BIG_EVERY) == 0 else dice.randrange(SMALL_MOST)
         at, lines, total = dice.randrange(len(POOL)), [], 0
         while total < size:
@@ -202,9 +202,10 @@ class Client:
 
 
 class Tally:
-    """All messages, and what senders were told that is no answer to a message."""
+    """All messages, for some of `users`, and what senders were told that is no answer to a message."""
 
-    def __init__(self):
+    def __init__(self, users=USERS):
+        self.users = users
         self.lock = threading.Lock()
         self.messages = {}
         self.again = []   # of unknown fate, or refused for now
@@ -219,7 +220,7 @@ class Tally:
                 return None
             token = f"m{len(self.messages)}"
             self.messages[token] = None
-        message = Message(token, dice)
+        message = Message(token, dice, self.users)
         with self.lock:
             self.messages[token] = message
         return message
