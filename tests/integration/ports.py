@@ -26,3 +26,16 @@ def free_ports(count):
     while len(ports) < count:
         ports.add(free_port())
     return list(ports)
+
+
+def free_port_range(count, address="127.0.0.1"):
+    """The first of so many ports in a row where nothing listens over TCP."""
+    while True:
+        first = random.randrange(10240, 32000 - count)
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as stream:
+                    stream.bind((address, port))
+            return first
+        except OSError:
+            continue

@@ -100,14 +100,16 @@ class Gateway:
     listeners:  of class Listener; STARTTLS, implicit TLS and none where nothing is said.
     settings:   more lines of postern.conf.
     wrapper:    a command in front of `postern serve` that ends in an exec.
+    ca_file:    the roots that it trusts; those of its own world where none is given.
     """
 
     def __init__(self, program, listeners=None, domains=(LOCAL,), relay_from=(), limits=None, settings="",
-                 environment=None, wrapper=(), state=None):
+                 environment=None, wrapper=(), state=None, ca_file=None):
         self.program = os.path.abspath(program)
         self.folder = tempfile.mkdtemp(prefix="postern-gateway-")
         os.chmod(self.folder, 0o755)
         self.world = pki.World(self.folder)
+        self.ca_file = ca_file or self.world.root_file
         self.listeners = listeners or [Listener("may"), Listener("implicit"), Listener("none")]
         self.domains, self.relay_from, self.limits = domains, relay_from, limits or {}
         self.more = settings
@@ -133,7 +135,7 @@ class Gateway:
             lines += listener.settings(self)
         for domain in self.domains:
             lines.append(f'domain "{domain}" {{ deliver = "maildir:{self.mailboxes}/{{domain}}/{{user}}" }}')
-        lines.append(f"trust {{ ca_file = {quote(self.world.root_file)} }}")
+        lines.append(f"trust {{ ca_file = {quote(self.ca_file)} }}")
         if self.limits:
             lines.append("limits { %s }" % " ".join(f"{key} = {value}" for key, value in self.limits.items()))
         with open(self.settings_file + ".new", "w", encoding="utf-8") as file:
