@@ -330,7 +330,7 @@ static void settle_astray(struct delivery_task *task)
     delivery_task_end(task);
 }
 
-/* Where room is short, what has taken no mail yet gets little of it. */
+/* Where room is short, what has taken no mail yet gets little of it. What is left alone fails at once. */
 static bool is_full(const struct delivery_destination *destination)
 {
     const struct delivery *delivery = destination->plan->delivery;
@@ -338,7 +338,8 @@ static bool is_full(const struct delivery_destination *destination)
     size_t most =
         is_scarce && !destination->has_taken ? DELIVERY_LINE_UNPROVEN : DELIVERY_LINE_MOST;
 
-    return destination->line.tasks >= most;
+    return destination->line.tasks >= most &&
+           !pace_rests(&destination->pace, delivery_now_ms(delivery));
 }
 
 static void hand_on(struct delivery_task *task)

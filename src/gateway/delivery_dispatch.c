@@ -44,9 +44,11 @@ static void put_back(struct delivery *delivery, struct delivery_destination *des
 /* Those that are not ready yet take a task each when they are; the others take more by themselves. */
 static bool wants_conversation(const struct delivery_destination *destination)
 {
-    size_t most = destination->is_doubtful ? 1 : pace_connections(&destination->pace);
-
-    return destination->conversations < most && destination->coming < destination->line.tasks;
+    if (destination->is_doubtful && destination->conversations > 0)
+        return false;
+    return destination->coming < destination->line.tasks &&
+           pace_wants_connection(&destination->pace, destination->line.tasks,
+                                 destination->conversations);
 }
 
 /* A connection that rests elsewhere is worth less than one that mail waits for. */

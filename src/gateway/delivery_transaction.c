@@ -245,14 +245,15 @@ void delivery_transaction_take_done(void *owner, const struct smtp_reply *reply,
     struct delivery_conversation *conversation = owner;
     struct delivery_task *task = conversation->task;
     struct delivery_outcome outcome = conversation->refusal;
+    int64_t now_ms = delivery_now_ms(conversation->delivery);
 
     if (outcome.fate == DELIVERY_OPEN)
         outcome = delivery_outcome_of_reply(reply, &task->batch->arena);
     conversation->messages++;
     conversation->destination->has_taken |= taken > 0;
     if (taken > 0)
-        pace_take_success(&conversation->destination->pace,
-                          delivery_now_ms(conversation->delivery));
+        pace_take_success(&conversation->destination->pace, now_ms,
+                          now_ms - conversation->story.began_ms);
     settle_sent(conversation, &outcome);
     if (outcome.fate == DELIVERY_DELIVERED && has_unsettled(task)) {
         if (!conversation->body.is_reading)

@@ -10,8 +10,9 @@ void pace_init(struct pace *pace, const struct pace_settings *settings)
     *pace = (struct pace){ .settings = *settings, .most = settings->first };
 }
 
-void pace_take_success(struct pace *pace, int64_t now_ms)
+void pace_take_success(struct pace *pace, int64_t now_ms, int64_t took_ms)
 {
+    pace->message_ms = took_ms < 1 ? 1 : took_ms;
     pace->failures = 0;
     pace->rests_until_ms = 0;
     if (++pace->taken < pace->most)
@@ -67,6 +68,15 @@ bool pace_rests(const struct pace *pace, int64_t now_ms)
 size_t pace_connections(const struct pace *pace)
 {
     return pace->failures > 0 ? 1 : pace->most;
+}
+
+bool pace_wants_connection(const struct pace *pace, size_t waiting, size_t connections)
+{
+    if (connections >= pace_connections(pace))
+        return false;
+    if (pace->message_ms == 0)
+        return waiting > connections * PACE_MESSAGES;
+    return waiting > connections * PACE_WAIT_MS / (uint64_t)pace->message_ms;
 }
 
 int64_t pace_begin(struct pace *pace, int64_t now_ms)

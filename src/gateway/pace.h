@@ -14,6 +14,9 @@
 enum {
     PACE_DISTANCE_FIRST_MS = 250,
     PACE_DISTANCE_MOST_MS = 60 * 1000,
+    PACE_WAIT_MS = 200, /* what waits longer than this for the open connections is worth another */
+    PACE_MESSAGES =
+        10, /* waiting for each connection, the same while no message has shown its time */
     PACE_REST_FIRST_MS = 30 * 1000,
     PACE_REST_MOST_MS = 10 * 60 * 1000,
 };
@@ -29,6 +32,7 @@ struct pace {
     struct pace_settings settings;
     size_t most;         /* connections at once, now */
     size_t taken;        /* messages since `most` was changed */
+    int64_t message_ms;  /* what the last of them took, at least 1; 0: there was none */
     int64_t distance_ms; /* between two messages; 0: none */
     int64_t next_at_ms;
     unsigned failures; /* one after the other */
@@ -37,7 +41,8 @@ struct pace {
 
 void pace_init(struct pace *pace, const struct pace_settings *settings);
 
-void pace_take_success(struct pace *pace, int64_t now_ms); /* a message was taken */
+/* A message was taken, and that took so long. */
+void pace_take_success(struct pace *pace, int64_t now_ms, int64_t took_ms);
 void pace_take_throttle(struct pace *pace,
                         int64_t now_ms); /* it said, or showed, that it is too much */
 /* No address takes mail. `most_ms`: the longest rest, such as half of the time until the first of its
@@ -50,6 +55,9 @@ void pace_forget(struct pace *pace);
 bool pace_rests(const struct pace *pace, int64_t now_ms);
 /* How many connections may be open: one, to try, behind a failure. */
 size_t pace_connections(const struct pace *pace);
+/* Whether so many that wait are worth one more than are open: greeting and handshake cost as much as
+ * several messages, at both ends. */
+bool pace_wants_connection(const struct pace *pace, size_t waiting, size_t connections);
 /* How long the next message has to wait; 0: not at all. Once 0 was answered, the message is counted as
  * begun. */
 int64_t pace_begin(struct pace *pace, int64_t now_ms);

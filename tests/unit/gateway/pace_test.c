@@ -15,7 +15,7 @@ static int set_up(void **state)
 static void take(size_t messages)
 {
     for (size_t i = 0; i < messages; i++)
-        pace_take_success(&pace, 0);
+        pace_take_success(&pace, 0, 1);
 }
 
 static void opens_more_connections_while_messages_are_taken(void **state)
@@ -120,18 +120,43 @@ static void is_tried_at_once_where_somebody_wants_that(void **state)
     assert_false(pace_rests(&pace, 0));
 }
 
+static void opens_one_more_where_many_wait_for_each(void **state)
+{
+    (void)state;
+    assert_true(pace_wants_connection(&pace, 1, 0));
+    assert_false(pace_wants_connection(&pace, PACE_MESSAGES, 1));
+    assert_true(pace_wants_connection(&pace, PACE_MESSAGES + 1, 1));
+    assert_false(pace_wants_connection(&pace, 1000, 4));
+    assert_false(pace_wants_connection(&pace, 0, 0));
+}
+
+static void opens_one_more_the_sooner_the_longer_messages_take(void **state)
+{
+    (void)state;
+    pace_take_success(&pace, 0, PACE_WAIT_MS / 50);
+    assert_false(pace_wants_connection(&pace, 50, 1));
+    assert_true(pace_wants_connection(&pace, 51, 1));
+    pace_take_success(&pace, 0, PACE_WAIT_MS / 2);
+    assert_false(pace_wants_connection(&pace, 2, 1));
+    assert_true(pace_wants_connection(&pace, 3, 1));
+    pace_take_success(&pace, 0, PACE_WAIT_MS * 100);
+    assert_true(pace_wants_connection(&pace, 1, 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROMISE(opens_more_connections_while_messages_are_taken),
-        PROMISE(halves_them_where_it_is_too_much_and_never_stops),
-        PROMISE(keeps_a_distance_where_one_connection_is_too_much),
-        PROMISE(leaves_alone_what_fails_longer_each_time),
-        PROMISE(rests_no_longer_than_its_messages_wait),
-        PROMISE(spreads_the_end_of_rests),
-        PROMISE(tries_with_one_connection_behind_a_failure),
-        PROMISE(asks_a_server_of_our_own_house_each_time),
-        PROMISE(is_tried_at_once_where_somebody_wants_that),
+        cmocka_unit_test_setup(opens_more_connections_while_messages_are_taken, set_up),
+        cmocka_unit_test_setup(halves_them_where_it_is_too_much_and_never_stops, set_up),
+        cmocka_unit_test_setup(keeps_a_distance_where_one_connection_is_too_much, set_up),
+        cmocka_unit_test_setup(leaves_alone_what_fails_longer_each_time, set_up),
+        cmocka_unit_test_setup(rests_no_longer_than_its_messages_wait, set_up),
+        cmocka_unit_test_setup(spreads_the_end_of_rests, set_up),
+        cmocka_unit_test_setup(tries_with_one_connection_behind_a_failure, set_up),
+        cmocka_unit_test_setup(asks_a_server_of_our_own_house_each_time, set_up),
+        cmocka_unit_test_setup(is_tried_at_once_where_somebody_wants_that, set_up),
+        cmocka_unit_test_setup(opens_one_more_where_many_wait_for_each, set_up),
+        cmocka_unit_test_setup(opens_one_more_the_sooner_the_longer_messages_take, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
