@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "gateway/delivery_destination.h"
+#include "gateway/diagnosis.h"
 
 enum {
     PAUSE_MS = 20,       /* between leases that did not bring all they could: puts come in swarms */
@@ -204,6 +205,7 @@ void delivery_drain(struct delivery *delivery, void (*drained)(void *owner), voi
                                                                       : DELIVERY_DRAIN_MS);
     give_back_what_waits(delivery);
     delivery_way_cancel_all(delivery);
+    diagnosis_close(&delivery->diagnosis);
     delivery_go_on(delivery);
 }
 
@@ -298,6 +300,7 @@ static bool open_parts(struct delivery *delivery, struct gateway_profile *profil
            loop_timer_open(loop, on_timer, delivery, &delivery->timer, err) &&
            loop_timer_open(loop, sweep, delivery, &delivery->sweep, err) &&
            mailbox_open(loop, 0, take_wakes, delivery, &delivery->wakes, err) &&
+           delivery_diagnosis_open(delivery, err) &&
            link_tickets_new(&delivery->tickets, err);
 }
 
@@ -309,6 +312,7 @@ static void free_delivery(struct delivery *delivery)
     mailbox_close(&delivery->wakes);
     loop_timer_close(&delivery->timer);
     loop_timer_close(&delivery->sweep);
+    diagnosis_close(&delivery->diagnosis);
     delivery_plan_release(&delivery->plan);
     link_tickets_free(&delivery->tickets);
     memory_free(delivery);

@@ -202,6 +202,7 @@ static void on_ready(void *owner, const struct observation *observation)
     }
     conversation->was_ready = true;
     conversation->destination->coming--;
+    delivery_diagnosis_compare(conversation, true);
     conversation->destination->is_doubtful = false;
     delivery_transaction_next(conversation);
 }
@@ -231,6 +232,7 @@ static bool dial_on(struct delivery_conversation *conversation)
     arena_clear(&conversation->arena);
     observation_init(&conversation->observation);
     conversation->told = NULL;
+    conversation->changes = NULL;
     conversation->session = 0;
     return dial(conversation);
 }
@@ -241,8 +243,10 @@ static void take_failure(struct delivery_conversation *conversation)
     delivery_verdict_make(conversation);
     if (conversation->delivery->is_draining ||
         !client_link_should_dial_without_resuming(&conversation->observation)) {
+        delivery_diagnosis_compare(conversation, false);
         conversation->way->addresses[conversation->at].has_failed = true;
         delivery_verdict_keep(conversation);
+        delivery_diagnosis_ask(conversation);
     }
     if (!conversation->delivery->is_draining && dial_on(conversation))
         return;

@@ -12,6 +12,7 @@
 #include "gateway/delivery_envelope.h"
 #include "gateway/delivery_parts.h"
 #include "gateway/pace.h"
+#include "gateway/session_record.h"
 #include "link/client_link.h"
 #include "link/route.h"
 #include "net/host.h"
@@ -113,10 +114,12 @@ struct delivery_conversation {
 
     /* what the session is worth, once it is known */
     struct policy_outcome verdict;
-    struct findings *findings;  /* NULL: no memory for them */
-    const struct finding *told; /* the reason, or the worst flaw; NULL */
-    const char *why_clear;      /* NULL: it is not in the clear */
-    int64_t session;            /* told to tracking; 0: not yet */
+    struct findings *findings;        /* NULL: no memory for them */
+    const struct findings *explained; /* by an earlier diagnosis, in their place; NULL */
+    const struct finding *told;       /* the reason, or the worst flaw; NULL */
+    const char *why_clear;            /* NULL: it is not in the clear */
+    const char *changes;              /* against the host's last success; NULL: none */
+    int64_t session;                  /* told to tracking; 0: not yet */
 
     /* of the message in hand */
     struct delivery_task *task; /* NULL: none */
@@ -225,3 +228,15 @@ void delivery_verdict_make(struct delivery_conversation *conversation);
 void delivery_verdict_keep(struct delivery_conversation *conversation);
 /* Tells tracking of it, once. */
 void delivery_verdict_tell(struct delivery_conversation *conversation);
+/* Tells tracking of a session; its id, or 0: no memory. */
+int64_t delivery_tell_session(struct delivery *delivery, const struct session_facts *facts);
+
+/* ---- delivery_diagnosis.c ---- */
+
+MUST_CHECK bool delivery_diagnosis_open(struct delivery *delivery, struct error *err);
+/* Lays the session beside the last success of its host; was_success: it takes mail. Once a session. */
+void delivery_diagnosis_compare(struct delivery_conversation *conversation, bool was_success);
+/* The session failed: where it did so as when the host was diagnosed, `explained` is what was found then. */
+void delivery_diagnosis_explain(struct delivery_conversation *conversation);
+/* Has the host diagnosed, where one session cannot tell why it failed. After it was told to tracking. */
+void delivery_diagnosis_ask(struct delivery_conversation *conversation);

@@ -108,6 +108,8 @@ struct delivery {
     struct delivery_report *reports; /* that wait for their turn, the first of them first */
     size_t reports_at_work;
 
+    struct diagnosis *diagnosis; /* NULL: it drains */
+
     bool is_draining, was_cut;
     void (*drained)(void *owner);
     void *owner;

@@ -5,7 +5,6 @@
 #include "diagnose/judge.h"
 #include "diagnose/reason.h"
 #include "gateway/delivery_destination.h"
-#include "gateway/session_record.h"
 #include "queue/schedule.h"
 
 enum { RECORD_BYTES = 256 * 1024 };
@@ -55,6 +54,12 @@ static bool is_taken(enum policy_decision decision)
     return decision == POLICY_DELIVER || decision == POLICY_DELIVER_IN_CLEAR;
 }
 
+/* Why it failed, as far as anybody knows. */
+static const struct findings *findings_of(const struct delivery_conversation *conversation)
+{
+    return conversation->explained != NULL ? conversation->explained : conversation->findings;
+}
+
 void delivery_verdict_make(struct delivery_conversation *conversation)
 {
     struct delivery_destination *destination = conversation->destination;
@@ -70,12 +75,17 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
     session.has_other_hosts = delivery_conversation_has_others(conversation);
     conversation->verdict = policy_decide(level, &session);
     conversation->why_clear = find_why_clear(conversation);
+    conversation->explained = NULL;
+    if (!is_taken(conversation->verdict.decision))
+        delivery_diagnosis_explain(conversation);
     if (conversation->findings == NULL)
         conversation->told = NULL;
     else if (is_taken(conversation->verdict.decision))
         conversation->told = find_flaw(conversation->findings, conversation->verdict.reason);
     else
-        conversation->told = reason_find(conversation->verdict.reason, conversation->findings);
+        conversation->told = reason_find(conversation->verdict.reason, findings_of(conversation));
+    if (conversation->told == NULL && conversation->explained != NULL)
+        conversation->told = &conversation->explained->items[0];
     if (conversation->in_clear && conversation->failure.is_set) /* why TLS failed */
         conversation->told = conversation->failure.told;
 }
@@ -155,46 +165,43 @@ static void end_telling(void *owner)
     memory_free(telling);
 }
 
-static void fill_facts(const struct delivery_conversation *conversation, struct arena *arena,
-                       struct session_facts *facts)
+int64_t delivery_tell_session(struct delivery *delivery, const struct session_facts *facts)
 {
-    const struct delivery_destination *destination = conversation->destination;
+    struct telling *telling = memory_new(1, sizeof *telling);
+    int64_t id = queue_door_id(delivery->settings.door);
 
-    *facts = (struct session_facts){
-        .seen = &conversation->observation,
-        .findings = conversation->findings,
-        .level = conversation->in_clear ? POLICY_NONE : destination->level,
-        .rule = destination->policy == NULL ? "" : destination->policy->name,
-        .destination = destination->domain,
-        .relay = delivery_relay_name(destination, &conversation->way->addresses[conversation->at],
-                                     arena),
-        .why_clear =
-            conversation->why_clear == NULL ? NULL : conversation->why_clear + strlen("none:"),
-        .outcome = conversation->verdict,
-    };
+    if (telling == NULL)
+        return 0;
+    arena_init(&telling->arena, RECORD_BYTES);
+    if (!session_record_make(facts, id, delivery_now_s(delivery), &telling->arena,
+                             &telling->tell.session)) {
+        end_telling(telling);
+        return 0;
+    }
+    queue_tell(delivery->settings.door, &telling->tell, end_telling, telling);
+    return id;
 }
 
 /* LMTP servers are of our own house: nobody asks how safe the way to them is. */
 void delivery_verdict_tell(struct delivery_conversation *conversation)
 {
-    struct delivery *delivery = conversation->delivery;
-    struct telling *telling;
-    struct session_facts facts;
+    const struct delivery_destination *destination = conversation->destination;
+    const char *why_clear = conversation->why_clear;
+    struct session_facts facts = {
+        .seen = &conversation->observation,
+        .findings = findings_of(conversation),
+        .level = conversation->in_clear ? POLICY_NONE : destination->level,
+        .rule = destination->policy == NULL ? "" : destination->policy->name,
+        .destination = destination->domain,
+        .why_clear = why_clear == NULL ? NULL : why_clear + strlen("none:"),
+        .changes = conversation->changes,
+        .outcome = conversation->verdict,
+    };
 
     if (conversation->session != 0 || conversation->findings == NULL ||
-        delivery_is_lmtp(conversation->destination))
+        delivery_is_lmtp(destination))
         return;
-    telling = memory_new(1, sizeof *telling);
-    if (telling == NULL)
-        return;
-    arena_init(&telling->arena, RECORD_BYTES);
-    fill_facts(conversation, &telling->arena, &facts);
-    conversation->session = queue_door_id(delivery->settings.door);
-    if (!session_record_make(&facts, conversation->session, delivery_now_s(delivery),
-                             &telling->arena, &telling->tell.session)) {
-        end_telling(telling);
-        conversation->session = 0;
-        return;
-    }
-    queue_tell(delivery->settings.door, &telling->tell, end_telling, telling);
+    facts.relay = delivery_relay_name(destination, &conversation->way->addresses[conversation->at],
+                                      &conversation->arena);
+    conversation->session = delivery_tell_session(conversation->delivery, &facts);
 }

@@ -263,8 +263,9 @@ static void log_answer(const struct diagnosis *diagnosis, const struct run *run,
     if (diagnosis->settings.log != NULL)
         log_event(diagnosis->settings.log, LOG_NOTE, "diagnosed",
                   "relay=%s[%s]:%u destination=%s finding=%s fault=%s experiments=%zu cause=%s",
-                  run->host, net_address_text(&run->address, address), run->address.port,
-                  run->destination, cause == NULL ? "none" : cause->code,
+                  strcmp(run->host, net_address_text(&run->address, address)) == 0 ? "" : run->host,
+                  address, run->address.port, run->destination,
+                  cause == NULL ? "none" : cause->code,
                   cause == NULL ? "none" : fault_name(cause->fault), host->experiments.count,
                   cause == NULL ? "" : cause->cause);
 }

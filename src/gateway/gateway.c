@@ -11,6 +11,7 @@
 #include "gateway/certificates.h"
 #include "gateway/control.h"
 #include "gateway/delivery.h"
+#include "gateway/host_memory.h"
 #include "gateway/renewal.h"
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
@@ -42,6 +43,7 @@ struct gateway {
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
     struct gateway_resolver *resolver;
+    struct host_memory *hosts;
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -54,7 +56,7 @@ struct gateway {
     size_t changes; /* on their way */
     int64_t judged_at_s, rotated_at_s;
     bool is_draining, is_cutting;
-    bool has_delivered, has_answered; /* delivery, control are drained */
+    bool has_delivered, has_remembered, has_answered; /* delivery, hosts, control are drained */
     void (*drained)(void *owner);
     void *drained_owner;
 };
@@ -305,7 +307,7 @@ static void tell_drained(void *owner)
 
 static void tell_if_drained(struct gateway *gateway)
 {
-    if (gateway->has_delivered && gateway->has_answered &&
+    if (gateway->has_remembered && gateway->has_answered &&
         gateway->drained_count == gateway->worker_count)
         loop_timer_start(gateway->tell, 0);
 }
@@ -318,12 +320,20 @@ static void note_answered(void *owner)
     tell_if_drained(gateway);
 }
 
+static void note_remembered(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_remembered = true;
+    tell_if_drained(gateway);
+}
+
 static void note_delivered(void *owner)
 {
     struct gateway *gateway = owner;
 
     gateway->has_delivered = true;
-    tell_if_drained(gateway);
+    host_memory_drain(gateway->hosts, note_remembered, gateway);
 }
 
 static void read_letters(void *owner)
@@ -487,13 +497,24 @@ static bool listen_all(struct gateway *gateway, struct gateway_profile *profile,
     return is_whole;
 }
 
+static bool open_hosts(struct gateway *gateway, struct error *err)
+{
+    const struct host_memory_settings settings = { .loop = gateway->settings.loop,
+                                                   .state_dir = gateway->settings.state_dir,
+                                                   .clock = gateway->settings.clock,
+                                                   .log = gateway->settings.log };
+
+    return host_memory_open(&settings, &gateway->hosts, err);
+}
+
 static bool start_delivery(struct gateway *gateway, struct error *err)
 {
     struct delivery_settings settings = { .loop = gateway->settings.loop,
                                           .door = gateway->door,
                                           .log = gateway->settings.log,
                                           .clock = gateway->settings.clock,
-                                          .dns = gateway_resolver_dns(gateway->resolver) };
+                                          .dns = gateway_resolver_dns(gateway->resolver),
+                                          .hosts = gateway->hosts };
 
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
 }
@@ -553,8 +574,9 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            open_timers(gateway, err) && make_workers(gateway, err) &&
            gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
                                  err) &&
-           listen_all(gateway, profile, err) && start_delivery(gateway, err) &&
-           start_control(gateway, err) && start_workers(gateway, err);
+           listen_all(gateway, profile, err) && open_hosts(gateway, err) &&
+           start_delivery(gateway, err) && start_control(gateway, err) &&
+           start_workers(gateway, err);
 }
 
 static void log_start(struct gateway *gateway)
@@ -599,6 +621,15 @@ static void close_delivery(struct gateway *gateway)
     delivery_close(&gateway->delivery);
 }
 
+static void close_hosts(struct gateway *gateway)
+{
+    if (gateway->hosts != NULL && !gateway->has_remembered) {
+        host_memory_drain(gateway->hosts, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
+    }
+    host_memory_close(&gateway->hosts);
+}
+
 static void close_gateway(struct gateway **gateway)
 {
     struct gateway *closing = *gateway;
@@ -611,6 +642,7 @@ static void close_gateway(struct gateway **gateway)
     memory_free(closing->workers);
     close_control(closing);
     close_delivery(closing);
+    close_hosts(closing);
     gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */

@@ -5,7 +5,7 @@
  * whole or not at all; sessions that are under way go on by the one that they began with.
  *
  * Log: listening, started, reloaded, certificates-renewed, certificate-* (gateway/certificates.h,
- * gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, draining, stopped.
+ * gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, host-memory-*, draining, stopped.
  */
 #pragma once
 

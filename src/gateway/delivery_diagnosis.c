@@ -1,0 +1,143 @@
+/* gateway/delivery_diagnosis.c - what is known of a host beside what one session showed: what it showed before, and why
+ * it fails.
+ *
+ * LMTP servers are of our own house and are left out, and so is an address that is dialled again without TLS: what
+ * that shows is our doing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "gateway/delivery_destination.h"
+#include "gateway/diagnosis.h"
+#include "gateway/host_memory.h"
+
+static const struct delivery_address *address_of(const struct delivery_conversation *conversation)
+{
+    return &conversation->way->addresses[conversation->at];
+}
+
+static bool is_left_out(const struct delivery_conversation *conversation)
+{
+    return delivery_is_lmtp(conversation->destination) || conversation->in_clear ||
+           conversation->findings == NULL;
+}
+
+/* ---- what it showed before ---- */
+
+/* One line of the log for each of the words' lines. */
+static void log_changes(struct delivery_conversation *conversation)
+{
+    const struct log *log = conversation->delivery->settings.log;
+    struct span rest = span_of(conversation->changes);
+
+    while (log != NULL && rest.len > 0) {
+        struct span line = span_take_until(&rest, '\n');
+
+        log_event(conversation->delivery->settings.log, LOG_NOTE, "host-changed",
+                  "relay=%s destination=%s what=%.*s",
+                  delivery_relay_name(conversation->destination, address_of(conversation),
+                                      &conversation->arena),
+                  conversation->destination->domain, (int)line.len, line.data);
+    }
+}
+
+void delivery_diagnosis_compare(struct delivery_conversation *conversation, bool was_success)
+{
+    struct host_memory *hosts = conversation->delivery->settings.hosts;
+
+    conversation->changes = NULL;
+    if (hosts == NULL || is_left_out(conversation))
+        return;
+    conversation->changes =
+        host_memory_take(hosts, conversation->destination->domain, &conversation->observation,
+                         conversation->findings, was_success, &conversation->arena);
+    if (conversation->changes != NULL)
+        log_changes(conversation);
+}
+
+/* ---- why it fails ---- */
+
+void delivery_diagnosis_explain(struct delivery_conversation *conversation)
+{
+    const struct diagnosis *diagnosis = conversation->delivery->diagnosis;
+    const struct findings *known;
+    struct findings *copy;
+
+    conversation->explained = NULL;
+    if (diagnosis == NULL || is_left_out(conversation))
+        return;
+    known = diagnosis_find(diagnosis, address_of(conversation)->name,
+                           &address_of(conversation)->address, &conversation->observation);
+    copy = known == NULL ? NULL : arena_new(&conversation->arena, 1, sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < known->count; i++) {
+        const struct finding *finding = finding_copy(&conversation->arena, &known->items[i]);
+
+        if (finding == NULL)
+            return; /* no memory: what the session itself told is good enough */
+        copy->items[copy->count++] = *finding;
+    }
+    if (copy != NULL)
+        conversation->explained = copy;
+}
+
+void delivery_diagnosis_ask(struct delivery_conversation *conversation)
+{
+    const struct delivery_destination *destination = conversation->destination;
+    const struct gateway_policy *policy = destination->policy;
+    struct diagnosis_question question = {
+        .profile = conversation->plan->profile,
+        .hostname = conversation->plan->profile->hostname,
+        .destination = destination->domain,
+        .host = address_of(conversation)->name,
+        .address = address_of(conversation)->address,
+        .level = destination->level,
+        .seen = &conversation->observation,
+        .session = conversation->session,
+    };
+
+    if (conversation->delivery->diagnosis == NULL || conversation->delivery->is_draining ||
+        is_left_out(conversation) || conversation->without_certificate)
+        return;
+    if (policy != NULL) {
+        question.rule = policy->name;
+        question.minimum_version = policy->minimum_version;
+        question.fingerprint = policy->fingerprint;
+        question.domain_names = policy->match;
+        question.domain_name_count = policy->match_count;
+    }
+    diagnosis_ask(conversation->delivery->diagnosis, &question);
+}
+
+/* It joins the story of each message that met the session. */
+static void take_answer(void *owner, const struct diagnosis_answer *answer)
+{
+    struct delivery *delivery = owner;
+    const struct checkup_host *host = answer->checkup->hosts[0];
+    char relay[512], address[NET_ADDRESS_TEXT];
+    const struct session_facts facts = {
+        .seen = &host->observation,
+        .findings = answer->findings,
+        .level = answer->level,
+        .rule = answer->rule,
+        .destination = answer->destination,
+        .relay = relay,
+        .outcome = host->decisions[answer->level],
+        .of_session = answer->session,
+    };
+
+    net_address_text(answer->address, address);
+    snprintf(relay, sizeof relay, "%.400s[%s]:%u",
+             strcmp(answer->host, address) == 0 ? "" : answer->host, address,
+             answer->address->port);
+    if (answer->session != 0)
+        (void)delivery_tell_session(delivery, &facts);
+}
+
+bool delivery_diagnosis_open(struct delivery *delivery, struct error *err)
+{
+    const struct diagnosis_settings settings = { .loop = delivery->settings.loop,
+                                                 .clock = delivery->settings.clock,
+                                                 .log = delivery->settings.log };
+
+    return diagnosis_open(&settings, take_answer, delivery, &delivery->diagnosis, err);
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""hosts_test.py POSTERN [TEST...] - what the gateway knows of the servers that it delivers to, beside one session.
+
+A server that fails for a reason which one session cannot tell is diagnosed in the background, and what that finds
+is in tracking and in the next deferral; a server that shows something else than before is told of, over restarts.
+"""
+import os
+import sys
+import time
+
+import destinations
+import gateway
+from destinations import Lab, must
+from gateway import Gateway, Listener, wait_for
+from ports import free_port
+
+PROGRAM = gateway.take_program()
+QUEUE = "retry = { 1s } lifetime = 1d warn_after = 0"
+
+
+def settings_for(lab, level):
+    return f'{lab.settings()} }}\nqueue {{ {QUEUE} }}\npolicy "default" {{ level = {level} }}'
+
+
+def gateway_for(lab, level):
+    return Gateway(PROGRAM, listeners=[Listener("none")], relay_from=["127.0.0.0/8"], ca_file=lab.file("ca.pem"),
+                   settings=settings_for(lab, level))
+
+
+def recipient_at(fault):
+    return f"user@{fault}.lab.test"
+
+
+def page_of(one, number):
+    """The story of a message, as people read it, in one line."""
+    return " ".join(one.run("track", "--id", number, "-c", one.settings_file, status=(0, 1)).split())
+
+
+CAUSES = {"dislikes-tickets": "session ticket", "alerts-on-tls13": "TLS 1.3", "rc4-only": "RC4", "dislikes-sni": "SNI"}
+
+
+def check_story(one, ids, fault, words):
+    """The diagnosis stands with the session that it explains."""
+    def explained(_, story):
+        return any(event["event"] == "deferred" and words in event["reply"] for event in story["events"])
+
+    recipient = recipient_at(fault)
+    story = destinations.stories(one, {recipient: ids[recipient]}, explained)[recipient]
+    first = next(event for event in story["events"] if event["event"] == "deferred")
+    diagnoses = [told for told in story["sessions"].values() if told.get("diagnosis_of") == first["session"]]
+    must(len(diagnoses) == 1 and words in diagnoses[0]["findings"][0]["cause"], f"{story}")
+    must(len(diagnoses[0]["findings"][0]["evidence"]) > 1, f"{diagnoses}")
+    page = page_of(one, ids[recipient])
+    must("diagnosis of " in page and words in page, page)
+
+
+def what_one_session_cannot_tell_is_found_in_the_background_and_told():
+    with Lab(PROGRAM, *(word for fault in CAUSES for word in ("--fault", fault))) as lab, \
+            gateway_for(lab, "encrypt") as one:
+        ids = destinations.send_all(one, [recipient_at(fault) for fault in CAUSES])
+        first = destinations.wait_for_attempts(one, ids, bool)
+        for fault, words in CAUSES.items():
+            server = lab.servers[fault]
+            line = first[recipient_at(fault)][0]
+            must(words not in line["reply"], f"one session tells it: {line}")
+            told = one.wait_log("diagnosed", destination=f"{fault}.lab.test")
+            must(told["finding"] == server["expect"]["code"] and words in told["cause"], f"{fault}: {told}")
+            must(told["relay"] == f"{server['host']}[{server['address']}]:{server['port']}", f"{told}")
+            must(0 < int(told["experiments"]) <= 5, f"{told}")
+            again = wait_for(f"a deferral of {fault} that tells it", lambda: next(
+                (line for line in one.log("deferred", to=f"<{recipient_at(fault)}>") if words in line["reply"]), None))
+            must(again["finding"] == told["finding"], f"{fault}: {again}")
+            check_story(one, ids, fault, words)
+        must(len(one.log("diagnosed")) == len(CAUSES), f"{one.log('diagnosed')}")
+        exam = lab.exam()
+        must(all(not exam[fault][0].startswith(("in the clear", "TLS")) for fault in CAUSES), f"{exam}")
+
+
+def what_a_server_shows_now_and_did_not_before_is_told():
+    port, dns_port = free_port(), free_port()
+    where = ["--fault", "healthy", "--port", str(port), "--dns-port", str(dns_port)]
+    to = recipient_at("healthy")
+    with Lab(PROGRAM, *where) as lab:
+        one = gateway_for(lab, "may")
+        one.start()
+        destinations.wait_for_attempts(one, destinations.send_all(one, [to]), destinations.has_ended)
+        must(not one.log("host-changed"), f"{one.log('host-changed')}")
+        one.stop()
+        with open(lab.file("ca.pem"), "rb") as file:
+            roots = file.read()
+    with open(os.path.join(one.folder, "old-ca.pem"), "wb") as file:
+        file.write(roots)
+    one.ca_file = file.name
+    with Lab(PROGRAM, *where) as lab:  # the same server, with a certificate of an authority that nobody knows
+        one.more = settings_for(lab, "may")
+        time.sleep(1.1)
+        one.start()
+        destinations.wait_for_attempts(one, destinations.send_all(one, [to]), destinations.has_ended)
+        told = [line["what"] for line in one.log("host-changed", destination="healthy.lab.test")]
+        must(any(" the key's SHA-256 is " in words for words in told), f"{told}")
+        must(any(" the findings are " in words and words.endswith("; before, none") for words in told), f"{told}")
+        must(any(words.startswith("the last delivery before that: ") for words in told), f"{told}")
+        one.stop()
+        time.sleep(1.1)  # a session's id may be one of before in the second of a restart
+        one.start()  # for another session
+        destinations.wait_for_attempts(one, destinations.send_all(one, [to]), destinations.has_ended)
+        must(len(one.log("host-changed")) == len(told), "what is as it was is told again")
+        pages = " ".join(one.run("track", "--to", to, "-c", one.settings_file).split())
+        must(pages.count("the key's SHA-256 is") == 1, pages)
+        one.stop()
+    one.remove()
+
+
+def a_gateway_ends_at_once_though_it_diagnoses():
+    """The server falls silent at each dial; the gateway waits for nothing of it."""
+    with Lab(PROGRAM, "--fault", "stalls-in-handshake") as lab, gateway_for(lab, "encrypt") as one:
+        to = recipient_at("stalls-in-handshake")
+        destinations.wait_for_attempts(one, destinations.send_all(one, [to]), bool)
+        one.stop()
+        must(not one.log("diagnosed") and not one.log("diagnosis-failed"), one.said())
+        one.start()
+
+
+TESTS = [
+    what_one_session_cannot_tell_is_found_in_the_background_and_told,
+    what_a_server_shows_now_and_did_not_before_is_told,
+    a_gateway_ends_at_once_though_it_diagnoses,
+]
+
+if __name__ == "__main__":
+    sys.exit(destinations.run(TESTS))
