@@ -55,18 +55,35 @@ void ledger_page_count(struct ledger_sum *sum, const struct tracking_story *stor
     sum->reasons[at].recipients++;
 }
 
+/* The most frequent of those that are not told yet. */
+static size_t find_most(const struct ledger_sum *sum, const bool *is_told)
+{
+    size_t most = sum->reason_count;
+
+    for (size_t i = 0; i < sum->reason_count; i++)
+        if (!is_told[i] && (most == sum->reason_count ||
+                            sum->reasons[i].recipients > sum->reasons[most].recipients))
+            most = i;
+    return most;
+}
+
 void ledger_page_sum(struct queue_page *page, const struct ledger_sum *sum)
 {
+    bool is_told[LEDGER_REASONS] = { false };
+    size_t at;
+
     page_end_line(&page->page);
     page_paragraph(&page->page, 0, PAGE_BOLD,
                    arena_format(page->arena, "%lld recipient%s, for whom mail left in the clear:",
                                 (long long)sum->recipients, sum->recipients == 1 ? "" : "s"));
-    for (size_t i = 0; i < sum->reason_count; i++)
+    while ((at = find_most(sum, is_told)) < sum->reason_count) {
+        is_told[at] = true;
         page_item(&page->page, 2,
-                  arena_format(page->arena, "%lld", (long long)sum->reasons[i].recipients),
+                  arena_format(page->arena, "%lld", (long long)sum->reasons[at].recipients),
                   COUNT_HANG, PAGE_PLAIN,
-                  sum->reasons[i].why.len == 0 ? "why is not told"
-                                               : session_page_why(page, sum->reasons[i].why));
+                  sum->reasons[at].why.len == 0 ? "why is not told"
+                                                : session_page_why(page, sum->reasons[at].why));
+    }
 }
 
 /* ---- the shadow ----------------------------------------------------------------------------- */

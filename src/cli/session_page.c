@@ -84,9 +84,8 @@ static void put_way(struct queue_page *page, const struct tracking_event *event,
         put_line(page, hang,
                  arena_format(page->arena, "by %s%s", relay,
                               format_time(page->arena, event->attempt.milliseconds)));
-    put_line(page, hang,
-             arena_format(page->arena, "%s%s%s", protection,
-                          protection[0] != '\0' && level[0] != '\0' ? "; " : "", level));
+    put_line(page, hang, protection);
+    put_line(page, hang, level);
 }
 
 /* ---- findings ------------------------------------------------------------------------------- */
@@ -168,24 +167,39 @@ static json_t *load(struct span text)
     return text.len == 0 ? NULL : json_loadb(text.data, text.len, 0, NULL);
 }
 
-/* What was answered, and the cause in words of this case where its session has them: where TLS failed they are the
- * same, and told once. */
+static const char *format_reply(struct queue_page *page, const struct queue_attempt *attempt,
+                                struct span words)
+{
+    return queue_page_reason(page, attempt->code, (struct span){ "", 0 }, words);
+}
+
+/* Where TLS failed the words of the attempt end in the cause, which is told by itself: what is before it, such as
+ * "given up after 5 days; at last 4.7.5". */
+static bool ends_in(struct span *words, const char *cause)
+{
+    size_t len = cause == NULL ? 0 : strlen(cause);
+
+    if (len == 0 || words->len < len || memcmp(words->data + words->len - len, cause, len) != 0)
+        return false;
+    *words = span_trim(span_part(*words, 0, words->len - len));
+    return true;
+}
+
+/* What was answered, and the cause in words of this case where its session has them. */
 static void put_outcome(struct queue_page *page, struct session_page *told,
                         const struct queue_attempt *attempt, const json_t *findings, size_t hang)
 {
     const json_t *finding = find_in(findings, attempt->finding);
-    const char *cause = json_string_value(json_object_get(finding, "cause"));
-    const char *reply =
-        queue_page_reason(page, attempt->code, (struct span){ "", 0 }, attempt->reply);
+    struct span words = attempt->reply;
+    bool is_cause = ends_in(&words, json_string_value(json_object_get(finding, "cause")));
+    const char *lead = "";
 
-    if (cause != NULL && span_equal(attempt->reply, span_of(cause))) {
-        put_finding(page, told, finding,
-                    arena_format(page->arena, "%s ", queue_page_text(page, attempt->code)), hang);
-        return;
-    }
-    put_line(page, hang, reply);
+    if (is_cause && words.len == 0)
+        lead = arena_format(page->arena, "%s ", queue_page_text(page, attempt->code));
+    else
+        put_line(page, hang, format_reply(page, attempt, words));
     if (finding != NULL)
-        put_finding(page, told, finding, "", hang);
+        put_finding(page, told, finding, lead, hang);
     else
         put_line(page, hang, format_row(page, attempt->finding));
 }
@@ -218,12 +232,25 @@ static void put_diagnosis(struct queue_page *page, struct session_page *told,
     json_decref(findings);
 }
 
+/* The same host, level and protection as the last that was told: then the finding says it all. */
+static bool is_same_way(const struct tracking_event *a, const struct tracking_event *b)
+{
+    return a != NULL && a->kind == TRACKING_DEFERRED && b->kind == TRACKING_DEFERRED &&
+           a->session != NULL && b->session != NULL &&
+           span_equal(a->attempt.relay, b->attempt.relay) &&
+           span_equal(a->session->level, b->session->level) &&
+           span_equal(a->session->rule, b->session->rule) &&
+           span_equal(a->session->tls, b->session->tls);
+}
+
 void session_page_attempt(struct queue_page *page, struct session_page *told,
                           const struct tracking_event *event, size_t hang)
 {
     json_t *findings = event->session == NULL ? NULL : load(event->session->told);
 
-    put_way(page, event, hang);
+    if (!is_same_way(told->last, event))
+        put_way(page, event, hang);
+    told->last = event;
     put_outcome(page, told, &event->attempt, findings, hang);
     if (event->session != NULL)
         put_changes(page, told, event->session->changes, hang);

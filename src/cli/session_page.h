@@ -13,6 +13,7 @@ enum { SESSION_PAGE_CAUSES = 16 };
 struct session_page {
     const char *causes[SESSION_PAGE_CAUSES];
     size_t count;
+    const struct tracking_event *last;
 };
 
 /* Behind the heading of an attempt, from column `hang` on. */

@@ -111,14 +111,34 @@ static void put_acceptance(struct queue_page *page, const struct tracking_story 
     put_line(page, format_recipients(page, story));
 }
 
-static void put_event(struct queue_page *page, struct session_page *told,
-                      const struct tracking_event *event)
+/* One attempt at several recipients: what it showed is told once for them. */
+static bool is_one_attempt(const struct tracking_event *a, const struct tracking_event *b)
 {
-    page_item(&page->page, INDENT, text_time(page->arena, event->attempt.at_s), HANG,
-              colour_of(event->kind),
-              arena_format(page->arena, "%s %s", phrase_of(event->kind),
-                           queue_page_text(page, event->recipient)));
-    session_page_attempt(page, told, event, HANG);
+    return a->kind == b->kind && a->attempt.session == b->attempt.session &&
+           a->attempt.session != 0 && a->attempt.at_s == b->attempt.at_s &&
+           span_equal(a->attempt.relay, b->attempt.relay) &&
+           span_equal(a->attempt.reply, b->attempt.reply) &&
+           span_equal(a->attempt.code, b->attempt.code);
+}
+
+/* Gives the number of events that it has told. */
+static size_t put_events(struct queue_page *page, struct session_page *told,
+                         const struct tracking_event *events, size_t count)
+{
+    const char *names = queue_page_text(page, events[0].recipient);
+    size_t same = 1;
+
+    for (; same < count && is_one_attempt(&events[0], &events[same]); same++)
+        if (same < NAMED_MOST)
+            names = arena_format(page->arena, "%s, %s", names,
+                                 queue_page_text(page, events[same].recipient));
+    if (same > NAMED_MOST)
+        names = arena_format(page->arena, "%s and %zu more", names, same - NAMED_MOST);
+    page_item(&page->page, INDENT, text_time(page->arena, events[0].attempt.at_s), HANG,
+              colour_of(events[0].kind),
+              arena_format(page->arena, "%s %s", phrase_of(events[0].kind), names));
+    session_page_attempt(page, told, &events[0], HANG);
+    return same;
 }
 
 struct last_word {
@@ -192,9 +212,12 @@ void story_page_message(struct queue_page *page, const struct tracking_story *st
                        arena_format(page->arena, "Message-ID %s",
                                     queue_page_text(page, envelope->message_id)));
     put_acceptance(page, story);
-    for (size_t i = 0; i < story->event_count; i++)
-        if (story->events[i].kind != TRACKING_ACCEPTED)
-            put_event(page, &told, &story->events[i]);
+    for (size_t i = 0; i < story->event_count;) {
+        if (story->events[i].kind == TRACKING_ACCEPTED)
+            i++;
+        else
+            i += put_events(page, &told, &story->events[i], story->event_count - i);
+    }
     put_end(page, story);
 }
 

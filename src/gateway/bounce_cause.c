@@ -32,9 +32,12 @@ static bool names_a_file(const char *text)
     return false;
 }
 
+/* They are printable as they come. */
 static const char *show(struct arena *arena, const char *text)
 {
-    return text_printable(arena, span_part(span_of(text), 0, TEXT_MOST), true);
+    struct span shown = span_part(span_of(text), 0, TEXT_MOST);
+
+    return bounce_is_ascii(shown) ? bounce_line(arena, shown) : text_printable(arena, shown, true);
 }
 
 /* With the words of this case as far as they are anybody's business. */

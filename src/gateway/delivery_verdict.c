@@ -190,7 +190,7 @@ void delivery_verdict_tell(struct delivery_conversation *conversation)
     struct session_facts facts = {
         .seen = &conversation->observation,
         .findings = findings_of(conversation),
-        .level = conversation->in_clear ? POLICY_NONE : destination->level,
+        .level = destination->level, /* of the rule; why it went without TLS is told beside it */
         .rule = destination->policy == NULL ? "" : destination->policy->name,
         .destination = destination->domain,
         .why_clear = why_clear == NULL ? NULL : why_clear + strlen("none:"),

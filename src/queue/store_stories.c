@@ -171,7 +171,7 @@ static struct story *add_kept_story(struct queue_store *store)
     story = arena_new(&stories->arena, 1, sizeof *story);
     if (story == NULL)
         return NULL;
-    if (stories->first == NULL)
+    if (stories->batch == &stories->first) /* the first that is kept */
         loop_timer_start(stories->timer, WRITTEN_AFTER_MS);
     story->next = *stories->batch;
     *stories->batch = story;

@@ -80,7 +80,7 @@ static void the_sum_counts_recipients_by_reason(void **state)
 {
     const struct queue_session sessions[] = { { .why_clear = span_of("not-offered") },
                                               { .why_clear = span_of("refused") } };
-    const struct queue_session *of[] = { &sessions[0], &sessions[1], &sessions[0], NULL };
+    const struct queue_session *of[] = { &sessions[1], &sessions[0], NULL, &sessions[0] };
     struct ledger_sum sum = { .recipients = 0 };
 
     (void)state;

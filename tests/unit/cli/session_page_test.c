@@ -110,7 +110,8 @@ static void an_attempt_names_host_tls_level_cause_proof_and_remedy(void **state)
     (void)state;
     session_page_attempt(&page, &told, &event, 24);
     has("by mx.partner.com[192.0.2.9]:25, 1.2 s\n");
-    has("TLSv1.3 TLS_AES_256_GCM_SHA384; level secure, by policy\n");
+    has("TLSv1.3 TLS_AES_256_GCM_SHA384\n");
+    has("level secure, by policy partner.com\n");
     has("4.7.5 certificate-expired: The certificate of\n");
     has("proof   notAfter: 20 November 2026\n");
     has("remedy  Renew the certificate of mx.partner.com\n");
@@ -131,6 +132,8 @@ static void a_cause_is_told_at_length_once(void **state)
     const char *first, *second;
 
     (void)state;
+    events[1].attempt.at_s += 300;
+    events[2].attempt.at_s += 600;
     story_page_message(&page, &story);
     has("4.7.5 certificate-expired, as above\n");
     has("certificate-expired: The certificate has expired"); /* the catalogue's: the session was lost */
@@ -138,6 +141,39 @@ static void a_cause_is_told_at_length_once(void **state)
     assert_non_null(first);
     second = strstr(first + 1, "remedy");
     assert_null(second);
+}
+
+static void what_is_given_up_is_told_with_its_end_and_its_cause(void **state)
+{
+    struct session_page told = { .count = 0 };
+    struct queue_session session = failed_session();
+    struct tracking_event event = deferred(&session);
+
+    (void)state;
+    event.kind = TRACKING_BOUNCED;
+    event.attempt.reply = span_of("given up after 5 days; at last 4.7.5 The certificate of "
+                                  "mx.partner.com expired on 20 November 2026");
+    session_page_attempt(&page, &told, &event, 24);
+    has("given up after 5 days; at last 4.7.5\n");
+    has("                        certificate-expired: The certificate of mx.partner.com\n");
+}
+
+static void one_attempt_at_several_recipients_is_told_once(void **state)
+{
+    struct queue_session session = failed_session();
+    struct tracking_event events[] = { deferred(&session), deferred(&session), deferred(&session) };
+    struct tracking_story story = { .envelope = { .id = 4711, .received_at_s = NOW_S },
+                                    .events = events,
+                                    .event_count = 3 };
+
+    (void)state;
+    events[1].recipient = span_of("bob@partner.com");
+    events[2].attempt.at_s += 300;
+    story_page_message(&page, &story);
+    has("put off: ann@partner.com, bob@partner.com\n");
+    has("  2026-11-21T00:05:00Z  put off: ann@partner.com\n"
+        "                        4.7.5 certificate-expired, as above\n"
+        "  now ");
 }
 
 static void a_diagnosis_stands_below_what_it_explains(void **state)
@@ -166,10 +202,10 @@ static void what_went_in_clear_says_why(void **state)
     static const struct {
         const char *why, *words;
     } cases[] = {
-        { "not-offered", "in clear: the server does not offer STARTTLS; level may,\n" },
-        { "refused", "in clear: the server refuses STARTTLS; level may, by\n" },
+        { "not-offered", "in clear: the server does not offer STARTTLS\n" },
+        { "refused", "in clear: the server refuses STARTTLS\n" },
         { "tls-failed", "in clear: TLS fails with the server, and the message had\n" },
-        { "level-none", "in clear: the policy is to use no TLS; level may, by\n" },
+        { "level-none", "in clear: the policy is to use no TLS\n" },
         { "something-new", "something-new" },
     };
 
@@ -185,7 +221,7 @@ static void what_went_in_clear_says_why(void **state)
 
         session_page_attempt(&page, &told, &event, 24);
         has(cases[i].words);
-        has("policy default\n");
+        has("level may, by policy default\n");
         buffer_clear(&out);
     }
 }
@@ -273,6 +309,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_attempt_names_host_tls_level_cause_proof_and_remedy),
         TEST(a_cause_is_told_at_length_once),
+        TEST(what_is_given_up_is_told_with_its_end_and_its_cause),
+        TEST(one_attempt_at_several_recipients_is_told_once),
         TEST(a_diagnosis_stands_below_what_it_explains),
         TEST(what_went_in_clear_says_why),
         TEST(nobody_says_in_clear_of_what_never_left),

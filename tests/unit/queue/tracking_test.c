@@ -378,6 +378,49 @@ static void a_session_is_told_beside_the_queue(void **state)
     asking_close(&asking);
 }
 
+/* Without asking for anything that would write what waits. */
+static size_t wait_for_events(const char *stories_folder, int64_t id, size_t wanted)
+{
+    struct tracking_query query = { .id = id, .most = 1 };
+    struct tracking_story *stories = NULL;
+    size_t count = 0, found = 0;
+
+    for (int i = 0; i < 2000 && found < wanted; i++) {
+        usleep(5000);
+        assert_true(tracking_find(stories_folder, &query, &arena, &stories, &count, NULL));
+        found = count == 0 ? 0 : stories[0].event_count;
+    }
+    return found;
+}
+
+static void a_story_is_written_by_itself_also_where_a_session_is_told_behind_it(void **state)
+{
+    struct asking asking;
+    struct queue_lease lease;
+    struct queue_tell told = { .request = { .may_be_refused = false } };
+    struct queue_settle settle;
+    struct queue_settlement settlement = { .result = QUEUE_DONE };
+    char stories_folder[128];
+    int64_t id;
+
+    (void)state;
+    asking_open(&asking);
+    snprintf(stories_folder, sizeof stories_folder, "%s/tracking", asking.folder);
+    asking_put(&asking, "s@example.net", "r@example.org", 100, 100, &id);
+    assert_int_equal(wait_for_events(stories_folder, id, 1), 1);
+    lease = asking_lease(&asking, ASKING_NOW_S, 10, &arena);
+    settlement.id = id;
+    settlement.recipient = &lease.messages[0].recipients[0];
+    settlement.attempt.at_s = ASKING_NOW_S;
+    told.session.id = settlement.attempt.session = queue_door_id(asking.door);
+    settle = (struct queue_settle){ .lease = lease.number, .settlements = &settlement, .count = 1 };
+    queue_settle(asking.door, &settle, asking_answered, &asking);
+    queue_tell(asking.door, &told, asking_answered, &asking); /* in the same batch */
+    asking_wait(&asking, 2);
+    assert_int_equal(wait_for_events(stories_folder, id, 2), 2);
+    asking_close(&asking);
+}
+
 static void mail_goes_on_where_no_story_can_be_written(void **state)
 {
     struct asking asking;
@@ -420,6 +463,7 @@ int main(void)
         TEST(the_store_tells_the_whole_story),
         TEST(a_note_goes_through_the_store),
         TEST(a_session_is_told_beside_the_queue),
+        TEST(a_story_is_written_by_itself_also_where_a_session_is_told_behind_it),
         TEST(mail_goes_on_where_no_story_can_be_written),
         cmocka_unit_test(each_kind_has_its_name),
     };
