@@ -86,7 +86,10 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
         conversation->told = reason_find(conversation->verdict.reason, findings_of(conversation));
     if (conversation->told == NULL && conversation->explained != NULL)
         conversation->told = &conversation->explained->items[0];
-    if (conversation->in_clear && conversation->failure.is_set) /* why TLS failed */
+    /* Why TLS failed, or that our certificate was refused. */
+    if (conversation->failure.is_set &&
+        (conversation->in_clear ||
+         (conversation->without_certificate && conversation->told == NULL)))
         conversation->told = conversation->failure.told;
 }
 

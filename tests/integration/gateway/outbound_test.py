@@ -3,13 +3,17 @@
 
 The servers are gateways of our own, and scripted ones where a server is to misbehave. Each promise is a TAP test.
 """
+import os
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 
 import gateway
-from gateway import Client, Failed, Gateway, Listener, as_stored, wait_for
+from gateway import Client, Failed, Gateway, Listener, as_stored, quote, wait_for
+from faults import pki
 
 PROGRAM = gateway.take_program()
 SENDER = "from@sender.test"
@@ -45,11 +49,11 @@ def send(one, *recipients, content=b"Subject: x\r\n\r\nhello\r\n"):
 
 
 class Scripted:
-    """An SMTP server in clear that answers as `reply(verb, line)` says; None: as any server does. It has no TLS:
-    where it is asked to begin it leaves."""
+    """An SMTP server in clear that answers as `reply(verb, line)` says; None: as any server does. Without a
+    context it has no TLS: where it is asked to begin it leaves."""
 
-    def __init__(self, reply=lambda verb, line: None, keywords=()):
-        self.reply, self.keywords = reply, keywords
+    def __init__(self, reply=lambda verb, line: None, keywords=(), context=None):
+        self.reply, self.keywords, self.context = reply, keywords, context
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.sessions, self.lines, self.lock = 0, [], threading.Lock()
@@ -80,8 +84,17 @@ class Scripted:
                         + "250 PIPELINING", "DATA": "354 go", "QUIT": "221 bye", "STARTTLS": "220 go"}.get(verb, "250 2.0.0 ok")
 
     def serve(self, connection):
-        with connection, connection.makefile("rb") as lines:
-            connection.sendall(((self.reply("GREETING", "") or "220 scripted.test ESMTP") + "\r\n").encode())
+        connection.sendall(((self.reply("GREETING", "") or "220 scripted.test ESMTP") + "\r\n").encode())
+        if self.talk(connection) == "STARTTLS" and self.context:
+            try:
+                with self.context.wrap_socket(connection, server_side=True) as secured:
+                    self.talk(secured)
+            except OSError:
+                pass
+        connection.close()
+
+    def talk(self, connection):
+        with connection.makefile("rb", buffering=0 if self.context else -1) as lines:
             for raw in lines:
                 line = raw.decode("latin-1").strip()
                 verb = line.split(" ")[0].upper()
@@ -89,14 +102,15 @@ class Scripted:
                     self.lines.append(line)
                 answer = self.reply(verb, line) or self.usual(verb)
                 if answer == "close":
-                    return
+                    return verb
                 connection.sendall(answer.encode() + b"\r\n")
                 if answer.startswith("354"):
                     while next(lines, b".\r\n") != b".\r\n":
                         pass
                     connection.sendall(((self.reply("BODY", "") or "250 2.0.0 taken") + "\r\n").encode())
                 if verb in ("QUIT", "STARTTLS"):
-                    return
+                    return verb
+        return None
 
 
 def a_next_hop_gets_each_message_whole_over_starttls():
@@ -183,6 +197,24 @@ def where_tls_fails_mail_waits_and_then_goes_without():
         must(first["finding"].startswith(("handshake-", "starttls-")), f"{first}")
         line = here.wait_log("delivered", to="<user@there.test>")
         must(line["tls"] == "none:tls-failed" and line["finding"].startswith(("handshake-", "starttls-")), f"{line}")
+
+
+def a_server_that_refuses_our_certificate_gets_the_mail_without_it():
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(folder + "/ours")
+        theirs, ours = pki.World(folder), pki.World(folder + "/ours")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*theirs.files(theirs.good()))
+        context.load_verify_locations(theirs.root_file)
+        context.verify_mode = ssl.CERT_OPTIONAL
+        certificate, key = ours.files(ours.good())
+        with Scripted(keywords=["STARTTLS"], context=context) as server, sending(
+                {"default": "level = encrypt " + hop(server.port)},
+                settings=f"client {{ certificate = {quote(certificate)} key = {quote(key)} }}\n") as here:
+            send(here, "user@there.test")
+            line = here.wait_log("delivered", to="<user@there.test>")
+            must(line["tls"].startswith("encrypt:") and line["finding"].startswith("c"), f"{line}")
+            must(server.sessions == 2, f"{server.sessions} sessions")
 
 
 def a_level_that_asks_for_what_is_published_waits_and_says_so():
