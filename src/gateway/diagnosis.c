@@ -40,6 +40,7 @@ struct run {
     struct loop_timer *end;
     const char *destination, *host, *rule;
     const char **domain_names;
+    size_t domain_name_count;
     struct net_address address;
     enum policy_level level;
     int64_t session;
@@ -308,6 +309,23 @@ static const char *copy(struct run *run, const char *text)
     return text == NULL ? NULL : arena_copy(&run->arena, span_of(text));
 }
 
+/* Where the rule names none, the domain itself and all below it: see client_link_settings. */
+static void copy_names(struct run *run, const struct diagnosis_question *question)
+{
+    size_t count = question->domain_name_count;
+
+    run->domain_names = arena_new(&run->arena, count + 2, sizeof *run->domain_names);
+    if (run->domain_names == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        run->domain_names[run->domain_name_count++] = copy(run, question->domain_names[i]);
+    if (count > 0)
+        return;
+    run->domain_names[run->domain_name_count++] = run->destination;
+    run->domain_names[run->domain_name_count++] =
+        arena_format(&run->arena, ".%s", run->destination);
+}
+
 static bool copy_question(struct run *run, const struct diagnosis_question *question)
 {
     run->profile = gateway_profile_hold(question->profile);
@@ -317,10 +335,7 @@ static bool copy_question(struct run *run, const struct diagnosis_question *ques
     run->address = question->address;
     run->level = question->level;
     run->session = question->session;
-    run->domain_names =
-        arena_new(&run->arena, question->domain_name_count + 1, sizeof *run->domain_names);
-    for (size_t i = 0; run->domain_names != NULL && i < question->domain_name_count; i++)
-        run->domain_names[i] = copy(run, question->domain_names[i]);
+    copy_names(run, question);
     return !run->arena.exhausted;
 }
 
@@ -343,7 +358,7 @@ static bool begin(struct run *run, const struct diagnosis_question *question, st
         .connect = connect_text(run),
         .name = run->host,
         .domain_names = run->domain_names,
-        .domain_name_count = question->domain_name_count,
+        .domain_name_count = run->domain_name_count,
         .minimum_version = question->minimum_version,
         .seen = question->seen,
         .anchors = profile->anchors,
