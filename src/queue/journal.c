@@ -18,6 +18,7 @@ enum {
     KEPT_BYTES = 8 * 1024 * 1024,   /* of memory, from one group to the next */
     SMALL_FILE_BYTES = 1024 * 1024, /* a dead one that still grows may stay so small */
     NAME_BYTES = 24,
+    WRITTEN_AT_ONCE = 64 * 1024, /* more, and Linux takes large pages, that it has to look for */
 };
 
 static const uint32_t magic = 0x31676a50; /* "Pjg1" */
@@ -468,7 +469,8 @@ static bool write_held(struct journal *journal)
     struct span left = buffer_span(&journal->held);
 
     while (left.len > 0) {
-        ssize_t written = pwrite(journal->file, left.data, left.len,
+        size_t len = left.len < WRITTEN_AT_ONCE ? left.len : WRITTEN_AT_ONCE;
+        ssize_t written = pwrite(journal->file, left.data, len,
                                  journal->end.offset + (int64_t)(journal->held.len - left.len));
 
         if (written < 0 && errno != EINTR)

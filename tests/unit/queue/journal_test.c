@@ -2,12 +2,14 @@
 #include "queue/journal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../test.h"
@@ -18,6 +20,17 @@ static char above[64], folder[128];
 static struct journal *journal;
 static struct error err;
 static struct journal_place place;
+
+static bool sync_fails;
+
+/* In the place of the system's: what was written stays where it is. */
+int fdatasync(int descriptor)
+{
+    if (!sync_fails)
+        return (int)syscall(SYS_fdatasync, descriptor);
+    errno = EIO;
+    return -1;
+}
 
 /* What a replay gave: the kinds and the texts of the records, each with a blank behind it. */
 static char told[65536];
@@ -313,6 +326,33 @@ static void a_group_for_which_there_is_no_room_leaves_no_trace(void **state)
     assert_string_equal(told, "1:(kept 2:(held 4:(kept too ");
 }
 
+static void a_group_that_could_not_be_synced_leaves_no_trace(void **state)
+{
+    size_t mark;
+
+    (void)state;
+    append(1, "kept");
+    sync_it();
+    append(2, "held");
+    append(3, "refused");
+    sync_fails = true;
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    sync_fails = false;
+    open_again(); /* as after a crash at this moment */
+    assert_string_equal(told, "1:(kept ");
+    append(2, "held");
+    mark = journal_mark(journal);
+    append(3, "refused");
+    sync_fails = true;
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    journal_cut(journal, mark);
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    sync_fails = false;
+    sync_it();
+    open_again();
+    assert_string_equal(told, "1:(kept 2:(held ");
+}
+
 static void fill_file(void)
 {
     static char large[1024 * 1024];
@@ -392,6 +432,7 @@ int main(void)
         TEST(a_group_that_is_not_whole_never_was),
         TEST(a_group_that_is_missing_before_others_is_an_error),
         TEST(a_group_for_which_there_is_no_room_leaves_no_trace),
+        TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
         TEST(a_body_that_is_not_there_is_an_error),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
