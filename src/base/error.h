@@ -16,6 +16,7 @@ enum error_kind {
     ERROR_MEMORY, /* no memory, or a limit of ours was reached */
     ERROR_SYSTEM, /* the operating system refused: a file, a socket, a thread */
     ERROR_CRYPTO, /* the TLS library refused something of ours */
+    ERROR_BUSY,   /* somebody else has what we need; later it may be free */
 };
 
 struct error {

@@ -14,7 +14,7 @@
 #include "net/stream.h"
 #include "queue/lock.h"
 
-enum { PATH_BYTES = 4096, WAIT_MS = 50, OPEN_TRIES = 10, INPUT_BYTES = 4 * CONTROL_LINE_BYTES };
+enum { PATH_BYTES = 4096, WAIT_MS = 50, INPUT_BYTES = 4 * CONTROL_LINE_BYTES };
 
 struct control_client {
     struct control_client_settings settings;
@@ -272,7 +272,6 @@ static enum control_status find_queue(struct control_client *client, struct erro
     int64_t since_ms = client->clock.monotonic_ms(&client->clock);
     char lock[PATH_BYTES];
     struct stat folder;
-    int failures = 0;
 
     if (!check_folder(client->settings.folder, &folder, err) ||
         !format_path(client, "queue.lock", lock, err))
@@ -287,16 +286,16 @@ static enum control_status find_queue(struct control_client *client, struct erro
         }
         if (!is_ours(client, err))
             return CONTROL_LOST;
-        if (!queue_lock_is_held(lock)) {
-            if (open_queue(client, &folder, err))
+        if (!queue_lock_is_held(lock)) { /* else its holder's socket may come in a moment */
+            struct error why = { 0 };
+
+            if (open_queue(client, &folder, &why))
                 return CONTROL_OK;
-            if (client->store != NULL) /* the queue is open: it is something else */
+            if (why.kind != ERROR_BUSY) {
+                *err = why;
                 return CONTROL_LOST;
-            failures++;
+            }
         }
-        /* Another may have been faster, and be gone again by now: that looks like a queue that is broken. */
-        if (failures >= OPEN_TRIES && !queue_lock_is_held(lock))
-            return CONTROL_LOST;
     } while (has_patience(client, since_ms, err));
     return CONTROL_LOST;
 }

@@ -17,12 +17,10 @@
 #include "gateway/shared_limits.h"
 #include "gateway/worker.h"
 #include "net/mailbox.h"
-#include "queue/lock.h"
 #include "queue/store.h"
 
 enum {
-    LOCK_TRIES = 60, /* of 50 ms */
-    OPEN_TRIES = 10,
+    LOCK_PATIENCE_MS = 3000,
     PATH_BYTES = 4096,
     LOOK_MS = 3000,
     DRAIN_MS = 60 * 1000,
@@ -420,36 +418,14 @@ static bool open_timers(struct gateway *gateway, struct error *err)
            loop_timer_open(loop, tell_drained, gateway, &gateway->tell, err);
 }
 
-/* `postern send` and `postern queue` hold the queue for moments where no gateway runs. False: whoever
- * has it keeps it. */
-static bool wait_for_lock(const struct gateway *gateway)
-{
-    const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
-    char path[PATH_BYTES];
-
-    snprintf(path, sizeof path, "%s/queue.lock", gateway->settings.state_dir);
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (!queue_lock_is_held(path))
-            return true;
-        nanosleep(&pause, NULL);
-    }
-    return false;
-}
-
+/* `postern send` and `postern queue` hold the queue for moments where no gateway runs. */
 static bool open_store(struct gateway *gateway, struct error *err)
 {
     struct queue_store_settings settings = queue_store_defaults(gateway->settings.state_dir);
 
     settings.clock = *gateway->settings.clock;
-    for (int i = 0; i < OPEN_TRIES; i++) {
-        bool was_free = wait_for_lock(gateway);
-
-        if (queue_store_open(&settings, &gateway->store, err))
-            return true;
-        if (!was_free)
-            return false;
-    }
-    return false; /* for another cause, or the next `postern send` was faster each time */
+    settings.lock_patience_ms = LOCK_PATIENCE_MS;
+    return queue_store_open(&settings, &gateway->store, err);
 }
 
 /* On a worker's thread. */

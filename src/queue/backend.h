@@ -19,9 +19,10 @@ struct queue_counts {
 typedef void queue_changed(void *owner, int64_t id, struct span address);
 
 struct queue_backend {
-    /* Opens `folder`, gives back every lease that is left, drops bodies without a message, and
+    /* Opens `folder`, waits as long for another instance to leave it (ERROR_BUSY), gives back every lease that is left, drops bodies without a message, and
      * tells the newest id that was ever put. */
-    bool (*open)(const char *folder, void **queue, int64_t *newest_id, struct error *err);
+    bool (*open)(const char *folder, int64_t patience_ms, void **queue, int64_t *newest_id,
+                 struct error *err);
     void (*close)(void **queue);
 
     enum queue_status (*begin)(void *queue, struct error *err);

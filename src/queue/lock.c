@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LOOKED_EVERY_MS = 20 };
 
 /* 0 where it cannot be read. */
 static long holder_of(int descriptor)
@@ -22,9 +25,9 @@ static bool say_who_holds(const char *path, int descriptor, struct error *err)
     long holder = holder_of(descriptor);
 
     if (holder > 0)
-        return error_set(err, ERROR_SYSTEM, "%s is locked: process %ld works on this queue already",
+        return error_set(err, ERROR_BUSY, "%s is locked: process %ld works on this queue already",
                          path, holder);
-    return error_set(err, ERROR_SYSTEM, "%s is locked: another process works on this queue already",
+    return error_set(err, ERROR_BUSY, "%s is locked: another process works on this queue already",
                      path);
 }
 
@@ -41,14 +44,28 @@ static bool write_our_id(const char *path, int descriptor, struct error *err)
     return true;
 }
 
-bool queue_lock_open(const char *path, int *descriptor, struct error *err)
+/* As flock; errno tells. */
+static bool lock(int descriptor, int64_t patience_ms)
+{
+    const struct timespec pause = { .tv_nsec = LOOKED_EVERY_MS * 1000000L };
+
+    for (int64_t waited_ms = 0;; waited_ms += LOOKED_EVERY_MS) {
+        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK || waited_ms >= patience_ms)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+}
+
+bool queue_lock_open(const char *path, int64_t patience_ms, int *descriptor, struct error *err)
 {
     int opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     *descriptor = -1;
     if (opened < 0)
         return error_set(err, ERROR_SYSTEM, "opening %s: %s", path, strerror(errno));
-    if (flock(opened, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock(opened, patience_ms)) {
         if (errno == EWOULDBLOCK)
             say_who_holds(path, opened, err);
         else

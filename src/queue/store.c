@@ -31,6 +31,7 @@ struct queue_store_settings queue_store_defaults(const char *folder)
                                           .waiting_most = 4096,
                                           .patience_ms = 30000,
                                           .tracking_days = 30,
+                                          .lock_patience_ms = 100,
                                           .clock = clock_system(),
                                           .backend = &queue_sqlite };
 }
@@ -363,7 +364,8 @@ static bool open_tracking(struct queue_store *store, struct error *err)
 
 static bool open_parts(struct queue_store *store, struct error *err)
 {
-    return store->backend->open(store->settings.folder, &store->queue, &store->newest_id, err) &&
+    return store->backend->open(store->settings.folder, store->settings.lock_patience_ms,
+                                &store->queue, &store->newest_id, err) &&
            open_tracking(store, err) && loop_open(&store->loop, err) &&
            mailbox_open(store->loop, 0, work, store, &store->requests, err) &&
            loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&

@@ -60,14 +60,15 @@ struct queue_store_settings {
     size_t waiting_most;   /* requests that may wait; more are answered QUEUE_BUSY */
     int64_t patience_ms;   /* a put that waited longer is answered QUEUE_BUSY, undone */
     int64_t tracking_days; /* how long stories are kept; 0: none are written */
+    int64_t lock_patience_ms; /* opening waits so long for another instance to leave the queue */
     struct clock clock;
     const struct queue_backend *backend; /* NULL: SQLite in the folder */
 };
 
-/* 4096 requests, 30 s, 30 days, the system's clock, SQLite. */
+/* 4096 requests, 30 s, 30 days, 100 ms, the system's clock, SQLite. */
 struct queue_store_settings queue_store_defaults(const char *folder);
 
-/* Opens the queue and starts its thread. */
+/* Opens the queue and starts its thread. ERROR_BUSY: another instance has it and keeps it. */
 MUST_CHECK bool queue_store_open(const struct queue_store_settings *settings,
                                  struct queue_store **store, struct error *err);
 

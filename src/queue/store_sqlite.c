@@ -312,7 +312,8 @@ static bool open_checkpoint(struct sqlite_queue *queue, const char *path, struct
     return sqlite_checkpoint_open(path, &queue->checkpoint, err);
 }
 
-static bool open_files(struct sqlite_queue *queue, const char *folder, struct error *err)
+static bool open_files(struct sqlite_queue *queue, const char *folder, int64_t patience_ms,
+                       struct error *err)
 {
     struct database *database = &queue->database;
     char path[4096];
@@ -322,7 +323,7 @@ static bool open_files(struct sqlite_queue *queue, const char *folder, struct er
     if (!make_folder(folder, err))
         return false;
     snprintf(path, sizeof path, "%s/queue.lock", folder);
-    if (!queue_lock_open(path, &queue->lock, err))
+    if (!queue_lock_open(path, patience_ms, &queue->lock, err))
         return false;
     snprintf(path, sizeof path, "%s/journal", folder);
     if (!journal_open(path, &queue->journal, err) || !sqlite_bodies_open(queue, err))
@@ -464,7 +465,8 @@ static void close_queue(void **closing)
     memory_free(queue);
 }
 
-static bool open_queue(const char *folder, void **opened, int64_t *newest_id, struct error *err)
+static bool open_queue(const char *folder, int64_t patience_ms, void **opened, int64_t *newest_id,
+                       struct error *err)
 {
     struct sqlite_queue *queue = memory_new(1, sizeof *queue);
 
@@ -472,7 +474,7 @@ static bool open_queue(const char *folder, void **opened, int64_t *newest_id, st
     if (queue == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the queue");
     queue->lock = -1;
-    if (!open_files(queue, folder, err)) {
+    if (!open_files(queue, folder, patience_ms, err)) {
         close_queue(opened);
         return error_wrap(err, "opening the queue %s", folder);
     }

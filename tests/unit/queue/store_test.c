@@ -20,9 +20,11 @@ static struct fake {
 
 static atomic_llong fake_now_ms;
 
-static bool open_fake(const char *folder, void **queue, int64_t *newest_id, struct error *err)
+static bool open_fake(const char *folder, int64_t patience_ms, void **queue, int64_t *newest_id,
+                      struct error *err)
 {
     (void)folder;
+    (void)patience_ms;
     (void)err;
     *queue = &fake;
     *newest_id = 0;
