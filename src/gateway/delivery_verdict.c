@@ -130,6 +130,19 @@ static bool is_tls_alone(enum policy_reason reason)
     return reason == POLICY_REASON_HANDSHAKE || reason == POLICY_REASON_AFTER_TLS;
 }
 
+static bool has_code(const struct finding *finding, const char *code)
+{
+    return finding != NULL && strncmp(finding->code, code, strlen(code)) == 0;
+}
+
+/* The server refused our certificate, and now misses it: the refusal is the cause. */
+static bool is_refused_already(const struct delivery_conversation *conversation)
+{
+    return conversation->without_certificate && conversation->failure.is_set &&
+           has_code(conversation->told, "client-certificate-required") &&
+           has_code(conversation->failure.told, "client-certificate-");
+}
+
 void delivery_verdict_keep(struct delivery_conversation *conversation)
 {
     struct delivery_failure *failure = &conversation->failure;
@@ -138,6 +151,8 @@ void delivery_verdict_keep(struct delivery_conversation *conversation)
     if (failure->is_set && conversation->observation.reached < failure->reached)
         return;
     delivery_verdict_tell(conversation);
+    if (is_refused_already(conversation))
+        return;
     delivery_failure_clear(failure);
     failure->is_set = true;
     failure->reached = conversation->observation.reached;

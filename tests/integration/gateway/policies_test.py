@@ -188,7 +188,13 @@ def our_certificate_is_shown_to_those_who_ask_and_its_flaws_are_found():
             must(here.log("client-certificate-expired", since), here.said())
             send(here, "b@there.test")
             line = fate(here, "b@there.test", since)
-            must(line["event"] == "deferred" and line["finding"].startswith("client-certificate-"), f"{line}")
+            must((line["event"], line["finding"]) == ("deferred", "client-certificate-expired"), f"{line}")
+            since = os.path.getsize(here.log_file)
+            here.more = with_certificate(here.world.leaf(common_name="client.test"))  # that of a server
+            must(here.reload()["event"] == "reloaded", here.said())
+            send(here, "c@there.test")
+            line = fate(here, "c@there.test", since)
+            must((line["event"], line["finding"]) == ("deferred", "client-certificate-rejected"), f"{line}")
 
 
 def another_resolver_counts_from_a_reload_on():
