@@ -179,7 +179,9 @@ static void init_for_session(struct judge *judge, const struct observation *seen
     bool has_domain =
         seen->domain != NULL && seen->domain[0] != '\0' && strcmp(seen->domain, seen->address) != 0;
 
-    judge->reference = seen->host_reference == NULL ? name : printable(arena, seen->host_reference);
+    judge->reference = seen->host_reference == NULL || seen->host_reference[0] == '\0'
+                           ? name
+                           : printable(arena, seen->host_reference);
     judge->now_s = seen->wall_s;
     set_common(
         judge,

@@ -154,6 +154,19 @@ static struct span take_lines(const char *text, size_t most, struct arena *arena
     return arena_copy_bytes(arena, span_part(whole, 0, len));
 }
 
+/* What says nothing where the handshake came about: our own offer, which is always the same, and the first bytes of
+ * the answer, of which all that matters is told by itself. A third of the whole. */
+static json_t *observation_of(const struct observation *seen)
+{
+    json_t *json = observation_to_json(seen), *tls = json_object_get(json, "tls");
+
+    if (seen->tls.was_completed) {
+        json_object_del(tls, "offer");
+        json_object_del(tls, "first_bytes");
+    }
+    return json;
+}
+
 static const char *format_tls(const struct observation *seen, struct arena *arena)
 {
     if (seen == NULL || !seen->tls.was_completed)
@@ -186,6 +199,6 @@ bool session_record_make(const struct session_facts *facts, int64_t id, int64_t 
     };
     tell_findings(&ordered, arena, session);
     if (facts->seen != NULL)
-        session->observation = dump(observation_to_json(facts->seen), room_in(session), arena);
+        session->observation = dump(observation_of(facts->seen), room_in(session), arena);
     return !arena->exhausted;
 }

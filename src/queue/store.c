@@ -351,6 +351,15 @@ static bool start_thread(struct queue_store *store, struct error *err)
     return error_set(err, ERROR_SYSTEM, "starting the queue's thread: %s", strerror(failure));
 }
 
+/* The queue itself knows of no session. Where tracking cannot be read, no mail has to wait for that. */
+static void start_ids_behind_sessions(struct queue_store *store, const char *folder)
+{
+    int64_t newest;
+
+    if (tracking_newest_session(folder, &newest, NULL) && newest > store->newest_id)
+        store->newest_id = newest;
+}
+
 static bool open_tracking(struct queue_store *store, struct error *err)
 {
     char path[4096];
@@ -359,6 +368,7 @@ static bool open_tracking(struct queue_store *store, struct error *err)
         return true;
     if ((size_t)snprintf(path, sizeof path, "%s/tracking", store->settings.folder) >= sizeof path)
         return error_set(err, ERROR_USAGE, "the folder's name is too long");
+    start_ids_behind_sessions(store, path);
     return tracking_open(path, store->settings.tracking_days, &store->tracking, err);
 }
 

@@ -66,6 +66,9 @@ MUST_CHECK bool tracking_add_session(struct tracking *tracking, const struct que
 MUST_CHECK bool tracking_commit(struct tracking *tracking, struct error *err);
 void tracking_rollback(struct tracking *tracking);
 
+/* The newest session that any day has; 0: none is told. For ids that are behind all that were given before. */
+MUST_CHECK bool tracking_newest_session(const char *folder, int64_t *id, struct error *err);
+
 /* What is asked for; empty fields mean all. */
 struct tracking_query {
     int64_t id;

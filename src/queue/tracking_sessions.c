@@ -7,7 +7,7 @@
 #include "queue/tracking_days.h"
 #include "queue/tracking_search.h"
 
-enum { SQL_BYTES = 2048 };
+enum { SQL_BYTES = 2048, DAYS_BYTES = 1024 * 1024 };
 
 #define SESSION_COLUMNS                                                                            \
     "id, at, of_session, destination, relay, level, rule, tls, decision, why_clear, findings, "    \
@@ -177,6 +177,33 @@ bool tracking_search_sessions(struct tracking_search *search, struct error *err)
         if (has_any_of(&gathering, search->days[i]) && !look_into(&gathering, search->days[i], err))
             return false;
     return true;
+}
+
+/* The newest day that has any, as ids go with the time. */
+static bool find_newest(struct tracking_search *search, int64_t *id, struct error *err)
+{
+    for (size_t i = search->day_count; i > 0 && *id == 0; i--) {
+        if (!tracking_search_open(search, search->days[i - 1], err))
+            return false;
+        if (search->has_sessions)
+            *id = database_number(&search->database, "SELECT coalesce(max(id), 0) FROM session", 0);
+        database_close(&search->database);
+    }
+    return true;
+}
+
+bool tracking_newest_session(const char *folder, int64_t *id, struct error *err)
+{
+    struct arena arena;
+    struct tracking_search search = { .folder = folder, .arena = &arena };
+    bool is_found;
+
+    *id = 0;
+    arena_init(&arena, DAYS_BYTES);
+    is_found = tracking_days_list(folder, &arena, &search.days, &search.day_count, err) &&
+               find_newest(&search, id, err);
+    arena_clear(&arena);
+    return is_found || error_wrap(err, "looking into tracking");
 }
 
 /* ---- in the clear --------------------------------------------------------------------------- */

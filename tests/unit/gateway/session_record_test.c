@@ -89,6 +89,21 @@ static void its_observation_can_be_judged_again(void **state)
     json_decref(json);
 }
 
+static void what_is_the_same_in_every_session_is_left_out(void **state)
+{
+    struct queue_session made;
+
+    (void)state;
+    seen.tls.first_bytes = span_of("\x16\x03\x03");
+    made = make();
+    assert_null(memmem(made.observation.data, made.observation.len, "\"offer\"", 7));
+    assert_null(memmem(made.observation.data, made.observation.len, "\"first_bytes\"", 13));
+    seen.tls.was_completed = false; /* then it may be the very cause */
+    made = make();
+    assert_non_null(memmem(made.observation.data, made.observation.len, "\"offer\"", 7));
+    assert_non_null(memmem(made.observation.data, made.observation.len, "\"first_bytes\"", 13));
+}
+
 static void each_level_says_whether_it_would_have_let_the_session_pass(void **state)
 {
     (void)state;
@@ -247,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_told_with_its_level_rule_and_tls),
         TEST(its_observation_can_be_judged_again),
+        TEST(what_is_the_same_in_every_session_is_left_out),
         TEST(each_level_says_whether_it_would_have_let_the_session_pass),
         TEST(without_starttls_no_level_but_may_lets_it_pass),
         TEST(a_session_that_tried_no_tls_says_nothing_of_other_levels),

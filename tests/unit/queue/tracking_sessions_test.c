@@ -137,6 +137,22 @@ static void a_diagnosis_stands_beside_the_session_that_it_explains(void **state)
     expect_text(event->diagnosis->findings, "handshake-no-common-version");
 }
 
+static void the_newest_session_is_of_the_newest_day_that_has_any(void **state)
+{
+    int64_t id, first = make_id(NOW_S, 3), second = make_id(NOW_S + 1, 2);
+
+    (void)state;
+    assert_true(tracking_newest_session(folder, &id, NULL));
+    assert_int_equal(id, 0);
+    assert_true(tracking_newest_session("/proc/none", &id, NULL));
+    assert_int_equal(id, 0);
+    tell_session(NOW_S, (struct queue_session){ .id = second });
+    tell_session(NOW_S, (struct queue_session){ .id = first });
+    accept(NOW_S + DAY_S, 0, "s@example.net", "r@example.org");
+    assert_true(tracking_newest_session(folder, &id, NULL));
+    assert_int_equal(id, second);
+}
+
 static void a_session_that_was_lost_leaves_its_attempt_as_it_is(void **state)
 {
     int64_t id = accept(NOW_S, 0, "s@example.net", "r@example.org");
@@ -392,6 +408,7 @@ int main(void)
         TEST(an_attempt_has_all_that_its_session_showed),
         TEST(one_session_serves_the_attempts_of_many_messages_also_over_midnight),
         TEST(a_diagnosis_stands_beside_the_session_that_it_explains),
+        TEST(the_newest_session_is_of_the_newest_day_that_has_any),
         TEST(a_session_that_was_lost_leaves_its_attempt_as_it_is),
         TEST(messages_are_found_by_destination),
         TEST(messages_are_found_by_finding_days_after_they_were_accepted),

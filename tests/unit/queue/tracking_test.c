@@ -421,6 +421,20 @@ static void a_story_is_written_by_itself_also_where_a_session_is_told_behind_it(
     asking_close(&asking);
 }
 
+static void no_session_gets_an_id_that_another_had_before(void **state)
+{
+    struct asking asking;
+    int64_t before;
+
+    (void)state;
+    asking_open(&asking);
+    before = queue_door_id(asking.door);
+    tell(&asking, (struct queue_session){ .id = before });
+    asking_reopen(&asking); /* within the same second */
+    assert_true(queue_door_id(asking.door) > before);
+    asking_close(&asking);
+}
+
 static void mail_goes_on_where_no_story_can_be_written(void **state)
 {
     struct asking asking;
@@ -464,6 +478,7 @@ int main(void)
         TEST(a_note_goes_through_the_store),
         TEST(a_session_is_told_beside_the_queue),
         TEST(a_story_is_written_by_itself_also_where_a_session_is_told_behind_it),
+        TEST(no_session_gets_an_id_that_another_had_before),
         TEST(mail_goes_on_where_no_story_can_be_written),
         cmocka_unit_test(each_kind_has_its_name),
     };
