@@ -100,10 +100,10 @@ def key_usage(**on):
 def issue(issuer, common_name=HOST, names=(HOST,), key=None, kind="p256", start=-10, end=80,
           ca=False, path_length=None, usages=(SERVER,), key_bits=None, digest=hashes.SHA256(),
           permitted=(), excluded=(), aia=None, must_staple=False, subject_alternative=None,
-          authority_id=True, serial=None):
+          authority_id=True, serial=None, organisation="Ferry Mail"):
     """One certificate signed by `issuer` (an Identity), or by itself when that is None."""
     key = key or new_key(kind)
-    subject = name_of(common_name)
+    subject = name_of(common_name, organisation)
     signer = issuer.key if issuer else key
     builder = (
         x509.CertificateBuilder()

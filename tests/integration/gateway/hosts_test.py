@@ -5,12 +5,16 @@ A server that fails for a reason which one session cannot tell is diagnosed in t
 is in tracking and in the next deferral; a server that shows something else than before is told of, over restarts.
 """
 import os
+import socket
+import ssl
 import sys
+import threading
 import time
 
 import destinations
 import gateway
 from destinations import Lab, must
+from faults import pki
 from gateway import Gateway, Listener, wait_for
 from ports import free_port
 
@@ -111,6 +115,88 @@ def what_a_server_shows_now_and_did_not_before_is_told():
     one.remove()
 
 
+class Server:
+    """An SMTP server that takes a message over STARTTLS and then hangs up; its certificate may be changed."""
+
+    def __init__(self, address):
+        self.address, self.context = address, None
+        self.socket = socket.create_server((address, 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def show(self, issuer, folder):
+        leaf = pki.issue(issuer, common_name=self.address, names=(f"mx{self.port}.test",))
+        path = os.path.join(folder, f"{self.address}.pem")
+        with open(path, "wb") as file:
+            file.write(leaf.key_pem + leaf.pem + issuer.pem)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(path)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+                with connection:
+                    connection.settimeout(gateway.PATIENCE_S)
+                    self.talk(connection, f"220 mx{self.port}.test ESMTP", "250-mx\r\n250 STARTTLS")
+                    with self.context.wrap_socket(connection, server_side=True) as secured:
+                        self.talk(secured, None, "250 mx")
+            except OSError:
+                if self.socket.fileno() < 0:
+                    return
+
+    @staticmethod
+    def talk(connection, greeting, hello):
+        answers = {"EHLO": hello, "STARTTLS": "220 go", "DATA": "354 go", ".": "250 2.0.0 taken"}
+        if greeting:
+            connection.sendall(greeting.encode() + b"\r\n")
+        in_content = False
+        for line in connection.makefile("r", encoding="latin-1", newline="\r\n", buffering=1):
+            verb = line.split()[0].upper() if line.strip() else ""
+            if in_content and verb != ".":
+                continue
+            connection.sendall((answers.get(verb, "250 2.0.0 ok") + "\r\n").encode())
+            in_content = verb == "DATA"
+            if verb in ("STARTTLS", ".", "QUIT"):
+                return
+
+
+def authority(name, organisation):
+    return pki.issue(None, common_name=name, ca=True, organisation=organisation)
+
+
+def a_firewall_of_ours_is_told_from_what_servers_do():
+    """Four servers that have nothing to do with each other change to one authority that nobody trusts."""
+    with Server("127.0.1.1") as one, Server("127.0.2.2") as two, Server("127.0.3.3") as three, \
+            Server("127.0.4.4") as four:
+        servers = {f"user@{name}.test": server for name, server in
+                   zip(("first", "second", "third", "fourth"), (one, two, three, four))}
+        rules = "".join(f'policy "{recipient.partition("@")[2]}" '
+                        f'{{ level = may next_hop = "[{server.address}]:{server.port}" }}\n'
+                        for recipient, server in servers.items())
+        with Gateway(PROGRAM, listeners=[Listener("none")], relay_from=["127.0.0.0/8"], settings=rules) as here:
+            for name, issuer in (("before", authority("R11", "Some Authority")),
+                                 ("after", authority("FGT60F", "Fortinet"))):
+                for recipient, server in servers.items():
+                    server.show(issuer, here.folder)
+                    ids = destinations.send_all(here, [recipient])
+                    told = destinations.wait_for_attempts(here, ids, destinations.has_ended)[recipient]
+                    must(told[-1]["event"] == "delivered" and told[-1]["tls"] == "may:TLSv1.3", f"{name}: {told}")
+            changes = {recipient: [line["what"] for line in here.log("host-changed", destination=recipient[5:])]
+                       for recipient in servers}
+            for recipient, number in zip(servers, (0, 0, 3, 4)):
+                words = " ".join(changes[recipient])
+                must("the issuer is FGT60F (Fortinet); before, R11 (Some Authority)" in words, words)
+                must(("our own firewall" in words) == (number > 0), f"{recipient}: {words}")
+                must(f"so at {number} destinations within a day" in words or number == 0, words)
+
+
 def a_gateway_ends_at_once_though_it_diagnoses():
     """The server falls silent at each dial; the gateway waits for nothing of it."""
     with Lab(PROGRAM, "--fault", "stalls-in-handshake") as lab, gateway_for(lab, "encrypt") as one:
@@ -124,6 +210,7 @@ def a_gateway_ends_at_once_though_it_diagnoses():
 TESTS = [
     what_one_session_cannot_tell_is_found_in_the_background_and_told,
     what_a_server_shows_now_and_did_not_before_is_told,
+    a_firewall_of_ours_is_told_from_what_servers_do,
     a_gateway_ends_at_once_though_it_diagnoses,
 ]
 
