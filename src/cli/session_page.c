@@ -107,6 +107,14 @@ static bool was_told(struct session_page *told, const char *cause)
     return false;
 }
 
+/* Where there are several, each begins with a dash: they are longer than a line. */
+static const char *label_of_proof(const json_t *evidence, size_t index)
+{
+    if (json_array_size(evidence) == 1)
+        return "proof";
+    return index == 0 ? "proof -" : "      -";
+}
+
 /* Proof and remedy, each under a word of its own. */
 static void put_proof(struct queue_page *page, const json_t *finding, size_t hang)
 {
@@ -116,7 +124,7 @@ static void put_proof(struct queue_page *page, const json_t *finding, size_t han
     for (size_t i = 0; i < json_array_size(evidence); i++) {
         const char *proof = json_string_value(json_array_get(evidence, i));
 
-        page_item(&page->page, hang, i == 0 ? "proof" : "", hang + ITEM_HANG, PAGE_PLAIN,
+        page_item(&page->page, hang, label_of_proof(evidence, i), hang + ITEM_HANG, PAGE_PLAIN,
                   proof == NULL ? "" : queue_page_text(page, span_of(proof)));
     }
     if (remedy[0] != '\0')

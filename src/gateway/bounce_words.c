@@ -144,13 +144,21 @@ static const char *remedy_of(const struct bounce *bounce, const struct bounce_re
     return arena_format(arena, "postmaster@%s can say more, by the id above", bounce->hostname);
 }
 
+/* Where there are several, each begins with a dash: they are longer than a line. */
+static const char *label_of_proof(const struct finding *cause, size_t index)
+{
+    if (cause->evidence_count == 1)
+        return "Proof";
+    return index == 0 ? "Proof     -" : "          -";
+}
+
 static void write_finding(const struct finding *cause, struct arena *arena, struct page *page)
 {
     page_item(page, INDENT, "Cause", HANG, PAGE_PLAIN, cause->cause);
     page_item(page, INDENT, "", HANG, PAGE_PLAIN,
               arena_format(arena, "(%s; a matter %s)", cause->code, side_of(cause->fault)));
     for (size_t i = 0; i < cause->evidence_count; i++)
-        page_item(page, INDENT, i == 0 ? "Proof" : "", HANG, PAGE_PLAIN, cause->evidence[i]);
+        page_item(page, INDENT, label_of_proof(cause, i), HANG, PAGE_PLAIN, cause->evidence[i]);
 }
 
 /* What a stranger can check. */

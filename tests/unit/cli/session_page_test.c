@@ -113,7 +113,8 @@ static void an_attempt_names_host_tls_level_cause_proof_and_remedy(void **state)
     has("TLSv1.3 TLS_AES_256_GCM_SHA384\n");
     has("level secure, by policy partner.com\n");
     has("4.7.5 certificate-expired: The certificate of\n");
-    has("proof   notAfter: 20 November 2026\n");
+    has("proof - notAfter: 20 November 2026\n");
+    has("      - our clock: 21 November 2026\n");
     has("remedy  Renew the certificate of mx.partner.com\n");
     has("more    postern explain certificate-expired\n");
     has("new     since 02:10 the issuer is FortiGate CA;");

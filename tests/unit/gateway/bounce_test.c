@@ -469,9 +469,9 @@ static void tells_cause_proof_and_remedy_of_this_case(void **state)
     check_has("  Cause       The certificate of mail.example.org expired on 20 November\r\n"
               "              2026\r\n");
     check_has("(certificate-expired; a matter of the receiving side)\r\n");
-    check_has("  Proof       notAfter: 20 November 2026\r\n"
-              "              our clock: 21 November 2026\r\n"
-              "              issuer: http://aia.example.org/ca.der\r\n");
+    check_has("  Proof     - notAfter: 20 November 2026\r\n"
+              "            - our clock: 21 November 2026\r\n"
+              "            - issuer: http://aia.example.org/ca.der\r\n");
     check_has("  Remedy      Renew the certificate of mail.example.org\r\n");
     check_lacks("/etc/ssl"); /* the names of our files are nobody's business */
     check_has("Action: failed\r\nStatus: 4.7.5\r\n");
