@@ -68,8 +68,21 @@ MUST_CHECK bool journal_read(struct journal *journal, struct journal_place place
                              struct error *err);
 
 /* Each place that somebody needs is held once, and released once. */
-MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place);
+MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place, int64_t holder);
 void journal_release(struct journal *journal, struct journal_place place);
 void journal_release_all(struct journal *journal);
 /* Deletes the files that nobody needs, where the index has all up to `point`. */
 void journal_drop_dead(struct journal *journal, struct journal_point point);
+
+/* A file of which much is needed by nobody, and who has held places in it. */
+struct journal_waste {
+    int64_t file;
+    int64_t first_holder, last_holder;
+};
+
+/* False: there is none, where the index has all up to `point`, or its room cannot be given back. */
+bool journal_find_waste(const struct journal *journal, struct journal_point point,
+                        struct journal_waste *waste);
+/* Makes holes in that file but for these places, which are all that are held in it; sorts them. */
+void journal_give_back(struct journal *journal, int64_t file, struct journal_place *places,
+                       size_t count);

@@ -49,6 +49,7 @@ static const char *const texts[SQL_STATEMENTS] = {
                           "VALUES (?, ?, ?, ?, ?, ?)",
     [SQL_FIND_MESSAGE] = "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id = ?",
     [SQL_FIND_BODY] = "SELECT body FROM message WHERE id = ?",
+    [SQL_FIND_BODIES] = "SELECT body FROM message WHERE id BETWEEN ? AND ?",
     [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ? RETURNING size, body",
     [SQL_DROP_RECIPIENTS] = "DELETE FROM recipient WHERE message = ? RETURNING state",
     [SQL_CLOSE_RECIPIENT] = "UPDATE message SET open = open - 1 WHERE id = ? RETURNING open",
@@ -140,13 +141,13 @@ static enum queue_status count_recipients(struct sqlite_queue *queue, struct err
     return database_status(&queue->database, code, err);
 }
 
-static bool hold_body(struct sqlite_queue *queue, struct span body)
+static bool hold_body(struct sqlite_queue *queue, int64_t id, struct span body)
 {
     struct journal_place place;
 
     for (size_t at = 0; at + sizeof place <= body.len; at += sizeof place) {
         memcpy(&place, body.data + at, sizeof place);
-        if (!journal_hold(queue->journal, place))
+        if (!journal_hold(queue->journal, place, id))
             return false;
     }
     return true;
@@ -156,6 +157,7 @@ static enum queue_status count_messages(struct sqlite_queue *queue, struct error
 {
     sqlite3_stmt *statement = NULL;
     bool has_memory = true;
+    int64_t id;
     int code = sqlite3_prepare_v2(queue->database.connection, "SELECT size, body, id FROM message",
                                   -1, &statement, NULL);
 
@@ -163,11 +165,12 @@ static enum queue_status count_messages(struct sqlite_queue *queue, struct error
         code = sqlite3_step(statement);
         if (code != SQLITE_ROW)
             continue;
+        id = sqlite3_column_int64(statement, 2);
         queue->counts.messages++;
         queue->counts.body_bytes += sqlite3_column_int64(statement, 0);
-        if (sqlite3_column_int64(statement, 2) > queue->newest_id)
-            queue->newest_id = sqlite3_column_int64(statement, 2);
-        has_memory = hold_body(queue, database_borrow(statement, 1));
+        if (id > queue->newest_id)
+            queue->newest_id = id;
+        has_memory = hold_body(queue, id, database_borrow(statement, 1));
     }
     sqlite3_finalize(statement);
     if (has_memory)
@@ -487,7 +490,8 @@ static void count(const void *object, struct queue_counts *counts)
     *counts = ((const struct sqlite_queue *)object)->counts;
 }
 
-/* Folds what waits for that; then free pages beyond some to spare go back to the file system. */
+/* Folds what waits for that; then what nobody needs goes back to the file system: bodies, and free
+ * pages beyond some to spare. */
 static bool tidy(void *object)
 {
     struct sqlite_queue *queue = object;
@@ -496,7 +500,7 @@ static bool tidy(void *object)
 
     if (queue->is_behind && catch_up(queue, false, NULL) != QUEUE_OK)
         return true;
-    if (fold(queue, NULL) != QUEUE_OK)
+    if (fold(queue, NULL) != QUEUE_OK || sqlite_bodies_give_back(queue))
         return true;
     if (database_number(database, "PRAGMA freelist_count", 0) <= SPARE_PAGES)
         return false;

@@ -135,18 +135,18 @@ bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue)
         for (const struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
              upload = upload->next)
             for (size_t j = 0; j < upload->places.count; j++)
-                if (!journal_hold(queue->journal, upload->places.places[j]))
+                if (!journal_hold(queue->journal, upload->places.places[j], upload->id))
                     return false;
     return true;
 }
 
 /* ---- in and out ------------------------------------------------------------------------------- */
 
-enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, struct span bytes,
+enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, int64_t id, struct span bytes,
                                     struct journal_place *place, struct error *err)
 {
     if (!journal_append(queue->journal, JOURNAL_PART, (struct span){ 0 }, bytes, place) ||
-        !journal_hold(queue->journal, *place))
+        !journal_hold(queue->journal, *place, id))
         return no_memory(err);
     if (add_place(&queue->held, *place))
         return QUEUE_OK;
@@ -165,7 +165,7 @@ enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, 
     (void)number; /* they come in order; put looks whether none was lost */
     if (upload == NULL)
         return no_memory(err);
-    status = sqlite_bodies_add(queue, bytes, &place, err);
+    status = sqlite_bodies_add(queue, id, bytes, &place, err);
     if (status != QUEUE_OK)
         return status;
     if (!add_place(&upload->places, place))
@@ -278,4 +278,63 @@ void sqlite_bodies_read_whole(struct sqlite_queue *queue, int64_t id, int64_t si
         used += place.len;
     }
     *body = (struct span){ bytes, used };
+}
+
+/* ---- room ------------------------------------------------------------------------------------- */
+
+static bool gather(struct sqlite_places *kept, int64_t file, struct span places)
+{
+    struct journal_place place;
+
+    for (size_t at = 0; at + sizeof place <= places.len; at += sizeof place) {
+        memcpy(&place, places.data + at, sizeof place);
+        if (place.file == file && !add_place(kept, place))
+            return false;
+    }
+    return true;
+}
+
+static bool gather_of_uploads(const struct sqlite_queue *queue, int64_t file,
+                              struct sqlite_places *kept)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (const struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
+             upload = upload->next)
+            if (!gather(kept, file,
+                        (struct span){ (const char *)upload->places.places,
+                                       upload->places.count * sizeof *upload->places.places }))
+                return false;
+    return true;
+}
+
+/* False: it is not known for certain. */
+static bool gather_of_messages(struct sqlite_queue *queue, const struct journal_waste *waste,
+                               struct sqlite_places *kept)
+{
+    sqlite3_stmt *statement = database_use(&queue->database, SQL_FIND_BODIES);
+    bool has_memory = true;
+    int code = SQLITE_DONE;
+
+    sqlite3_bind_int64(statement, 1, waste->first_holder);
+    sqlite3_bind_int64(statement, 2, waste->last_holder);
+    while (has_memory && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        has_memory = gather(kept, waste->file, database_borrow(statement, 0));
+    sqlite3_reset(statement);
+    return has_memory && code == SQLITE_DONE;
+}
+
+bool sqlite_bodies_give_back(struct sqlite_queue *queue)
+{
+    struct sqlite_places kept = { 0 };
+    struct journal_waste waste;
+    bool is_known;
+
+    if (!journal_find_waste(queue->journal, queue->folded, &waste))
+        return false;
+    is_known =
+        gather_of_messages(queue, &waste, &kept) && gather_of_uploads(queue, waste.file, &kept);
+    if (is_known)
+        journal_give_back(queue->journal, waste.file, kept.places, kept.count);
+    memory_free(kept.places);
+    return is_known;
 }

@@ -24,6 +24,7 @@ enum {
     SQL_ADD_RECIPIENT,
     SQL_FIND_MESSAGE,
     SQL_FIND_BODY,
+    SQL_FIND_BODIES,
     SQL_DROP_MESSAGE,
     SQL_DROP_RECIPIENTS,
     SQL_CLOSE_RECIPIENT,
@@ -110,7 +111,7 @@ void sqlite_bodies_undo(struct sqlite_queue *queue);
 /* Holds those of all uploads anew. */
 MUST_CHECK bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue);
 /* Appends bytes to the journal, held. */
-enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, struct span bytes,
+enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, int64_t id, struct span bytes,
                                     struct journal_place *place, struct error *err);
 /* What was appended for put, whole; QUEUE_FAILED where a part was lost. */
 enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct queue_put *put,
@@ -121,6 +122,9 @@ enum queue_status sqlite_bodies_drop(struct sqlite_queue *queue, struct span pla
 /* The whole body of a message into *body; empty where it cannot be read. */
 void sqlite_bodies_read_whole(struct sqlite_queue *queue, int64_t id, int64_t size_bytes,
                               struct arena *arena, struct span *body);
+/* One file's bytes that nobody needs go back to the file system; between two transactions. False:
+ * there is nothing to do. */
+bool sqlite_bodies_give_back(struct sqlite_queue *queue);
 enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
                                       struct error *err);
 enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err);

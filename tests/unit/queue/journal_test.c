@@ -373,7 +373,7 @@ static void a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed(void **stat
     (void)state;
     append(1, "needed");
     needed = place;
-    assert_true(journal_hold(journal, needed));
+    assert_true(journal_hold(journal, needed, 7));
     fill_file();
     append(2, "in the second");
     sync_it();
@@ -391,6 +391,52 @@ static void a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed(void **stat
     append(3, "goes on");
     sync_it();
     has_text(place, "goes on");
+}
+
+static int64_t blocks;
+
+static void count_blocks(const char *path)
+{
+    struct stat facts;
+
+    assert_int_equal(stat(path, &facts), 0);
+    blocks += facts.st_blocks;
+}
+
+static void what_nobody_needs_of_a_file_goes_back_and_the_rest_stays(void **state)
+{
+    static const char *const texts[] = { "needed", "also needed", "not needed at first" };
+    struct journal_place needed[3];
+    struct journal_waste waste;
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        append(1, texts[i]);
+        needed[i] = place;
+        assert_true(journal_hold(journal, place, 10 - (int64_t)i));
+        fill_file();
+        append(1, "in the next");
+    }
+    sync_it();
+    assert_false(journal_find_waste(journal, beginning, &waste));
+    for (size_t i = 0; i < 3; i++) {
+        blocks = 0;
+        for_files(count_blocks);
+        int64_t before = blocks;
+
+        assert_true(journal_find_waste(journal, journal_end(journal), &waste));
+        assert_int_equal(waste.file, needed[i].file);
+        assert_int_equal(waste.first_holder, 10 - (int64_t)i);
+        assert_int_equal(waste.last_holder, 10 - (int64_t)i);
+        journal_give_back(journal, waste.file, &needed[i], 1);
+        blocks = 0;
+        for_files(count_blocks);
+        if (i == 0 && journal_find_waste(journal, journal_end(journal), &waste) == false)
+            skip(); /* here no holes can be made */
+        assert_true(blocks < before - JOURNAL_FILE_BYTES / 512 / 2);
+        has_text(needed[i], texts[i]);
+    }
+    assert_false(journal_find_waste(journal, journal_end(journal), &waste));
 }
 
 static void a_body_that_is_not_there_is_an_error(void **state)
@@ -434,6 +480,7 @@ int main(void)
         TEST(a_group_for_which_there_is_no_room_leaves_no_trace),
         TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
+        TEST(what_nobody_needs_of_a_file_goes_back_and_the_rest_stays),
         TEST(a_body_that_is_not_there_is_an_error),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
     };

@@ -469,13 +469,13 @@ static void a_change_goes_through_more_than_one_round(void **state)
     assert_int_equal(asking_stats(&asking).messages, 0);
 }
 
-/* Of the journal and the database. */
+/* What the journal and the database take on the disk. */
 static int64_t size_of_the_files(void)
 {
     char command[128], answer[64] = "";
     FILE *pipe;
 
-    snprintf(command, sizeof command, "du -sb %s", asking.folder);
+    snprintf(command, sizeof command, "du -s -B1 %s", asking.folder);
     pipe = popen(command, "r");
     assert_non_null(pipe);
     assert_non_null(fgets(answer, sizeof answer, pipe));
@@ -498,6 +498,27 @@ static void room_that_is_free_goes_back_to_the_file_system(void **state)
         usleep(100 * 1000); /* after any work it looks for room to give back */
     assert_true(size_of_the_files() <= SPARE);
     put("a@example.org");
+}
+
+static void one_message_that_stays_does_not_keep_the_room_of_all(void **state)
+{
+    enum { LARGE = 100 * 1024, COUNT = 400, STAYS = 150, SPARE = 8 * 1024 * 1024 };
+    struct queue_lease lease;
+    int64_t ids[COUNT];
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(asking_put(&asking, "", "a@example.org", LARGE, QUEUE_PART_BYTES, &ids[i]),
+                         QUEUE_OK);
+    lease = asking_lease(&asking, ASKING_NOW_S, COUNT, &arena);
+    for (size_t i = 0; i < COUNT; i++)
+        asking_settle(&asking, &lease, i, 0, i % STAYS == 0 ? QUEUE_DEFERRED : QUEUE_DONE, LATER_S);
+    for (int i = 0; i < 100 && size_of_the_files() > SPARE; i++)
+        usleep(100 * 1000);
+    assert_true(size_of_the_files() <= SPARE);
+    asking_reopen(&asking);
+    for (int i = 0; i < COUNT; i += STAYS)
+        assert_true(asking_has_body(&asking, ids[i], LARGE));
 }
 
 static void a_list_shows_whole_messages_page_by_page(void **state)
@@ -735,6 +756,7 @@ int main(void)
         TEST(what_is_deleted_is_gone_and_nothing_else),
         TEST(a_change_goes_through_more_than_one_round),
         TEST(room_that_is_free_goes_back_to_the_file_system),
+        TEST(one_message_that_stays_does_not_keep_the_room_of_all),
         TEST(a_list_shows_whole_messages_page_by_page),
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
