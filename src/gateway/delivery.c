@@ -139,7 +139,8 @@ static void look(struct delivery *delivery)
 
 static bool is_idle(const struct delivery *delivery)
 {
-    return delivery->batches == NULL && delivery->conversations == NULL && delivery->searches == 0;
+    return delivery->batches == NULL && delivery->conversations == NULL &&
+           delivery->searches == 0 && delivery->tellings == 0;
 }
 
 void delivery_go_on(struct delivery *delivery)
@@ -300,8 +301,7 @@ static bool open_parts(struct delivery *delivery, struct gateway_profile *profil
            loop_timer_open(loop, on_timer, delivery, &delivery->timer, err) &&
            loop_timer_open(loop, sweep, delivery, &delivery->sweep, err) &&
            mailbox_open(loop, 0, take_wakes, delivery, &delivery->wakes, err) &&
-           delivery_diagnosis_open(delivery, err) &&
-           link_tickets_new(&delivery->tickets, err);
+           delivery_diagnosis_open(delivery, err) && link_tickets_new(&delivery->tickets, err);
 }
 
 static void free_delivery(struct delivery *delivery)

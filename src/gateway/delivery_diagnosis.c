@@ -33,7 +33,8 @@ static void log_changes(struct delivery_conversation *conversation)
     while (log != NULL && rest.len > 0) {
         struct span line = span_take_until(&rest, '\n');
 
-        log_event(conversation->delivery->settings.log, LOG_NOTE, "host-changed",
+        log_event(conversation->delivery->settings.log,
+                  span_starts_with(line, HOST_MEMORY_OURS) ? LOG_WARN : LOG_NOTE, "host-changed",
                   "relay=%s destination=%s what=%.*s",
                   delivery_relay_name(conversation->destination, address_of(conversation),
                                       &conversation->arena),

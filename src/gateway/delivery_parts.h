@@ -109,6 +109,7 @@ struct delivery {
     size_t reports_at_work;
 
     struct diagnosis *diagnosis; /* NULL: it drains */
+    size_t tellings;             /* of sessions, that the store has not answered for */
 
     bool is_draining, was_cut;
     void (*drained)(void *owner);

@@ -171,32 +171,46 @@ void delivery_verdict_keep(struct delivery_conversation *conversation)
 
 /* The store has it until it has answered. */
 struct telling {
+    struct delivery *delivery;
     struct queue_tell tell;
     struct arena arena;
 };
 
+static void free_telling(struct telling **telling)
+{
+    if (*telling == NULL)
+        return;
+    arena_clear(&(*telling)->arena);
+    memory_free(*telling);
+    *telling = NULL;
+}
+
 static void end_telling(void *owner)
 {
     struct telling *telling = owner;
+    struct delivery *delivery = telling->delivery;
 
-    arena_clear(&telling->arena);
-    memory_free(telling);
+    free_telling(&telling);
+    delivery->tellings--;
+    delivery_go_on(delivery);
 }
 
 int64_t delivery_tell_session(struct delivery *delivery, const struct session_facts *facts)
 {
-    struct telling *telling = memory_new(1, sizeof *telling);
+    AUTO(free_telling) struct telling *telling = memory_new(1, sizeof *telling);
     int64_t id = queue_door_id(delivery->settings.door);
+    struct telling *told;
 
     if (telling == NULL)
         return 0;
+    telling->delivery = delivery;
     arena_init(&telling->arena, RECORD_BYTES);
     if (!session_record_make(facts, id, delivery_now_s(delivery), &telling->arena,
-                             &telling->tell.session)) {
-        end_telling(telling);
+                             &telling->tell.session))
         return 0;
-    }
-    queue_tell(delivery->settings.door, &telling->tell, end_telling, telling);
+    told = TAKE(telling);
+    delivery->tellings++;
+    queue_tell(delivery->settings.door, &told->tell, end_telling, told);
     return id;
 }
 

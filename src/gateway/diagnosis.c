@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "diagnose/experiment.h"
 
 enum {
@@ -168,10 +169,24 @@ static struct known *add_known(struct diagnosis *diagnosis,
     known->address = question->address;
     known->symptom = symptom_of(question->seen);
     known->asked_ms = now_ms(diagnosis);
-    if (diagnosis->known_count == DIAGNOSIS_KNOWN_MOST)
+    while (diagnosis->known_count > 0 &&
+           (diagnosis->known_count == DIAGNOSIS_KNOWN_MOST ||
+            known->asked_ms - diagnosis->known[0]->asked_ms > (int64_t)DIAGNOSIS_NEWS_S * MS * 2))
         drop_known(diagnosis, 0);
     diagnosis->known[diagnosis->known_count++] = known;
     return known;
+}
+
+/* Whoever reads it later is to know how old the proof is. */
+static void date_proof(const struct diagnosis *diagnosis, struct known *known)
+{
+    struct finding *cause = &known->findings->items[0];
+    const struct clock *clock = diagnosis->settings.clock;
+
+    if (known->findings->count > 0 && cause->evidence_count < FINDING_EVIDENCE_MOST)
+        cause->evidence[cause->evidence_count++] =
+            arena_format(&known->arena, "dialled again in the background at %s",
+                         text_time(&known->arena, clock->wall_s(clock)));
 }
 
 /* Copies findings; what does not fit is left out, the last first. */
@@ -191,6 +206,8 @@ static void keep_findings(struct diagnosis *diagnosis, const struct run *run,
             break;
         known->findings->items[known->findings->count++] = *copy;
     }
+    if (known->findings != NULL)
+        date_proof(diagnosis, known);
 }
 
 static bool is_news(const struct diagnosis *diagnosis, const struct known *known,

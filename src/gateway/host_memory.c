@@ -463,11 +463,11 @@ static bool tell_ours(struct host_memory *memory, const struct host_face *face,
     else if (host_look_differs(&face->look, look, HOST_VERDICT))
         count = count_verdict(memory, &place, findings, look);
     return count < HOST_MEMORY_ALIKE ||
-           buffer_format(
-               words,
-               "so at %zu destinations within a day: it is our own firewall or proxy that "
-               "stands between\n",
-               count);
+           buffer_format(words,
+                         HOST_MEMORY_OURS
+                         "%zu destinations within a day: it is our own firewall or proxy that "
+                         "stands between\n",
+                         count);
 }
 
 /* A server that has no name is known by its address alone. */

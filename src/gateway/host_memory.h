@@ -36,6 +36,9 @@ struct host_memory_settings {
     int64_t write_after_ms; /* 0: some seconds */
 };
 
+/* The line of the words that begins so says that it is us. */
+#define HOST_MEMORY_OURS "so at "
+
 struct host_memory;
 
 /* Reads what is kept. */

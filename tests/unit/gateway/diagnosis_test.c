@@ -279,9 +279,9 @@ static const struct {
     const char *row;
     enum policy_level level;
 } plain[] = {
-    { "healthy", POLICY_ENCRYPT },         { "self-signed", POLICY_MAY },
-    { "expired", POLICY_VERIFY },          { "wrong-name", POLICY_ENCRYPT },
-    { "no-starttls", POLICY_ENCRYPT },     { "no-starttls", POLICY_MAY },
+    { "healthy", POLICY_ENCRYPT },     { "self-signed", POLICY_MAY },
+    { "expired", POLICY_VERIFY },      { "wrong-name", POLICY_ENCRYPT },
+    { "no-starttls", POLICY_ENCRYPT }, { "no-starttls", POLICY_MAY },
     { "starttls-502", POLICY_VERIFY },
 };
 
@@ -362,7 +362,9 @@ static void knows_what_it_found_for_a_day(void **state)
     findings = diagnosis_find(all->diagnosis, HOST, &all->address, converse(all, POLICY_ENCRYPT));
     assert_non_null(findings);
     assert_string_equal(findings->items[0].cause, all->cause);
-    assert_true(findings->items[0].evidence_count > 0);
+    assert_true(findings->items[0].evidence_count > 1);
+    assert_string_equal(findings->items[0].evidence[findings->items[0].evidence_count - 1],
+                        "dialled again in the background at 2026-11-18T11:06:40Z");
     other.bytes[3]++;
     assert_ptr_equal(diagnosis_find(all->diagnosis, HOST, &other, seen), findings);
     assert_null(diagnosis_find(all->diagnosis, "mx.other.test", &all->address, seen));
