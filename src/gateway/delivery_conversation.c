@@ -23,11 +23,12 @@ static const struct delivery_address *address_of(const struct delivery_conversat
 
 static void remove_conversation(struct delivery_conversation *conversation)
 {
-    struct delivery_conversation **place = &conversation->delivery->conversations;
-
-    while (*place != conversation)
-        place = &(*place)->next;
-    *place = conversation->next;
+    if (conversation->before == NULL)
+        conversation->delivery->conversations = conversation->next;
+    else
+        conversation->before->next = conversation->next;
+    if (conversation->next != NULL)
+        conversation->next->before = conversation->before;
     conversation->delivery->conversation_count--;
     conversation->destination->conversations--;
     if (!conversation->was_ready)
@@ -342,6 +343,8 @@ bool delivery_conversation_open(struct delivery_destination *destination)
     delivery_failure_init(&made->failure);
     observation_init(&made->observation);
     made->next = delivery->conversations;
+    if (made->next != NULL)
+        made->next->before = made;
     delivery->conversations = made;
     delivery->conversation_count++;
     destination->conversations++;

@@ -93,7 +93,7 @@ struct delivery_destination {
 };
 
 struct delivery_conversation {
-    struct delivery_conversation *next;          /* of the delivery */
+    struct delivery_conversation *next, *before; /* of the delivery; there may be many */
     struct delivery_conversation *newer, *older; /* of all that are at rest */
     struct delivery_conversation *next_at_rest;  /* of its destination */
     struct delivery *delivery;

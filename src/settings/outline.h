@@ -25,7 +25,7 @@
 #include "settings/fault.h"
 #include "settings/options.h"
 
-enum { SETTINGS_STATEMENTS_MOST = 100000, SETTINGS_SECTIONS_MOST = 10000 };
+enum { SETTINGS_STATEMENTS_MOST = 100000, SETTINGS_SECTIONS_MOST = 20000 };
 
 struct settings_outline_section {
     enum settings_section kind;

@@ -186,7 +186,7 @@ static void more_sections_than_the_most_are_named(void **state)
     for (int i = 0; i <= SETTINGS_SECTIONS_MOST; i++)
         assert_true(buffer_format(&text, "policy p%d { }\n", i));
     loaded = load_span(buffer_span(&text));
-    assert_string_equal(loaded.said.data, "t.conf:10001: more than 10000 sections in one file\n");
+    assert_string_equal(loaded.said.data, "t.conf:20001: more than 20000 sections in one file\n");
     loaded_clear(&loaded);
     text.len -= strlen("policy p10000 { }\n");
     loaded = load_span(buffer_span(&text));
