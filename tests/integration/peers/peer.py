@@ -209,8 +209,9 @@ exec /usr/lib/postfix/sbin/master -c /etc/postfix -i
     return room
 
 
-def start_opensmtpd(services):
-    """6.8 cannot be held to TLS 1.0. With OpenSSL 3 it fails handshakes: see peers_test.py."""
+def start_opensmtpd(services, rules='action "local" maildir\nmatch for local action "local"\n'):
+    """6.8 cannot be held to TLS 1.0. With OpenSSL 3 it fails handshakes: see peers_test.py. `rules`: what it does
+    with mail."""
     room = Room(fetch("opensmtpd"), services)
     lines = []
     for service in services:
@@ -226,10 +227,7 @@ def start_opensmtpd(services):
         demand = "tls-require verify" if service.client_ca else "tls"
         lines.append("listen on 127.0.0.1 port %d %s pki %s%s hostname %s" % (
             service.port, demand, service.name, more, HOST))
-    write(room.folder, "smtpd.conf", "\n".join(lines) + """
-action "local" maildir
-match for local action "local"
-""")
+    write(room.folder, "smtpd.conf", "\n".join(lines) + "\n" + rules)
     script = write(room.folder, "go", """#!/bin/sh
 set -e
 cp {0}/smtpd.conf /etc/smtpd.conf
