@@ -1,6 +1,6 @@
 #include "cli/check_files.h"
 
-#include "cli/our_side.h"
+#include "link/our_side.h"
 #include "link/trust_files.h"
 
 static const char default_ca_file[] = "/etc/ssl/certs/ca-certificates.crt";

@@ -13,8 +13,8 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/serve_profile.h"
-#include "diagnose/judge.h"
 #include "gateway/certificates.h"
+#include "gateway/client_certificate.h"
 #include "gateway/gateway.h"
 #include "net/loop.h"
 #include "net/service.h"
@@ -154,16 +154,15 @@ static void print_findings(const struct serve *serve, const struct gateway_certi
                     findings->items[j].cause, findings->items[j].remedy);
 }
 
-static void print_own_certificate(const struct serve *serve)
+static void print_client_certificate(const struct serve *serve)
 {
-    AUTO(arena_clear) struct arena arena;
-    struct findings findings = { .count = 0 };
+    const struct gateway_client_certificate *client = serve->profile->client;
+    const struct findings *findings =
+        client == NULL ? NULL : gateway_client_certificate_findings(client);
 
-    arena_init(&arena, ARENA_BYTES);
-    judge_own_certificate(&serve->profile->self, wall_s(serve), &arena, &findings);
-    for (size_t i = 0; i < findings.count; i++)
+    for (size_t i = 0; findings != NULL && i < findings->count; i++)
         fprintf(stderr, "%s: warning: client: %s: %s. To do: %s\n", serve->path,
-                findings.items[i].code, findings.items[i].cause, findings.items[i].remedy);
+                findings->items[i].code, findings->items[i].cause, findings->items[i].remedy);
 }
 
 static int check(const struct serve *serve)
@@ -175,7 +174,7 @@ static int check(const struct serve *serve)
         if (own != NULL)
             print_findings(serve, own);
     }
-    print_own_certificate(serve);
+    print_client_certificate(serve);
     if (is_short(serve->profile->hostname))
         fprintf(stderr, "%s: warning: our name is \"%s\", which has no domain. To do: %s\n",
                 serve->path, serve->profile->hostname, short_remedy);
@@ -222,19 +221,6 @@ static void fit_descriptors(struct serve *serve, struct gateway_profile *profile
                   "(ulimit -Hn), or lower limits.connections");
 }
 
-static void log_own_certificate(struct serve *serve, const struct gateway_profile *profile)
-{
-    AUTO(arena_clear) struct arena arena;
-    struct findings findings = { .count = 0 };
-
-    arena_init(&arena, ARENA_BYTES);
-    judge_own_certificate(&profile->self, wall_s(serve), &arena, &findings);
-    for (size_t i = 0; i < findings.count; i++)
-        log_event(&serve->log, LOG_WARN, findings.items[i].code, "file=%s cause=%s remedy=%s",
-                  profile->self.client_certificate_file, findings.items[i].cause,
-                  findings.items[i].remedy);
-}
-
 /* ---- signals ------------------------------------------------------------------------------ */
 
 static void tell(struct serve *serve, enum service_state state, const char *words)
@@ -279,7 +265,6 @@ static bool load_again(struct serve *serve, struct gateway_profile **profile, st
     if (!serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err))
         return false;
     fit_descriptors(serve, *profile);
-    log_own_certificate(serve, *profile);
     return true;
 }
 
@@ -350,7 +335,6 @@ static bool start(struct serve *serve, struct error *err)
                                          .sockets = sockets };
 
     fit_descriptors(serve, serve->profile);
-    log_own_certificate(serve, serve->profile);
     if (is_short(serve->profile->hostname))
         log_event(&serve->log, LOG_WARN, "hostname-short", "hostname=%s remedy=%s",
                   serve->profile->hostname, short_remedy);

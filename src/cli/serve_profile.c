@@ -6,8 +6,9 @@
 #include "base/arena.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "cli/our_side.h"
 #include "gateway/certificates.h"
+#include "gateway/client_certificate.h"
+#include "link/our_side.h"
 #include "settings/options.h"
 #include "trust/anchors.h"
 
@@ -22,7 +23,6 @@ struct serve_profile {
     struct gateway_profile profile;
     struct settings *settings;
     struct anchors *anchors; /* the senders' roots, as far as we know, and those of servers */
-    struct tls_credentials *credentials;
     struct arena arena;
 };
 
@@ -33,7 +33,7 @@ static void release(void *owner)
     for (size_t i = 0; made->profile.listeners != NULL && i < made->profile.listener_count; i++)
         gateway_certificates_release(&made->profile.listeners[i].certificates);
     anchors_free(&made->anchors);
-    tls_credentials_free(&made->credentials);
+    gateway_client_certificate_release(&made->profile.client);
     settings_free(&made->settings);
     arena_clear(&made->arena);
     memory_free(made);
@@ -206,11 +206,13 @@ static bool fill_client(struct serve_profile *made, int64_t now_s, struct error 
     profile->self.built_at_s = POSTERN_RELEASED_S;
     profile->anchors = made->anchors;
     our_side_read_roots(settings->ca_file, made->anchors, &made->arena, &profile->self);
-    if (settings->client.certificate != NULL &&
-        !our_side_read_certificate(settings->client.certificate, settings->client.key, now_s,
-                                   &made->arena, &made->credentials, &profile->self, err))
+    if (settings->client.certificate == NULL)
+        return true;
+    if (!gateway_client_certificate_load(settings->client.certificate, settings->client.key, now_s,
+                                         &profile->client, err))
         return false;
-    profile->credentials = made->credentials;
+    profile->credentials = gateway_client_certificate_credentials(profile->client);
+    gateway_client_certificate_describe(profile->client, &profile->self);
     return true;
 }
 

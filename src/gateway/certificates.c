@@ -3,33 +3,19 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "diagnose/judge.h"
+#include "gateway/file_watch.h"
 #include "link/credential_files.h"
 #include "link/trust_files.h"
 
-enum {
-    ARENA_BYTES = 16 << 20,
-    CHAIN_MOST = 32,
-    FILES_MOST = 2 * GATEWAY_CERTIFICATES_MOST + 1,
-    CLIENT_CA_MOST = 16 << 20
-};
+enum { ARENA_BYTES = 16 << 20, CHAIN_MOST = 32, CLIENT_CA_MOST = 16 << 20 };
 
-/* What tells a file from the one that was there before; all zero where there is none. */
-struct stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
-
-struct stamps {
-    struct stamp files[FILES_MOST];
-};
+_Static_assert(2 * GATEWAY_CERTIFICATES_MOST + 1 == GATEWAY_FILE_WATCH_MOST,
+               "certificates, their keys and client_ca");
 
 struct certificate_of_ours {
     struct tls_credentials *credentials;
@@ -44,55 +30,30 @@ struct gateway_certificates {
     struct certificate_of_ours *each;
     struct tls_server_context *tls;
     struct inbound_self self;
-    /* What was last taken up (or tried), and what the last look saw. The main thread's. */
-    struct stamps taken, seen;
+    struct gateway_file_watch watch; /* the main thread's */
 };
 
 /* ---- files -------------------------------------------------------------------------------- */
 
-static struct stamp stamp_of(const char *path)
+static size_t list_files(const struct gateway_certificates_settings *settings,
+                         const char *paths[GATEWAY_FILE_WATCH_MOST])
 {
-    struct stat facts;
+    size_t count = 0;
 
-    if (stat(path, &facts) != 0)
-        return (struct stamp){ .device = 0 };
-    return (struct stamp){ facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim };
-}
-
-static bool is_same(const struct stamps *a, const struct stamps *b)
-{
-    for (size_t i = 0; i < FILES_MOST; i++) {
-        const struct stamp *left = &a->files[i], *right = &b->files[i];
-
-        if (left->device != right->device || left->inode != right->inode ||
-            left->size != right->size || left->changed.tv_sec != right->changed.tv_sec ||
-            left->changed.tv_nsec != right->changed.tv_nsec)
-            return false;
-    }
-    return true;
-}
-
-static void take_stamps(const struct gateway_certificates_settings *settings, struct stamps *stamps)
-{
-    *stamps = (struct stamps){ .files = { { .device = 0 } } };
     for (size_t i = 0; i < settings->count; i++) {
-        stamps->files[2 * i] = stamp_of(settings->certificates[i]);
-        stamps->files[2 * i + 1] = stamp_of(settings->keys[i]);
+        paths[count++] = settings->certificates[i];
+        paths[count++] = settings->keys[i];
     }
-    if (settings->client_ca != NULL)
-        stamps->files[FILES_MOST - 1] = stamp_of(settings->client_ca);
+    paths[count++] = settings->client_ca;
+    return count;
 }
 
 bool gateway_certificates_look(struct gateway_certificates *certificates)
 {
-    struct stamps before = certificates->seen;
+    const char *paths[GATEWAY_FILE_WATCH_MOST];
+    size_t count = list_files(certificates->settings, paths);
 
-    take_stamps(certificates->settings, &certificates->seen);
-    if (is_same(&certificates->seen, &certificates->taken) ||
-        !is_same(&certificates->seen, &before))
-        return false;
-    certificates->taken = certificates->seen;
-    return true;
+    return gateway_file_watch_look(&certificates->watch, paths, count) == GATEWAY_FILES_CHANGED;
 }
 
 /* ---- judging ------------------------------------------------------------------------------ */
@@ -196,6 +157,7 @@ bool gateway_certificates_load(const struct gateway_certificates_settings *setti
 {
     AUTO(gateway_certificates_release)
     struct gateway_certificates *made = memory_new(1, sizeof *made);
+    const char *paths[GATEWAY_FILE_WATCH_MOST];
 
     assert(settings->count > 0 && settings->count <= GATEWAY_CERTIFICATES_MOST);
     *certificates = NULL;
@@ -207,8 +169,7 @@ bool gateway_certificates_load(const struct gateway_certificates_settings *setti
     made->each = memory_new(settings->count, sizeof *made->each);
     if (made->each == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for certificates");
-    take_stamps(settings, &made->taken);
-    made->seen = made->taken;
+    gateway_file_watch_take(&made->watch, paths, list_files(settings, paths));
     if (!load_credentials(made, err) || !read_client_ca_and_make_context(made, err) ||
         (anchors_count(settings->anchors) > 0 && !judge_all(made, now_s, err)))
         return false;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "gateway/bindings.h"
 #include "gateway/certificates.h"
+#include "gateway/client_certificate.h"
 #include "gateway/control.h"
 #include "gateway/delivery.h"
 #include "gateway/host_memory.h"
@@ -237,6 +238,8 @@ static void log_certificates(struct gateway *gateway)
         if (own != NULL)
             gateway_certificates_log(own, gateway->settings.log);
     }
+    if (gateway->profile->client != NULL)
+        gateway_client_certificate_log(gateway->profile->client, gateway->settings.log);
 }
 
 bool gateway_reload(struct gateway *gateway, struct gateway_profile *profile, struct error *err)

@@ -4,8 +4,8 @@
  * Everything here is called on the main thread, whose loop it runs on. A profile comes into force
  * whole or not at all; sessions that are under way go on by the one that they began with.
  *
- * Log: listening, started, reloaded, certificates-renewed, certificate-* (gateway/certificates.h,
- * gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, host-memory-*, draining, stopped.
+ * Log: listening, started, reloaded, certificates-renewed, certificate-* and client-certificate-*
+ * (gateway/certificates.h, gateway/client_certificate.h, gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, host-memory-*, draining, stopped.
  */
 #pragma once
 

@@ -23,6 +23,7 @@
 #include "trust/anchors.h"
 
 struct gateway_certificates;
+struct gateway_client_certificate;
 
 struct gateway_profile_listener {
     struct net_address address; /* as in the settings; port 0: a free one */
@@ -65,7 +66,8 @@ struct gateway_profile {
     /* How we deliver to servers elsewhere. */
     struct gateway_policies policies;
     struct anchors *anchors, *intermediates;   /* for the delivery's thread alone; may be empty */
-    const struct tls_credentials *credentials; /* for servers that ask for a certificate; NULL */
+    struct gateway_client_certificate *client; /* for servers that ask for a certificate; NULL */
+    const struct tls_credentials *credentials; /* of that; NULL */
     struct observed_self self;                 /* what of it the findings tell */
     struct dns_settings dns;
     uint16_t mx_port; /* of MX hosts: 25 */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "gateway/certificates.h"
+#include "gateway/client_certificate.h"
 
 struct renewal {
     struct gateway_profile profile;
@@ -14,6 +15,7 @@ static void release(void *owner)
 
     for (size_t i = 0; i < renewal->profile.listener_count; i++)
         gateway_certificates_release(&renewal->listeners[i].certificates);
+    gateway_client_certificate_release(&renewal->profile.client);
     gateway_profile_release(&renewal->profile.origin);
     memory_free(renewal);
 }
@@ -44,6 +46,7 @@ static struct renewal *copy_profile(struct gateway_profile *profile)
         .policies = profile->policies,
         .anchors = profile->anchors,
         .intermediates = profile->intermediates,
+        .client = profile->client == NULL ? NULL : gateway_client_certificate_hold(profile->client),
         .credentials = profile->credentials,
         .self = profile->self,
         .dns = profile->dns,
@@ -89,12 +92,60 @@ static struct gateway_certificates *load_newer(const struct gateway_profile *pro
     return newer;
 }
 
+/* That of the client, where it is newer and can be used; what is found is told. */
+static struct gateway_client_certificate *look_at_client(const struct gateway_profile *profile,
+                                                         bool judges_again, int64_t now_s,
+                                                         struct log *log)
+{
+    struct gateway_client_certificate *newer = NULL;
+    struct error err;
+
+    if (profile->client == NULL ||
+        (!gateway_client_certificate_look(profile->client) && !judges_again))
+        return NULL;
+    if (gateway_client_certificate_load_again(profile->client, now_s, &newer, &err))
+        gateway_client_certificate_log(newer, log);
+    else
+        log_event(log, LOG_WARN, "certificate-unusable", "file=%s cause=%s remedy=%s",
+                  gateway_client_certificate_file(profile->client), err.text,
+                  "The certificate that was there before is shown to servers; put a certificate "
+                  "and its key in place, and they are taken up within seconds");
+    return newer;
+}
+
+static void use_client(struct gateway_profile *profile, struct gateway_client_certificate *newer)
+{
+    gateway_client_certificate_release(&profile->client);
+    profile->client = newer;
+    profile->credentials = gateway_client_certificate_credentials(newer);
+    gateway_client_certificate_describe(newer, &profile->self);
+}
+
+static bool renew_client(struct gateway_profile *profile, bool judges_again, int64_t now_s,
+                         struct log *log, struct renewal **renewal, struct error *err)
+{
+    struct gateway_client_certificate *newer = look_at_client(profile, judges_again, now_s, log);
+
+    if (newer == NULL)
+        return true;
+    if (*renewal == NULL)
+        *renewal = copy_profile(profile);
+    if (*renewal == NULL) {
+        gateway_client_certificate_release(&newer);
+        return error_set(err, ERROR_MEMORY, "no memory for a newer certificate");
+    }
+    use_client(&(*renewal)->profile, newer);
+    return true;
+}
+
 bool gateway_renewal_look(struct gateway_profile *profile, bool judges_again, int64_t now_s,
                           struct log *log, struct gateway_profile **renewed, struct error *err)
 {
     struct renewal *renewal = NULL;
 
     *renewed = NULL;
+    if (!renew_client(profile, judges_again, now_s, log, &renewal, err))
+        return false;
     for (size_t i = 0; i < profile->listener_count; i++) {
         struct gateway_certificates *before = profile->listeners[i].certificates, *newer;
 

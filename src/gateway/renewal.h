@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "gateway/profile.h"
 
-/* Looks at the certificate files of every listener. *renewed is a profile with those that changed; NULL:
+/* Looks at the certificate files of every listener and of the client. *renewed is a profile with those that changed; NULL:
  * nothing changed, or nothing that can be used. `judges_again`: all are taken to have changed, so that
  * one that has expired since is told of. Every finding is logged, and what cannot be used as
  * certificate-unusable; what was there before stays then. False: no memory, and the change is not

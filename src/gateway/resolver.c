@@ -1,62 +1,28 @@
 #include "gateway/resolver.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/memory.h"
+#include "gateway/file_watch.h"
 
 enum { TEXTS_BYTES = 64 * 1024 };
-
-/* What tells one state of a file from another; all 0: it is not there. */
-struct stamp {
-    dev_t device;
-    ino_t number;
-    off_t size;
-    struct timespec changed;
-};
-
-struct stamps {
-    struct stamp resolv_conf, anchor;
-};
 
 struct gateway_resolver {
     struct log *log;
     struct dns *dns;
     struct arena texts; /* of `settings` */
     struct dns_settings settings;
-    struct stamps tried, seen; /* at the last attempt to open; at the last look */
-    bool is_failing;           /* the last attempt was in vain */
-    struct error told;         /* why, as it was logged */
+    struct gateway_file_watch watch;
+    bool is_failing;   /* the last attempt was in vain */
+    struct error told; /* why, as it was logged */
 };
 
-static struct stamp stamp_of(const char *path)
+static size_t list_files(const struct dns_settings *settings, const char *paths[2])
 {
-    struct stat facts;
-
-    if (stat(path, &facts) != 0)
-        return (struct stamp){ .size = 0 };
-    return (struct stamp){ facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtim };
-}
-
-static struct stamps read_stamps(const struct dns_settings *settings)
-{
-    struct stamps stamps = { .anchor = stamp_of(dns_settings_anchor(settings)) };
-
-    if (settings->resolver == NULL)
-        stamps.resolv_conf = stamp_of(dns_settings_resolv_conf(settings));
-    return stamps;
-}
-
-static bool is_same_stamp(const struct stamp *a, const struct stamp *b)
-{
-    return a->device == b->device && a->number == b->number && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-static bool is_same(const struct stamps *a, const struct stamps *b)
-{
-    return is_same_stamp(&a->resolv_conf, &b->resolv_conf) && is_same_stamp(&a->anchor, &b->anchor);
+    paths[0] = dns_settings_anchor(settings);
+    paths[1] = settings->resolver != NULL ? NULL : dns_settings_resolv_conf(settings);
+    return 2;
 }
 
 static const char *name_of(const struct dns_settings *settings)
@@ -80,8 +46,10 @@ static void tell_failure(struct gateway_resolver *resolver, const struct error *
 static bool open_anew(struct gateway_resolver *resolver)
 {
     struct error err = { ERROR_NONE, "" };
+    const char *paths[2];
+    size_t count = list_files(&resolver->settings, paths);
 
-    resolver->tried = resolver->seen = read_stamps(&resolver->settings);
+    gateway_file_watch_take(&resolver->watch, paths, count);
     if (!dns_change(resolver->dns, &resolver->settings, &err)) {
         tell_failure(resolver, &err);
         return false;
@@ -173,10 +141,10 @@ void gateway_resolver_use(struct gateway_resolver *resolver, const struct dns_se
 
 void gateway_resolver_look(struct gateway_resolver *resolver)
 {
-    struct stamps now = read_stamps(&resolver->settings);
-    bool is_steady = is_same(&now, &resolver->seen);
+    const char *paths[2];
+    size_t count = list_files(&resolver->settings, paths);
+    enum gateway_file_state state = gateway_file_watch_look(&resolver->watch, paths, count);
 
-    resolver->seen = now;
-    if (is_steady && (resolver->is_failing || !is_same(&now, &resolver->tried)))
+    if (state == GATEWAY_FILES_CHANGED || (state == GATEWAY_FILES_SAME && resolver->is_failing))
         change(resolver);
 }

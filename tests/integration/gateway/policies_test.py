@@ -170,10 +170,11 @@ def our_certificate_is_shown_to_those_who_ask_and_its_flaws_are_found():
     here = sending("")
     ours = here.world.leaf(common_name="client.test", usages=(pki.CLIENT,))
     expired = here.world.leaf(common_name="client.test", usages=(pki.CLIENT,), start=-80, end=-3)
+    files = []
     there = receiving(here.world.leaf(), client_certificate="require", client_ca=here.world.root_file)
 
     def with_certificate(identity):
-        certificate, key = here.world.files(identity)
+        files[:] = certificate, key = here.world.files(identity)
         return (f'client {{ certificate = "{certificate}" key = "{key}" }}\n' +
                 rules(there_test="level = encrypt " + hop(there)) + RETRY)
 
@@ -195,6 +196,12 @@ def our_certificate_is_shown_to_those_who_ask_and_its_flaws_are_found():
             send(here, "c@there.test")
             line = fate(here, "c@there.test", since)
             must((line["event"], line["finding"]) == ("deferred", "client-certificate-rejected"), f"{line}")
+            since = os.path.getsize(here.log_file)
+            for new, old in zip(here.world.files(ours), files):  # without a reload
+                shutil.copy(new, old)
+            wait_for("the newer certificate", lambda: here.log("certificates-renewed", since) or None)
+            here.run("queue", "retry", "-c", here.settings_file, "all")
+            expect(here, "c@there.test", "encrypt", since=since)
 
 
 def another_resolver_counts_from_a_reload_on():

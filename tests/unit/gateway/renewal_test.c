@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gateway/certificates.h"
+#include "gateway/client_certificate.h"
 #include "leaf_files.h"
 
 enum { LOG_BYTES = 65536 };
@@ -161,6 +162,31 @@ static void servers_elsewhere_are_met_as_before(void **state)
     replace(room, renewed);
 }
 
+static void a_newer_certificate_for_servers_is_taken_up(void **state)
+{
+    struct room *room = *state;
+    struct gateway_profile *renewed, *before = &room->profile;
+    const struct tls_credentials *old;
+
+    assert_true(gateway_client_certificate_load(room->files.certificates[0], room->files.keys[0],
+                                                MAKE_NOW_S, &before->client, &room->err));
+    old = before->credentials = gateway_client_certificate_credentials(before->client);
+    gateway_client_certificate_describe(before->client, &before->self);
+    leaf_files_make(&room->files, 0, "newer.example", &room->files.root);
+    assert_null(look(room, false));
+    renewed = look(room, false);
+    assert_non_null(renewed);
+    assert_ptr_not_equal(renewed->credentials, old);
+    assert_ptr_equal(before->credentials, old);
+    assert_non_null(strstr(renewed->self.client_certificate_subject, "newer.example"));
+    replace(room, renewed);
+    assert_int_equal(truncate(room->files.keys[0], 20), 0);
+    assert_null(look(room, false));
+    assert_null(look(room, false)); /* told, and the one before stays */
+    assert_non_null(strstr(room->said, " warn certificate-unusable file="));
+    gateway_client_certificate_release(&before->client);
+}
+
 static void a_line_of_renewals_keeps_none_but_the_first(void **state)
 {
     struct room *room = *state;
@@ -244,6 +270,7 @@ int main(void)
         IN_ROOM(nothing_is_renewed_where_nothing_changed),
         IN_ROOM(renews_what_changed_and_keeps_the_rest),
         IN_ROOM(servers_elsewhere_are_met_as_before),
+        IN_ROOM(a_newer_certificate_for_servers_is_taken_up),
         IN_ROOM(a_line_of_renewals_keeps_none_but_the_first),
         IN_ROOM(what_cannot_be_used_is_told_once_and_not_taken),
         IN_ROOM(what_two_listeners_share_is_told_once),

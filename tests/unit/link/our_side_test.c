@@ -1,11 +1,11 @@
-/* tests/unit/cli/our_side_test.c - promises of cli/our_side.h */
-#include "cli/our_side.h"
-#include "unit/test.h"
+/* tests/unit/link/our_side_test.c - promises of link/our_side.h */
+#include "../test.h"
+#include "link/our_side.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/gateway/leaf_files.h"
+#include "../gateway/leaf_files.h"
 
 struct room {
     struct leaf_files files;

@@ -1,4 +1,4 @@
-#include "cli/our_side.h"
+#include "link/our_side.h"
 
 #include "link/credential_files.h"
 #include "link/trust_files.h"

@@ -1,4 +1,4 @@
-/* cli/our_side.h - what we bring to a session: our roots and our client certificate, from their files,
+/* link/our_side.h - what we bring to a session: our roots and our client certificate, from their files,
  * and what findings tell of them. */
 #pragma once
 
