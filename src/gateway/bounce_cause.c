@@ -23,7 +23,8 @@ static const char *fill(struct arena *arena, const char *text, const char *host)
     return catalogue_fill(arena, text, &(struct catalogue_value){ "host", host }, 1);
 }
 
-/* The names of our own files and sockets are nobody's business. */
+/* The names of our own files and sockets are nobody's business: they are in what proves something, and in all words
+ * about a fault of ours. */
 static bool names_a_file(const char *text)
 {
     for (const char *at = text; (at = strchr(at, '/')) != NULL; at++)
@@ -43,9 +44,12 @@ static const char *show(struct arena *arena, const char *text)
 /* With the words of this case as far as they are anybody's business. */
 static void take_case(struct finding *shown, const struct finding *told, struct arena *arena)
 {
-    if (!names_a_file(told->cause))
+    bool is_ours = told->fault == FAULT_CLIENT;
+
+    if (!is_ours || !names_a_file(told->cause))
         shown->cause = show(arena, told->cause);
-    shown->remedy = names_a_file(told->remedy) ? NULL : show(arena, told->remedy);
+    if (!is_ours || !names_a_file(told->remedy))
+        shown->remedy = show(arena, told->remedy);
     for (size_t i = 0; i < told->evidence_count && shown->evidence_count < PROOFS_MOST; i++)
         if (!names_a_file(told->evidence[i]))
             shown->evidence[shown->evidence_count++] = show(arena, told->evidence[i]);
@@ -72,6 +76,12 @@ static bool is_reason(const char *status, struct span code)
                       span_part(code, 1, code.len - 1));
 }
 
+static const char *status_of(const struct finding *finding, const struct catalogue_row *row)
+{
+    return finding != NULL && finding->enhanced_status != NULL ? finding->enhanced_status
+                                                               : row->enhanced_status;
+}
+
 const struct finding *bounce_cause_of(const struct bounce_recipient *one, struct arena *arena)
 {
     const char *code =
@@ -79,7 +89,7 @@ const struct finding *bounce_cause_of(const struct bounce_recipient *one, struct
     const struct catalogue_row *row = catalogue_find(code);
     struct finding *shown;
 
-    if (row == NULL || !is_reason(row->enhanced_status, one->attempt->code))
+    if (row == NULL || !is_reason(status_of(one->finding, row), one->attempt->code))
         return NULL;
     shown = arena_new(arena, 1, sizeof *shown);
     if (shown == NULL)
@@ -141,15 +151,24 @@ static const char *protection_words(enum severity severity)
                  "not given to it.";
 }
 
-static const char *words_of_finding(const struct finding *cause)
+/* RFC 3463 section 3.8: X.7.XXX. */
+static bool is_about_security(struct span code)
+{
+    return code.len > 2 && code.data[2] == '7';
+}
+
+static const char *words_of_finding(const struct finding *cause, struct span code)
 {
     if (cause->fault == FAULT_CLIENT)
         return "The fault is on this side, not on yours nor on theirs.";
     switch (cause->step) {
     case STEP_DNS: return "The way to their mail server cannot be looked up.";
     case STEP_CONNECT: return "Their mail server cannot be reached.";
+    case STEP_EHLO: /* that STARTTLS is missing is seen there, too */
+        if (is_about_security(code))
+            break;
+        return "Their mail server does not take mail as it should.";
     case STEP_GREETING: return "Their mail server does not take mail as it should.";
-    case STEP_EHLO:
     case STEP_STARTTLS:
     case STEP_HANDSHAKE:
     case STEP_CERTIFICATE:
@@ -172,7 +191,7 @@ static const char *why(const struct bounce_recipient *one, const struct finding 
 
     if (*meaning != '\0')
         return meaning;
-    return cause == NULL ? "" : words_of_finding(cause);
+    return cause == NULL ? "" : words_of_finding(cause, one->attempt->code);
 }
 
 const char *bounce_plain_words(const struct bounce *bounce, const struct bounce_recipient *one,
@@ -180,7 +199,6 @@ const char *bounce_plain_words(const struct bounce *bounce, const struct bounce_
 {
     const char *words = why(one, bounce_cause_of(one, arena));
     const char *gap = *words == '\0' ? "" : " ";
-    struct span code = one->attempt->code;
 
     if (bounce->action == BOUNCE_DELAYED)
         return arena_format(arena, "It could not be handed over so far.%s%s", gap, words);
@@ -191,7 +209,7 @@ const char *bounce_plain_words(const struct bounce *bounce, const struct bounce_
             gap, words);
     if (*words != '\0')
         return words;
-    return code.len > 2 && code.data[2] == '7'
+    return is_about_security(one->attempt->code)
                ? "The other side turns it away by a rule of its own, or for want of trust."
                : "The other side does not take it.";
 }

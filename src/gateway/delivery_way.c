@@ -161,7 +161,7 @@ static const struct {
     [ROUTE_NO_ADDRESS] = { DELIVERY_REFUSED, "5.4.4", "the domain has no mail server" },
     [ROUTE_TIMEOUT] = { DELIVERY_DEFERRED, "4.4.3", "the DNS gave no answer in time" },
     [ROUTE_SERVFAIL] = { DELIVERY_DEFERRED, "4.4.3", "the DNS could not answer" },
-    [ROUTE_BOGUS] = { DELIVERY_DEFERRED, "4.7.0", "the DNS answer is bogus" },
+    [ROUTE_BOGUS] = { DELIVERY_DEFERRED, "4.4.3", "the DNS answer is bogus" },
 };
 
 /* An address that could not be looked up now may be there later. */

@@ -446,7 +446,7 @@ static const struct finding expired = {
                   "our trust store: /etc/ssl/certs/ca-certificates.crt",
                   "issuer: http://aia.example.org/ca.der" },
     .evidence_count = 4,
-    .remedy = "Renew the certificate of mail.example.org",
+    .remedy = "Renew the certificate of mail.example.org (policy-map global_policy / class x)",
     .enhanced_status = "4.7.5",
 };
 
@@ -472,7 +472,7 @@ static void tells_cause_proof_and_remedy_of_this_case(void **state)
     check_has("  Proof     - notAfter: 20 November 2026\r\n"
               "            - our clock: 21 November 2026\r\n"
               "            - issuer: http://aia.example.org/ca.der\r\n");
-    check_has("  Remedy      Renew the certificate of mail.example.org\r\n");
+    check_has("  Remedy      Renew the certificate of mail.example.org (policy-map\r\n");
     check_lacks("/etc/ssl"); /* the names of our files are nobody's business */
     check_has("Action: failed\r\nStatus: 4.7.5\r\n");
 }
@@ -537,6 +537,8 @@ static void says_to_a_sender_what_each_kind_of_finding_means(void **state)
         { "dns-timeout", "4.4.3", "cannot be looked up" },
         { "connect-refused", "4.4.1", "server cannot be reached." },
         { "greeting-rejected", "4.3.2", "does not take mail as it should" },
+        { "ehlo-timeout", "4.4.2", "does not take mail as it should" },
+        { "ehlo-rejected", "4.7.4", "No protected" },
         { "starttls-not-offered", "4.7.4", "No protected" },
         { "handshake-no-common-version", "4.7.5", "No protected" },
         { "certificate-name-mismatch", "4.7.5", "could not prove that it is the right one" },
