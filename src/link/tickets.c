@@ -68,8 +68,10 @@ static void remove_host(struct link_tickets *tickets, struct host *host)
     struct host **place = &tickets->buckets[bucket_of(host->name)];
 
     give_up(tickets, host, host->count);
-    while (*place != host)
+    while (*place != host) {
+        assert(*place != NULL);
         place = &(*place)->next;
+    }
     *place = host->next;
     unlink_use(tickets, host);
     tickets->hosts--;

@@ -1,7 +1,6 @@
 #include "net/tls_session_internal.h"
 
 #include <openssl/err.h>
-#include <string.h>
 
 #include "base/memory.h"
 
@@ -274,7 +273,8 @@ struct tls_session *tls_session_box_next(struct tls_session_box *box)
     if (next == NULL)
         return NULL;
     box->count--;
-    memmove(box->given, box->given + 1, box->count * sizeof *box->given);
+    for (size_t i = 0; i < box->count; i++)
+        box->given[i] = box->given[i + 1];
     return next;
 }
 
