@@ -240,6 +240,18 @@ static bool has_unsettled(const struct delivery_task *task)
     return false;
 }
 
+/* A refusal of recipients, or LMTP's replies behind the data, say nothing of those that this transaction
+ * left out; what was said of the message does. */
+static bool may_go_on(const struct delivery_conversation *conversation,
+                      const struct delivery_outcome *outcome)
+{
+    bool was_of_recipients =
+        !conversation->is_behind_data || delivery_is_lmtp(conversation->destination);
+
+    return outcome->fate == DELIVERY_DELIVERED ||
+           (was_of_recipients && conversation->refusal.fate == DELIVERY_OPEN);
+}
+
 void delivery_transaction_take_done(void *owner, const struct smtp_reply *reply, size_t taken)
 {
     struct delivery_conversation *conversation = owner;
@@ -255,7 +267,7 @@ void delivery_transaction_take_done(void *owner, const struct smtp_reply *reply,
         pace_take_success(&conversation->destination->pace, now_ms,
                           now_ms - conversation->story.began_ms);
     settle_sent(conversation, &outcome);
-    if (outcome.fate == DELIVERY_DELIVERED && has_unsettled(task)) {
+    if (may_go_on(conversation, &outcome) && has_unsettled(task)) {
         if (!conversation->body.is_reading)
             delivery_body_close(&conversation->body);
         conversation->task = NULL;

@@ -156,6 +156,18 @@ def a_server_is_given_no_more_recipients_than_it_takes():
         must(len(server.said("MAIL")) == 3, f"{server.said('MAIL')}")
 
 
+def recipients_that_were_not_asked_about_share_no_refusal():
+    def reply(verb, line):
+        return "550 5.1.1 nobody" if verb == "RCPT" and ("u0@" in line or "u1@" in line) else None
+
+    with Scripted(reply, keywords=["LIMITS RCPTMAX=2"]) as server, \
+            sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, *(f"u{number}@there.test" for number in range(6)))
+        wait_for("4 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 4 else None)
+        refused = [line["to"] for line in here.log("bounced")]
+        must(sorted(refused) == ["<u0@there.test>", "<u1@there.test>"], f"{refused}")
+
+
 def too_many_recipients_go_with_the_next_transaction():
     taken = []
 
