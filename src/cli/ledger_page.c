@@ -12,6 +12,17 @@ enum { HANG = 22, COUNT_HANG = 10, CAUSES_SHOWN = 3 };
 
 /* ---- the ledger ----------------------------------------------------------------------------- */
 
+/* "the server does not offer STARTTLS (starttls-masked)" */
+static const char *format_why(struct queue_page *page, const struct queue_session *session)
+{
+    struct span findings = session->findings, first = span_take_until(&findings, ' ');
+    const char *why = session->why_clear.len == 0 ? "why is not told"
+                                                  : session_page_why(page, session->why_clear);
+
+    return first.len == 0 ? why
+                          : arena_format(page->arena, "%s (%s)", why, queue_page_text(page, first));
+}
+
 void ledger_page_entry(struct queue_page *page, const struct tracking_story *story)
 {
     const struct tracking_event *event = &story->events[0];
@@ -33,9 +44,7 @@ void ledger_page_entry(struct queue_page *page, const struct tracking_story *sto
         page_paragraph(&page->page, HANG, PAGE_PLAIN, "tracking does not have its session");
         return;
     }
-    page_paragraph(&page->page, HANG, PAGE_YELLOW,
-                   session->why_clear.len == 0 ? "why is not told"
-                                               : session_page_why(page, session->why_clear));
+    page_paragraph(&page->page, HANG, PAGE_YELLOW, format_why(page, session));
     page_paragraph(&page->page, HANG, PAGE_PLAIN, session_page_level(page, session));
 }
 

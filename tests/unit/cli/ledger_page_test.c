@@ -47,7 +47,8 @@ static void the_ledger_says_who_where_to_why_and_by_which_rule(void **state)
 {
     const struct queue_session session = { .level = span_of("may"),
                                            .rule = span_of("default"),
-                                           .why_clear = span_of("not-offered") };
+                                           .why_clear = span_of("not-offered"),
+                                           .findings = span_of("starttls-masked ehlo-lower-case") };
     struct tracking_event event = { .kind = TRACKING_DONE,
                                     .id = 4711,
                                     .recipient = span_of("ann@partner.com"),
@@ -65,7 +66,7 @@ static void the_ledger_says_who_where_to_why_and_by_which_rule(void **state)
     is("2026-11-21T00:00:00Z  ann@partner.com\n"
        "                      00000000004k7 from bob@example.net\n"
        "                      by mx.partner.com[192.0.2.9]:25\n"
-       "                      the server does not offer STARTTLS\n"
+       "                      the server does not offer STARTTLS (starttls-masked)\n"
        "                      level may, by policy default\n");
     buffer_clear(&out);
     event.session = NULL;
