@@ -164,12 +164,10 @@ static const struct {
     [ROUTE_BOGUS] = { DELIVERY_DEFERRED, "4.4.3", "the DNS answer is bogus" },
 };
 
-/* An address that could not be looked up now may be there later. */
-static bool may_have_addresses_later(const struct route *route)
+static bool has_host_with(const struct route *route, enum dns_outcome outcome)
 {
     for (size_t i = 0; i < route->host_count; i++)
-        if (route->hosts[i].outcome == DNS_TIMEOUT || route->hosts[i].outcome == DNS_SERVFAIL ||
-            route->hosts[i].outcome == DNS_BOGUS)
+        if (route->hosts[i].outcome == outcome)
             return true;
     return false;
 }
@@ -177,12 +175,24 @@ static bool may_have_addresses_later(const struct route *route)
 static void fail_without_address(struct delivery_destination *destination,
                                  const struct route *route)
 {
-    if (route->outcome == ROUTE_FOUND && may_have_addresses_later(route))
-        fail_by_route(destination, route, DELIVERY_DEFERRED, "4.4.3",
-                      "the DNS does not say where the domain's hosts are");
-    else
-        fail_by_route(destination, route, of_route[route->outcome].fate,
-                      of_route[route->outcome].code, of_route[route->outcome].words);
+    enum route_outcome outcome = route->outcome;
+    enum delivery_fate fate;
+    const char *code;
+
+    /* an address that could not be looked up now may be there later */
+    if (outcome == ROUTE_FOUND && has_host_with(route, DNS_BOGUS))
+        outcome = ROUTE_BOGUS;
+    else if (outcome == ROUTE_FOUND && has_host_with(route, DNS_SERVFAIL))
+        outcome = ROUTE_SERVFAIL;
+    else if (outcome == ROUTE_FOUND && has_host_with(route, DNS_TIMEOUT))
+        outcome = ROUTE_TIMEOUT;
+    fate = of_route[outcome].fate;
+    code = of_route[outcome].code;
+    if (destination->kind == DELIVERY_TO_HOP && fate == DELIVERY_REFUSED) {
+        fate = DELIVERY_DEFERRED; /* it is our own settings that are wrong, or ahead of the DNS */
+        code = "4.3.5";
+    }
+    fail_by_route(destination, route, fate, code, of_route[outcome].words);
 }
 
 /* ---- searching ------------------------------------------------------------------------------ */

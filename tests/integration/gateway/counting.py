@@ -58,8 +58,8 @@ class Session:
             time.sleep(self.dice.uniform(0, self.server.slowness_s))
 
     def run(self):
-        self.say("220 counting.test ESMTP")
-        while True:
+        self.say(self.server.greeting)
+        while self.server.greeting.startswith("220"):
             line = self.line()
             verb = line.split(" ")[0].upper()
             answer = getattr(self, "take_" + verb.lower(), None)
@@ -122,15 +122,16 @@ class Session:
 class Counting:
     """trouble: 0 for a server that is never unwell; slowness_s: how long an answer may take."""
 
-    def __init__(self, world, seed=1, trouble=1.0, slowness_s=0.02):
-        self.trouble, self.slowness_s = trouble, slowness_s
+    def __init__(self, world, seed=1, trouble=1.0, slowness_s=0.02, identity=None, address=("127.0.0.1", 0)):
+        self.trouble, self.slowness_s, self.greeting = trouble, slowness_s, "220 counting.test ESMTP"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(*world.files(world.good()))
+        self.context.load_cert_chain(*world.files(identity or world.good()))
         self.dice = random.Random(seed)
         self.lock = threading.Lock()
         self.copies, self.faults = [], []  # what was taken, a copy a recipient; what must not be
         self.open, self.sessions = set(), 0
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.socket = socket.create_server(address, family=family, backlog=512)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -138,6 +139,13 @@ class Counting:
         return self
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # it waits in accept
+        except OSError:
+            pass
         self.socket.close()
         self.cut_all()
 
