@@ -177,16 +177,21 @@ static struct known *add_known(struct diagnosis *diagnosis,
     return known;
 }
 
-/* Whoever reads it later is to know how old the proof is. */
+/* Whoever reads it later is to know how old the proof is: in front, for a report has not room for all of it. */
 static void date_proof(const struct diagnosis *diagnosis, struct known *known)
 {
     struct finding *cause = &known->findings->items[0];
     const struct clock *clock = diagnosis->settings.clock;
 
-    if (known->findings->count > 0 && cause->evidence_count < FINDING_EVIDENCE_MOST)
-        cause->evidence[cause->evidence_count++] =
-            arena_format(&known->arena, "dialled again in the background at %s",
-                         text_time(&known->arena, clock->wall_s(clock)));
+    if (known->findings->count == 0)
+        return;
+    if (cause->evidence_count == FINDING_EVIDENCE_MOST)
+        cause->evidence_count--;
+    memmove(&cause->evidence[1], &cause->evidence[0],
+            cause->evidence_count * sizeof cause->evidence[0]);
+    cause->evidence[0] = arena_format(&known->arena, "dialled again in the background at %s",
+                                      text_time(&known->arena, clock->wall_s(clock)));
+    cause->evidence_count++;
 }
 
 /* Copies findings; what does not fit is left out, the last first. */

@@ -79,6 +79,21 @@ def what_one_session_cannot_tell_is_found_in_the_background_and_told():
         must(all(not exam[fault][0].startswith(("in the clear", "TLS")) for fault in CAUSES), f"{exam}")
 
 
+def the_report_to_the_sender_says_what_was_found():
+    with Lab(PROGRAM, "--fault", "dislikes-sni") as lab, gateway_for(lab, "encrypt") as one:
+        to = recipient_at("dislikes-sni")
+        ids = destinations.send_all(one, [to])
+        one.wait_log("diagnosed", destination="dislikes-sni.lab.test")
+        one.more = settings_for(lab, "encrypt").replace("lifetime = 1d", "lifetime = 2s")
+        must(one.reload()["event"] == "reloaded", one.said())
+        last = destinations.wait_for_attempts(one, ids, destinations.has_ended)[to][-1]
+        must(last["event"] == "bounced" and "SNI" in last["reply"], f"{last}")
+        report = destinations.report_to(one, to)
+        must("where the ClientHello carries SNI" in report.words, report.words)
+        must("dialled again in the background at 2" in report.words, report.words)
+        must(report.about["Status"] == last["code"], f"{report.about} {last}")
+
+
 def what_a_server_shows_now_and_did_not_before_is_told():
     port, dns_port = free_port(), free_port()
     where = ["--fault", "healthy", "--port", str(port), "--dns-port", str(dns_port)]
@@ -207,6 +222,7 @@ def a_gateway_ends_at_once_though_it_diagnoses():
 
 TESTS = [
     what_one_session_cannot_tell_is_found_in_the_background_and_told,
+    the_report_to_the_sender_says_what_was_found,
     what_a_server_shows_now_and_did_not_before_is_told,
     a_firewall_of_ours_is_told_from_what_servers_do,
     a_gateway_ends_at_once_though_it_diagnoses,
