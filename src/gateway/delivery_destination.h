@@ -109,7 +109,8 @@ struct delivery_conversation {
     bool in_clear;  /* TLS failed, and those that have waited go without */
     bool without_certificate, without_resuming;
     bool was_ready, is_over, is_at_rest, is_leaving;
-    size_t messages; /* that came to their end in it */
+    size_t messages;         /* that came to their end in it */
+    const char *only_domain; /* of recipients, where the server bounds them; NULL: any */
     struct delivery_failure failure;
 
     /* what the session is worth, once it is known */

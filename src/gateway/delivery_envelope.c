@@ -60,8 +60,39 @@ static struct smtp_client_recipient make_recipient(const struct delivery_target 
     };
 }
 
+static struct span domain_of(struct span address)
+{
+    size_t at = address.len;
+
+    while (at > 0 && address.data[at - 1] != '@')
+        at--;
+    return span_part(address, at, SIZE_MAX);
+}
+
+static bool is_meant(const struct delivery_target *target, const char *domain)
+{
+    return !target->is_settled &&
+           (domain == NULL || span_equal_nocase(domain_of(target->address), span_of(domain)));
+}
+
+struct span delivery_envelope_domain(const struct delivery_task *task)
+{
+    for (size_t i = 0; i < task->count; i++)
+        if (!task->targets[i]->is_settled)
+            return domain_of(task->targets[i]->address);
+    return (struct span){ NULL, 0 };
+}
+
+bool delivery_envelope_has(const struct delivery_task *task, const char *domain)
+{
+    for (size_t i = 0; i < task->count; i++)
+        if (is_meant(task->targets[i], domain))
+            return true;
+    return false;
+}
+
 bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8, size_t most,
-                            struct delivery_envelope *envelope)
+                            const char *domain, struct delivery_envelope *envelope)
 {
     struct arena *arena = &task->batch->arena;
     struct smtp_client_recipient *recipients = arena_new(arena, task->count, sizeof *recipients);
@@ -75,7 +106,7 @@ bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8, 
         const struct delivery_target *target = task->targets[i];
         const char *address = arena_copy(arena, target->address);
 
-        if (target->is_settled || message->recipient_count == most)
+        if (!is_meant(target, domain) || message->recipient_count == most)
             continue;
         if (smtp_command_path_is_safe(address, message->is_utf8)) {
             envelope->target_of[message->recipient_count] = i;

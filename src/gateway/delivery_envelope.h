@@ -14,6 +14,12 @@ struct delivery_envelope {
     size_t unfit_count;
 };
 
-/* For `most` recipients at most. False: no memory. */
+/* For `most` recipients at most, and of this domain alone; NULL: of any. False: no memory. */
 MUST_CHECK bool delivery_envelope_make(const struct delivery_task *task, bool offers_utf8,
-                                       size_t most, struct delivery_envelope *envelope);
+                                       size_t most, const char *domain,
+                                       struct delivery_envelope *envelope);
+
+/* The domain of the first that is not settled. */
+struct span delivery_envelope_domain(const struct delivery_task *task);
+/* Is one of this domain not settled? */
+bool delivery_envelope_has(const struct delivery_task *task, const char *domain);

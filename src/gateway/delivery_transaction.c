@@ -57,7 +57,8 @@ static bool make_envelope(struct delivery_conversation *conversation)
     struct delivery_outcome unfit = delivery_outcome_of_unsent(SMTP_CLIENT_UNSENT_RECIPIENT);
     bool offers_utf8 = capabilities_of(conversation)->extensions & SMTP_EXTENSION_SMTPUTF8;
 
-    if (!delivery_envelope_make(task, offers_utf8, recipients_most(conversation), envelope))
+    if (!delivery_envelope_make(task, offers_utf8, recipients_most(conversation),
+                                conversation->only_domain, envelope))
         return false;
     for (size_t i = 0; i < envelope->unfit_count; i++)
         delivery_settle(task, envelope->unfit[i], &unfit, &conversation->story);
@@ -130,6 +131,19 @@ static struct delivery_task *take_task(struct delivery_conversation *conversatio
     return delivery_line_take(&destination->line);
 }
 
+/* RFC 9422 section 4.3: so many domains of recipients in a session. We name one, whatever the number: those
+ * that bound them mean to go on to one place, and there are few. False: it is for another conversation. */
+static bool fits_domain(struct delivery_conversation *conversation,
+                        const struct delivery_task *task)
+{
+    if (capabilities_of(conversation)->limit_domains == 0)
+        return true;
+    if (conversation->only_domain == NULL)
+        conversation->only_domain =
+            arena_copy(&conversation->arena, delivery_envelope_domain(task));
+    return delivery_envelope_has(task, conversation->only_domain);
+}
+
 /* False: the next message is to come later. */
 static bool is_its_time(struct delivery_conversation *conversation)
 {
@@ -166,6 +180,10 @@ void delivery_transaction_next(struct delivery_conversation *conversation)
         if (!lasts(task)) {
             delivery_give_back(task, delivery_now_s(conversation->delivery));
             delivery_task_end(task);
+        } else if (!fits_domain(conversation, task)) {
+            delivery_line_add_front(&conversation->destination->line, task);
+            client_link_quit(conversation->link);
+            return;
         } else if (begin_task(conversation, task)) {
             client_link_send(conversation->link, &conversation->envelope.message);
             return;

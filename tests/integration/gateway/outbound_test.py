@@ -164,8 +164,32 @@ def recipients_that_were_not_asked_about_share_no_refusal():
             sending({"default": "level = may " + hop(server.port)}) as here:
         send(here, *(f"u{number}@there.test" for number in range(6)))
         wait_for("4 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 4 else None)
-        refused = [line["to"] for line in here.log("bounced")]
+        refused = wait_for("2 bounces", lambda: here.log("bounced") if len(here.log("bounced")) >= 2 else None)
+        refused = [line["to"] for line in refused]
         must(sorted(refused) == ["<u0@there.test>", "<u1@there.test>"], f"{refused}")
+
+
+def a_session_names_one_domain_where_the_server_bounds_them():
+    sessions, lock = [], threading.Lock()
+    mine = threading.local()
+
+    def reply(verb, line):
+        if verb == "GREETING":
+            mine.domains = set()
+            with lock:
+                sessions.append(mine.domains)
+        if verb == "RCPT":
+            mine.domains.add(line.rpartition("@")[2].rstrip(">").lower())
+        return None
+
+    with Scripted(reply, keywords=["LIMITS RCPTDOMAINMAX=1"]) as server, \
+            sending({"default": "level = may " + hop(server.port)}) as here:
+        send(here, "a@one.test", "b@two.test", "c@ONE.test", "d@three.test", "e@two.test")
+        send(here, "f@two.test", "g@three.test")
+        wait_for("7 recipients", lambda: here.log("delivered") if len(here.log("delivered")) == 7 else None)
+        must(not here.log("deferred"), f"{here.log('deferred')}")
+        must(all(len(domains) <= 1 for domains in sessions), f"{sessions}")
+        must(len(server.said("MAIL")) == 5, f"{server.said('MAIL')}")
 
 
 def too_many_recipients_go_with_the_next_transaction():
