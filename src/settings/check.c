@@ -162,6 +162,11 @@ static void check_policy_level(struct settings_load *load, size_t section,
         policy->next_hop->host == NULL)
         settings_fault_add(load->faults, line_of(load, section, "next_hop"),
                            "level = dane-only needs a host: an address has no TLSA record");
+    if (policy->level == POLICY_VERIFY && policy->next_hop != NULL &&
+        policy->next_hop->host == NULL)
+        settings_fault_warn(load->faults, line_of(load, section, "next_hop"),
+                            "at level = verify an address needs a certificate with that very "
+                            "address in it; level = secure takes one that names the domain");
     if (policy->level == POLICY_NONE &&
         settings_outline_line(&load->outline, section, "minimum_tls") != 0)
         settings_fault_warn(load->faults, line_of(load, section, "minimum_tls"),
@@ -338,6 +343,37 @@ static void make_policy_rules(struct settings_load *load)
     settings->policy_rules.pattern_count = count;
 }
 
+static const struct settings_domain *find_domain(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->domain_count; i++)
+        if (strcmp(settings->domains[i].name, name) == 0)
+            return &settings->domains[i];
+    return NULL;
+}
+
+/* What is delivered here meets no policy, and what is passed on goes where `deliver` says. */
+static void check_policies_of_ours(struct settings_load *load)
+{
+    const struct settings *settings = load->settings;
+
+    for (size_t i = 0; i < settings->policy_count; i++) {
+        const struct settings_policy *policy = &settings->policies[i];
+        const struct settings_domain *domain =
+            policy->pattern == NULL ? NULL : find_domain(settings, policy->pattern);
+
+        if (domain == NULL)
+            continue;
+        if (domain->deliver.how != SETTINGS_SMTP)
+            settings_fault_warn(load->faults, policy->line,
+                                "this policy has no effect: mail for %s ends here, see line %u",
+                                domain->name, domain->line);
+        else if (policy->next_hop != NULL)
+            settings_fault_warn(load->faults, policy->lines.next_hop,
+                                "next_hop has no effect: mail for %s goes where line %u says",
+                                domain->name, domain->line);
+    }
+}
+
 /* --- sections that are there once --- */
 
 static void check_relay(struct settings_load *load)
@@ -496,6 +532,7 @@ void settings_check(struct settings_load *load)
     check_sections(load);
     sort_domains(load);
     make_policy_rules(load);
+    check_policies_of_ours(load);
     check_relay(load);
     check_client(load);
     check_queue(load);

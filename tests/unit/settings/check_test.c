@@ -64,6 +64,14 @@ static const struct {
       "t.conf:2: warning: mail that this policy is for waits (level-unavailable): what a domain "
       "publishes for level = dane-only is not looked up yet\n"
       "t.conf:3: level = dane-only needs a host: an address has no TLSA record\n" },
+    { HEARS "policy a.example { level = verify\nnext_hop = [192.0.2.1] }",
+      "t.conf:3: warning: at level = verify an address needs a certificate with that very address in "
+      "it; level = secure takes one that names the domain\n" },
+    { HEARS "domain a.example { deliver = maildir:/m }\npolicy A.example { level = verify }",
+      "t.conf:3: warning: this policy has no effect: mail for a.example ends here, see line 2\n" },
+    { HEARS "domain a.example { deliver = smtp:b.example }\npolicy .a.example { level = verify }\n"
+            "policy a.example { level = verify\nnext_hop = c.example }",
+      "t.conf:5: warning: next_hop has no effect: mail for a.example goes where line 2 says\n" },
     { HEARS "policy a.example {\nlevel = sts }",
       "t.conf:3: warning: mail that this policy is for waits (level-unavailable): what a domain "
       "publishes for level = sts is not looked up yet\n" },
