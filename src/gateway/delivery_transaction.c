@@ -163,6 +163,16 @@ static void rest(struct delivery_conversation *conversation)
         client_link_quit(conversation->link);
 }
 
+/* Where messages turn out to take long, or the pace lets there be more of them. */
+static void ask_for_another(struct delivery_destination *destination)
+{
+    if (!pace_wants_connection(&destination->pace, destination->line.tasks,
+                               destination->conversations))
+        return;
+    delivery_destination_want(destination);
+    delivery_dispatch(destination->plan->delivery);
+}
+
 void delivery_transaction_next(struct delivery_conversation *conversation)
 {
     struct delivery_task *task;
@@ -185,6 +195,7 @@ void delivery_transaction_next(struct delivery_conversation *conversation)
             client_link_quit(conversation->link);
             return;
         } else if (begin_task(conversation, task)) {
+            ask_for_another(conversation->destination);
             client_link_send(conversation->link, &conversation->envelope.message);
             return;
         }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../net/peers.h"
+#include "gateway/pace.h"
 #include "lmtp_server.h"
 
 static const char body[] = "Subject: one\r\n\r\nfirst\r\n.second\r\n..\r\nlast\r\n";
@@ -147,6 +148,27 @@ static void sends_many_messages_over_few_connections(void **state)
     assert_int_equal(server.messages, MESSAGES);
     assert_true(server.accepted <= DELIVERY_CONVERSATIONS_MOST);
     assert_true(server.most_open <= DELIVERY_CONVERSATIONS_MOST);
+}
+
+static void dials_another_where_messages_take_long(void **state)
+{
+    int64_t came_ms;
+
+    (void)state;
+    server.is_silent = true;
+    for (int i = 0; i < 3; i++)
+        delivering_put(&delivering, "", "user@one.example", span_of(body));
+    start();
+    while (server.messages == 0)
+        delivering_turn(&delivering);
+    came_ms = loop_now_ms(delivering.asking.loop);
+    while (loop_now_ms(delivering.asking.loop) < came_ms + 2 * PACE_WAIT_MS)
+        delivering_turn(&delivering);
+    assert_int_equal(server.accepted, 1);
+    lmtp_server_speak(&server);
+    delivering_settle(&delivering);
+    assert_int_equal(server.messages, 3);
+    assert_int_equal(server.accepted, 2);
 }
 
 static void splits_more_recipients_than_a_transaction_may_have(void **state)
@@ -461,6 +483,7 @@ int main(void)
         DELIVERS(settles_each_recipient_by_its_own_replies),
         DELIVERS(keeps_the_words_of_every_line_of_a_reply),
         DELIVERS(sends_many_messages_over_few_connections),
+        DELIVERS(dials_another_where_messages_take_long),
         DELIVERS(splits_more_recipients_than_a_transaction_may_have),
         DELIVERS(brings_large_bodies_over_in_parts),
         DELIVERS(defers_what_waits_for_a_server_that_is_not_there),
