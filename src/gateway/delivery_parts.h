@@ -168,6 +168,7 @@ struct delivery_story {
     int64_t session;       /* of queue_tell; 0: none */
     const char *why_clear; /* of a conversation in the clear, for the log: "none:not-offered" */
     int64_t began_ms;
+    bool is_relayed; /* by SMTP: what becomes of it there is not known here */
     bool
         tells_success; /* the server has been told what the sender wants to hear, and reports by itself */
 };

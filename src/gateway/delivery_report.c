@@ -1,6 +1,6 @@
 /* gateway/delivery_report.c - puts reports to senders into the queue, and only then settles what they tell.
  *
- * Each task's recipients that failed, those that are late and those that arrived are told of in a report
+ * Each task's recipients that failed, those that are late and those that arrived or were passed on are told of in a report
  * each. It is put into the queue like any message, with the null sender; when that is durable the recipients
  * are settled. A crash between the two sends the report again. Where a report cannot be kept, what failed is
  * deferred and tried again, and a sender who is to hear of a delay hears of it after the next attempt; what
@@ -40,7 +40,9 @@ static bool find_action(const struct queue_settlement *settlement,
 {
     switch (settlement->result) {
     case QUEUE_BOUNCED: *action = BOUNCE_FAILED; return true;
-    case QUEUE_DONE: *action = BOUNCE_DELIVERED; return !story->tells_success;
+    case QUEUE_DONE: /* RFC 3461 section 5.2.2: a server that takes no such requests tells nothing further */
+        *action = story->is_relayed ? BOUNCE_RELAYED : BOUNCE_DELIVERED;
+        return !story->tells_success;
     case QUEUE_DEFERRED:
         *action = BOUNCE_DELAYED;
         return settlement->has_warned && !settlement->recipient->has_warned;
@@ -155,7 +157,7 @@ static void log_report(const struct delivery_report *report, enum log_level leve
 
 static void fail(struct delivery_report *report, const char *code, const char *why)
 {
-    if (report->action == BOUNCE_DELIVERED)
+    if (report->action == BOUNCE_DELIVERED || report->action == BOUNCE_RELAYED)
         log_report(report, LOG_ERROR, "report-lost", why);
     else
         log_report(report, LOG_WARN, "report-deferred", why);
@@ -387,7 +389,8 @@ static bool has(const struct delivery_task *task, enum bounce_action action)
 
 void delivery_report_start(struct delivery_task *task)
 {
-    static const enum bounce_action actions[] = { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DELIVERED };
+    static const enum bounce_action actions[] = { BOUNCE_FAILED, BOUNCE_DELAYED, BOUNCE_DELIVERED,
+                                                  BOUNCE_RELAYED };
 
     for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
         if (has(task, actions[i]))

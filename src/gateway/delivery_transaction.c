@@ -32,6 +32,7 @@ static void make_story(struct delivery_conversation *conversation)
         .relay = span_of(delivery_relay_name(
             conversation->destination, &conversation->way->addresses[conversation->at], arena)),
         .began_ms = delivery_now_ms(conversation->delivery),
+        .is_relayed = !delivery_is_lmtp(conversation->destination),
         .tells_success = capabilities_of(conversation)->extensions & SMTP_EXTENSION_DSN,
         .tls = span_of(delivery_tls_words(conversation, arena)),
         .why_clear = conversation->why_clear,

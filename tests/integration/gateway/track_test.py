@@ -170,11 +170,36 @@ def other_levels_are_counted_over_the_sessions_that_were():
         track(here, "--would", "encrypt", "well.test", status=(1,))
 
 
+def who_asks_for_it_hears_that_mail_was_passed_on_unless_the_next_server_tells():
+    def put_asking(here, recipient):
+        with Client(here.port("none")) as client:
+            client.expect("EHLO client.test", 250)
+            client.expect(f"MAIL FROM:<{SENDER}> ENVID=e1", 250)
+            client.expect(f"RCPT TO:<{recipient}> NOTIFY=SUCCESS", 250)
+            client.data(b"Subject: x\r\n\r\nhello\r\n")
+            client.quit()
+        here.wait_log("delivered", to=f"<{recipient}>")
+
+    with Scripted() as plain, Scripted(keywords=["DSN"]) as telling, sending(
+            {"plain.test": "level = may " + hop(plain.port), "telling.test": "level = may " + hop(telling.port)}) as here:
+        put_asking(here, "a@telling.test")
+        must("NOTIFY=SUCCESS" in telling.said("RCPT")[0] and "ENVID=e1" in telling.said("MAIL")[0], f"{telling.lines}")
+        put_asking(here, "b@plain.test")
+        must("NOTIFY" not in plain.said("RCPT")[0], f"{plain.lines}")
+        (name,) = wait_for("a report", lambda: here.files("from", "here.test") or None)
+        with open(name, encoding="utf-8", newline="") as file:
+            mail = file.read().replace("\r\n", "\n")
+        for words in ("Action: relayed\n", "Final-Recipient: rfc822; b@plain.test\n", "Original-Envelope-Id: e1\n",
+                      "will not tell whether it"):
+            must(words in mail, f"{words!r} is missing from:\n{mail}")
+
+
 TESTS = [
     a_delivery_is_told_with_host_tls_level_rule_and_what_was_wrong_all_the_same,
     log_tracking_and_report_name_the_same_finding,
     the_ledger_has_every_recipient_that_left_in_the_clear_and_no_other,
     other_levels_are_counted_over_the_sessions_that_were,
+    who_asks_for_it_hears_that_mail_was_passed_on_unless_the_next_server_tells,
 ]
 
 
