@@ -181,10 +181,18 @@ struct delivery_outcome delivery_outcome_of_unsent(enum smtp_client_unsent why)
     return delivery_outcome_of(DELIVERY_REFUSED, rows[why].code, rows[why].words);
 }
 
+struct span delivery_outcome_code(const struct finding *finding, enum delivery_fate fate,
+                                  struct arena *arena)
+{
+    return span_of(arena_format(arena, "%c%s", fate == DELIVERY_REFUSED ? '5' : '4',
+                                finding->enhanced_status + 1));
+}
+
 bool delivery_outcome_is_of(const struct delivery_outcome *outcome, const struct finding *finding)
 {
-    return finding != NULL && finding->enhanced_status != NULL &&
-           span_equal(outcome->code, span_of(finding->enhanced_status));
+    return finding != NULL && finding->enhanced_status != NULL && outcome->code.len > 0 &&
+           span_equal(span_part(outcome->code, 1, outcome->code.len),
+                      span_of(finding->enhanced_status + 1));
 }
 
 static void give_up(struct queue_settlement *settlement, const struct delivery_outcome *outcome,

@@ -50,6 +50,10 @@ struct delivery_outcome delivery_outcome_of_ending(const struct observation *obs
 /* This server cannot be given the message. */
 struct delivery_outcome delivery_outcome_of_unsent(enum smtp_client_unsent why);
 
+/* The code of a finding that is the reason and has one, of the class that the fate is of: RFC 3463 section 2. */
+struct span delivery_outcome_code(const struct finding *finding, enum delivery_fate fate,
+                                  struct arena *arena);
+
 /* Whether that finding is the reason of the outcome, and no mere flaw of the session: its code tells. Then a
  * recipient that is given up at last keeps the code, which says more than that time has expired. */
 bool delivery_outcome_is_of(const struct delivery_outcome *outcome, const struct finding *finding);

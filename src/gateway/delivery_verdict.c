@@ -121,7 +121,7 @@ static struct delivery_outcome outcome_of(const struct delivery_conversation *co
         return outcome;
     outcome.words = span_of(arena_copy(arena, span_of(conversation->told->cause)));
     if (conversation->told->enhanced_status != NULL)
-        outcome.code = span_of(arena_copy(arena, span_of(conversation->told->enhanced_status)));
+        outcome.code = delivery_outcome_code(conversation->told, outcome.fate, arena);
     return outcome;
 }
 

@@ -450,6 +450,26 @@ static const struct finding expired = {
     .enhanced_status = "4.7.5",
 };
 
+/* ehlo-rejected in general has another code than where the server turned us away. */
+static void goes_by_the_code_of_this_case(void **state)
+{
+    static const struct finding rejected = { .code = "ehlo-rejected",
+                                             .step = STEP_EHLO,
+                                             .fault = FAULT_SERVER,
+                                             .severity = SEVERITY_FATAL,
+                                             .cause = "mail.example.org turns us away",
+                                             .remedy = "Read the reason in the reply",
+                                             .enhanced_status = "5.3.2" };
+
+    (void)state;
+    one = (struct bounce_recipient){ &recipient, &attempt, { NULL, 0 }, &rejected };
+    attempt.finding = span_of("ehlo-rejected");
+    attempt.code = span_of("4.3.2");
+    compose();
+    check_has("  Cause       mail.example.org turns us away\r\n");
+    check_has("(ehlo-rejected; a matter of the receiving side)\r\n");
+}
+
 static void tells_cause_proof_and_remedy_of_this_case(void **state)
 {
     const char *plain, *postmaster;
@@ -671,6 +691,7 @@ int main(void)
         PROMISE(takes_nothing_that_was_said_for_the_end_of_a_part),
         PROMISE(tells_of_many_recipients_at_once),
         PROMISE(takes_cause_and_remedy_from_the_catalogue),
+        PROMISE(goes_by_the_code_of_this_case),
         PROMISE(tells_cause_proof_and_remedy_of_this_case),
         PROMISE(a_delay_names_the_finding_too),
         PROMISE(a_flaw_of_the_session_is_not_why_a_mailbox_refuses),

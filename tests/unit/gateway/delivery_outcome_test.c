@@ -210,6 +210,19 @@ static void tells_the_reason_from_a_flaw_by_its_code(void **state)
     assert_false(delivery_outcome_is_of(&failed, NULL));
 }
 
+static void a_finding_has_a_code_of_the_class_that_its_fate_is_of(void **state)
+{
+    struct finding rejected = { .code = "ehlo-rejected", .enhanced_status = "5.3.2" };
+    struct span deferred = delivery_outcome_code(&rejected, DELIVERY_DEFERRED, &arena);
+    struct span refused = delivery_outcome_code(&rejected, DELIVERY_REFUSED, &arena);
+    struct delivery_outcome outcome = { .fate = DELIVERY_DEFERRED, .code = deferred };
+
+    (void)state;
+    assert_true(span_equal(deferred, span_of("4.3.2")));
+    assert_true(span_equal(refused, span_of("5.3.2")));
+    assert_true(delivery_outcome_is_of(&outcome, &rejected));
+}
+
 static void asks_for_a_warning_once_it_is_late(void **state)
 {
     (void)state;
@@ -243,6 +256,7 @@ int main(void)
         WITH_ARENA(settles_by_fate_and_schedule),
         WITH_ARENA(gives_up_at_the_end_of_the_lifetime_and_says_for_what),
         WITH_ARENA(tells_the_reason_from_a_flaw_by_its_code),
+        WITH_ARENA(a_finding_has_a_code_of_the_class_that_its_fate_is_of),
         WITH_ARENA(asks_for_a_warning_once_it_is_late),
         WITH_ARENA(stands_without_memory),
     };
