@@ -141,11 +141,15 @@ def stories(one, ids, is_whole):
         raise Failed(f"{late}; {len(missing())} are not whole: {json.dumps(missing())[:2000]}") from None
 
 
-def waiting(one):
-    """By address what `postern queue list` tells of a recipient."""
-    text = one.run("queue", "list", "--json", "-c", one.settings_file)
-    return {recipient["address"]: recipient for line in filter(None, text.splitlines())
-            for recipient in json.loads(line)["recipients"]}
+def waiting(one, tried):
+    """By address what `postern queue list` tells of a recipient, once an attempt at each of these has been taken down."""
+    def ask():
+        text = one.run("queue", "list", "--json", "-c", one.settings_file)
+        found = {recipient["address"]: recipient for line in filter(None, text.splitlines())
+                 for recipient in json.loads(line)["recipients"]}
+        return found if all(found.get(address, {}).get("code") for address in tried) else None
+
+    return wait_for("what was deferred, in the queue", ask)
 
 
 class Report:
