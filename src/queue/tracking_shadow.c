@@ -145,7 +145,8 @@ static void add_cause(struct tracking_shadow_count *sum, struct span finding, in
 static bool sum_up(const struct row *rows, size_t count, struct arena *arena,
                    struct tracking_shadow_count *sum)
 {
-    *sum = (struct tracking_shadow_count){ .causes = arena_new(arena, count + 1, sizeof *sum->causes) };
+    *sum = (struct tracking_shadow_count){ .causes =
+                                               arena_new(arena, count + 1, sizeof *sum->causes) };
     if (sum->causes == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
