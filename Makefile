@@ -1,7 +1,7 @@
 # Makefile - the short way to everything; the build itself is Meson's.
 #
 #   make            installs what is missing, builds build/postern
-#   make run        the lab: every broken server, checked; then the gateway: one message, all the way
+#   make run        the lab: every broken server, checked; then the gateway: mail in, out, and back
 #   make test       every test; the last line counts them
 #   make check      what to run before a commit, under a minute
 #   make check-all  sanitizers, both compilers, clang-tidy, fuzzers, coverage
