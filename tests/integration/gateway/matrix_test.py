@@ -67,6 +67,11 @@ AT_FIRST = {"implicit-tls": "greeting-timeout", "rc4-only": "handshake-alert", "
             "export-only": "handshake-alert", "null-only": "handshake-alert", "anonymous-only": "handshake-alert"}
 
 
+# Where the exam is of another mind: a reply without codes may be read as one by a lenient sender, and only some demand
+# the staple that a certificate asks for.
+OTHERWISE_MARKED = {("no-codes", "too strict"), ("staple-missing", "TOO LAX"), ("staple-expired", "TOO LAX")}
+
+
 def client_of(server):
     """What of `trust` and `client` the server is to be met with."""
     words = server["arguments"]
@@ -161,7 +166,10 @@ class Column:
             self.complain(fault, f"finding {line.get('finding')} and not {self.code_of(fault)}: {line.get('reply')}")
 
     def check_exam(self, exam):
-        for fault, (deed, *_) in exam.items():
+        for fault, (deed, *marks) in exam.items():
+            mark = dict(zip(("may-later", "encrypt", "verify"), marks)).get(self.name, "right")
+            if mark not in ("right", "-") and (fault, mark) not in OTHERWISE_MARKED:
+                self.complain(fault, f"the exam of the lab says: {mark}")
             if KIND_OF[fault] == "kept out by our settings":
                 continue
             wanted = self.wanted(fault)
@@ -316,6 +324,23 @@ def at_secure_mail_goes_to_the_trusted_domain_or_waits():
     Column("secure", "secure", LONG + " in_the_clear_after = 0").run()
 
 
+def a_version_below_the_minimum_of_the_rule_is_no_tls_for_it():
+    """healthy-rsa speaks TLS 1.2 at most."""
+    wanted = {"may": "delivered", "encrypt": "deferred", "verify": "deferred"}
+    with Lab(PROGRAM, "--fault", "healthy-rsa") as lab:
+        server = lab.servers["healthy-rsa"]
+        policies = "\n".join(f'policy "{level}.test" {{ level = {level} minimum_tls = "1.3" '
+                             f'next_hop = "{server["host"]}:{server["port"]}" }}' for level in wanted)
+        with Gateway(PROGRAM, listeners=[Listener("none")], relay_from=["127.0.0.0/8"], ca_file=lab.file("ca.pem"),
+                     settings=f"{lab.settings()} }}\nqueue {{ {LONG} in_the_clear_after = 0 }}\n{policies}") as one:
+            ids = destinations.send_all(one, [f"user@{level}.test" for level in wanted])
+            for recipient, lines in destinations.wait_for_attempts(one, ids, bool).items():
+                level = recipient.partition("@")[2].partition(".")[0]
+                must((lines[0]["event"], lines[0]["finding"]) == (wanted[level], "version-below-minimum"), f"{lines[0]}")
+                must(not lines[0]["tls"].startswith("none:n"), f"{lines[0]}")
+        must(lab.exam()["healthy-rsa"][0] == "TLSv1.2", "it left in the clear")
+
+
 PUBLISHED = ("dane", "dane-only", "sts")
 
 
@@ -368,6 +393,7 @@ TESTS = [
     at_fingerprint_mail_goes_to_the_pinned_certificate_or_waits,
     at_verify_mail_goes_to_a_trusted_host_or_waits,
     at_secure_mail_goes_to_the_trusted_domain_or_waits,
+    a_version_below_the_minimum_of_the_rule_is_no_tls_for_it,
     levels_of_published_policies_wait_and_say_so,
     levels_do_not_borrow_each_others_conversations,
 ]
