@@ -9,260 +9,12 @@
 #include "base/text.h"
 #include "diagnose/judge.h"
 #include "gateway/host_memory_parts.h"
-#include "net/work.h"
 
 enum {
-    WRITE_AFTER_MS = 5000,
-    WRITE_AGAIN_MS = 60000,  /* after a failure */
     WRITTEN_ENOUGH_S = 3600, /* of a success that showed nothing new */
     WORDS_MOST = 4096,
-    BATCH_ARENA = 1 << 30,
     NAME_MOST = 300,
 };
-
-struct batch {
-    struct host_memory *memory;
-    struct arena arena;
-    struct host_row *first, **end;
-    bool is_anew, is_written;
-    struct error err;
-};
-
-struct host_memory {
-    struct host_memory_settings settings;
-    struct host_table table;
-    struct database database; /* of the pool's thread while `batch` is being written */
-    bool has_file;
-    struct batch *gone;  /* what to delete with the next write; NULL: nothing */
-    struct batch *batch; /* under way; NULL */
-    struct host_record *unwritten;
-    bool is_anew; /* the file is to be written as a whole */
-    bool has_complained, is_waiting, is_drained;
-    struct loop_timer *timer, *tell;
-    struct host_suspects suspects;
-    void (*drained)(void *owner);
-    void *owner;
-};
-
-static int64_t now_s(const struct host_memory *memory)
-{
-    return memory->settings.clock->wall_s(memory->settings.clock);
-}
-
-static void complain(struct host_memory *memory, const char *event, const char *reason)
-{
-    if (memory->settings.log != NULL && !memory->has_complained)
-        log_event(memory->settings.log, LOG_WARN, event, "reason=%s", reason);
-    memory->has_complained = true;
-}
-
-/* ---- writing ---- */
-
-static void free_batch(struct batch **batch)
-{
-    if (*batch == NULL)
-        return;
-    arena_clear(&(*batch)->arena);
-    memory_free(*batch);
-    *batch = NULL;
-}
-
-static struct batch *make_batch(struct host_memory *memory)
-{
-    struct batch *batch = memory_new(1, sizeof *batch);
-
-    if (batch == NULL)
-        return NULL;
-    batch->memory = memory;
-    batch->end = &batch->first;
-    arena_init(&batch->arena, BATCH_ARENA);
-    return batch;
-}
-
-static struct host_row *add_row(struct batch *batch)
-{
-    struct host_row *row = arena_new(&batch->arena, 1, sizeof *row);
-
-    if (row == NULL)
-        return NULL;
-    *batch->end = row;
-    batch->end = &row->next;
-    return row;
-}
-
-static const char *copy(struct arena *arena, const char *text)
-{
-    return text == NULL ? NULL : arena_copy(arena, span_of(text));
-}
-
-static void add_face(struct batch *batch, const struct host_record *record,
-                     const struct host_face *face)
-{
-    struct host_row *row = add_row(batch);
-
-    if (row == NULL)
-        return;
-    row->name = copy(&batch->arena, record->name);
-    row->address = copy(&batch->arena, face->address);
-    row->destination = copy(&batch->arena, face->destination);
-    row->at_s = face->at_s;
-    row->news = face->news;
-    for (size_t i = 0; i < HOST_ASPECTS; i++)
-        row->look.shown[i] = copy(&batch->arena, face->look.shown[i]);
-}
-
-static void add_faces(struct batch *batch, struct host_record *record, bool is_anew, int64_t at_s)
-{
-    for (struct host_face *face = record->faces; face != NULL; face = face->next) {
-        if (!is_anew && !face->is_unwritten)
-            continue;
-        add_face(batch, record, face);
-        face->is_unwritten = false;
-        face->written_at_s = at_s;
-    }
-}
-
-static void gather(struct host_memory *memory, struct batch *batch)
-{
-    while (memory->unwritten != NULL) {
-        struct host_record *record = memory->unwritten;
-
-        memory->unwritten = record->next_unwritten;
-        record->is_listed = false;
-        if (!memory->is_anew)
-            add_faces(batch, record, false, now_s(memory));
-    }
-    for (struct host_record *record = memory->table.oldest; memory->is_anew && record != NULL;
-         record = record->newer)
-        add_faces(batch, record, true, now_s(memory));
-    batch->is_anew = memory->is_anew;
-    memory->is_anew = false;
-}
-
-static void write_batch(void *owner) /* on a pool thread */
-{
-    struct batch *batch = owner;
-
-    batch->is_written =
-        host_file_write(&batch->memory->database, batch->first, batch->is_anew, &batch->err);
-}
-
-static void write_all(struct host_memory *memory);
-
-static void tell_if_drained(struct host_memory *memory)
-{
-    if (memory->drained != NULL && memory->batch == NULL && !memory->is_drained)
-        loop_timer_start(memory->tell, 0);
-}
-
-/* What could not be written is written with all the rest, later. */
-static void note_failure(struct host_memory *memory, const char *reason)
-{
-    memory->is_anew = true;
-    complain(memory, "host-memory-unwritten", reason);
-    memory->is_waiting = memory->drained == NULL;
-    if (memory->is_waiting)
-        loop_timer_start(memory->timer, WRITE_AGAIN_MS);
-}
-
-static void note_written(void *owner)
-{
-    struct batch *batch = owner;
-    struct host_memory *memory = batch->memory;
-
-    memory->batch = NULL;
-    if (batch->is_written) {
-        memory->has_complained = false;
-        if (memory->unwritten != NULL || memory->gone != NULL)
-            write_all(memory);
-    } else {
-        note_failure(memory, batch->err.text);
-    }
-    free_batch(&batch);
-    tell_if_drained(memory);
-}
-
-static bool wants_to_write(const struct host_memory *memory)
-{
-    return memory->has_file && memory->batch == NULL &&
-           (memory->is_anew || memory->unwritten != NULL || memory->gone != NULL);
-}
-
-/* Deletions stand first in the batch: a host that is gone may have come back since. */
-static void write_all(struct host_memory *memory)
-{
-    struct error err = { .text = "no memory" };
-
-    memory->is_waiting = false;
-    if (!wants_to_write(memory))
-        return;
-    memory->batch = memory->gone != NULL ? memory->gone : make_batch(memory);
-    memory->gone = NULL;
-    if (memory->batch != NULL)
-        gather(memory, memory->batch);
-    if (memory->batch != NULL && !memory->batch->arena.exhausted &&
-        work_start(memory->settings.loop, write_batch, note_written, memory->batch, &err))
-        return;
-    free_batch(&memory->batch);
-    note_failure(memory, err.text);
-}
-
-static void write_in_time(void *owner)
-{
-    write_all(owner);
-}
-
-static void plan_write(struct host_memory *memory)
-{
-    if (!memory->has_file || memory->is_waiting || memory->batch != NULL)
-        return;
-    memory->is_waiting = true;
-    loop_timer_start(memory->timer, memory->settings.write_after_ms > 0
-                                        ? memory->settings.write_after_ms
-                                        : WRITE_AFTER_MS);
-}
-
-static void list(struct host_memory *memory, struct host_record *record, struct host_face *face)
-{
-    if (!memory->has_file)
-        return;
-    face->is_unwritten = true;
-    if (!record->is_listed) {
-        record->is_listed = true;
-        record->next_unwritten = memory->unwritten;
-        memory->unwritten = record;
-    }
-    plan_write(memory);
-}
-
-static void unlist(struct host_memory *memory, const struct host_record *record)
-{
-    struct host_record **link = &memory->unwritten;
-
-    while (*link != NULL && *link != record)
-        link = &(*link)->next_unwritten;
-    if (*link != NULL)
-        *link = record->next_unwritten;
-}
-
-/* `address` NULL: all of that name. */
-static void note_gone(struct host_memory *memory, const char *name, const char *address)
-{
-    struct host_row *row = NULL;
-
-    if (!memory->has_file)
-        return;
-    if (memory->gone == NULL)
-        memory->gone = make_batch(memory);
-    if (memory->gone != NULL)
-        row = add_row(memory->gone);
-    if (row == NULL)
-        return; /* the next start finds one more than there should be, and drops it */
-    row->is_gone = true;
-    row->name = copy(&memory->gone->arena, name);
-    row->address = copy(&memory->gone->arena, address);
-    plan_write(memory);
-}
 
 /* ---- remembering ---- */
 
@@ -277,8 +29,8 @@ static void make_room(struct host_memory *memory)
         struct host_record *oldest = memory->table.oldest;
 
         if (oldest->is_listed)
-            unlist(memory, oldest);
-        note_gone(memory, oldest->name, NULL);
+            host_memory_unlist(memory, oldest);
+        host_memory_forget(memory, oldest->name, NULL);
         host_table_drop(&memory->table, oldest);
     }
 }
@@ -305,7 +57,7 @@ static bool is_worth_writing(const struct host_memory *memory, const struct host
                              const struct host_look *look)
 {
     return face == NULL || has_news(&face->news) || !is_all_known(look, &face->look) ||
-           now_s(memory) - face->written_at_s >= WRITTEN_ENOUGH_S;
+           host_memory_now_s(memory) - face->written_at_s >= WRITTEN_ENOUGH_S;
 }
 
 static void remember(struct host_memory *memory, const char *name, const char *address,
@@ -318,12 +70,13 @@ static void remember(struct host_memory *memory, const char *name, const char *a
     if (record == NULL)
         return;
     will_write = is_worth_writing(memory, host_record_face(record, address), look);
-    face = host_record_remember(record, address, destination, look, now_s(memory), &dropped);
+    face = host_record_remember(record, address, destination, look, host_memory_now_s(memory),
+                                &dropped);
     if (dropped != NULL)
-        note_gone(memory, name, dropped->address);
+        host_memory_forget(memory, name, dropped->address);
     host_face_free(&dropped);
     if (face != NULL && will_write)
-        list(memory, record, face);
+        host_memory_list(memory, record, face);
     make_room(memory);
 }
 
@@ -357,9 +110,9 @@ static void note_streaks(struct host_memory *memory, const struct host_look *loo
 {
     if (look->shown[HOST_ORGANIZATION] != NULL)
         host_suspects_see(&memory->suspects, HOST_STREAK_ISSUER, hash_issuer(memory, look),
-                          now_s(memory));
+                          host_memory_now_s(memory));
     host_suspects_see(&memory->suspects, HOST_STREAK_VERDICT, hash_verdict(memory, look),
-                      now_s(memory));
+                      host_memory_now_s(memory));
 }
 
 static struct host_place place_of(const struct host_memory *memory, const char *destination,
@@ -369,7 +122,7 @@ static struct host_place place_of(const struct host_memory *memory, const char *
 
     return (struct host_place){ .owner = host_table_hash(seed, owner_of(span_of(seen->host))),
                                 .destination = host_table_hash(seed, span_of(destination)),
-                                .at_s = now_s(memory) };
+                                .at_s = host_memory_now_s(memory) };
 }
 
 /* Many hosts go to the same public CA in a day, and nothing is wrong with that. It is something of ours where nobody
@@ -409,8 +162,8 @@ static int64_t note_news(struct host_memory *memory, struct host_record *record,
     if (news->since_s[aspect] != 0 && news->hash[aspect] == hash)
         return news->since_s[aspect];
     news->hash[aspect] = hash;
-    news->since_s[aspect] = now_s(memory);
-    list(memory, record, face);
+    news->since_s[aspect] = host_memory_now_s(memory);
+    host_memory_list(memory, record, face);
     return news->since_s[aspect];
 }
 
@@ -421,7 +174,7 @@ static void drop_news(struct host_memory *memory, struct host_record *record,
     if (face->news.since_s[aspect] == 0)
         return;
     face->news.since_s[aspect] = 0;
-    list(memory, record, face);
+    host_memory_list(memory, record, face);
 }
 
 static bool tell_changes(struct host_memory *memory, struct host_record *record,
@@ -513,6 +266,11 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
 
 /* ---- start and end ---- */
 
+static void write_in_time(void *owner)
+{
+    host_memory_write(owner);
+}
+
 static void take_row(void *owner, const struct host_row *row)
 {
     struct host_memory *memory = owner;
@@ -546,7 +304,7 @@ static void open_file(struct host_memory *memory)
     memory->has_file = host_file_open(&memory->database, memory->settings.state_dir, take_row,
                                       memory, &was_put_aside, &err);
     if (!memory->has_file)
-        complain(memory, "host-memory-unwritten", err.text);
+        host_memory_complain(memory, "host-memory-unwritten", err.text);
     else if (was_put_aside && memory->settings.log != NULL)
         log_event(memory->settings.log, LOG_WARN, "host-memory-lost", "file=hosts.db.damaged");
     memory->settings.state_dir = NULL;
@@ -579,8 +337,8 @@ void host_memory_drain(struct host_memory *memory, void (*drained)(void *owner),
     memory->drained = drained;
     memory->owner = owner;
     loop_timer_stop(memory->timer);
-    write_all(memory);
-    tell_if_drained(memory);
+    host_memory_write(memory);
+    host_memory_go_on(memory);
 }
 
 void host_memory_close(struct host_memory **memory)
@@ -591,7 +349,7 @@ void host_memory_close(struct host_memory **memory)
     if (closing == NULL)
         return;
     assert(closing->batch == NULL);
-    free_batch(&closing->gone);
+    host_memory_free_batch(&closing->gone);
     loop_timer_close(&closing->timer);
     loop_timer_close(&closing->tell);
     host_table_clear(&closing->table);

@@ -121,3 +121,45 @@ void host_suspects_see(struct host_suspects *suspects, enum host_streak streak, 
  * *is_everywhere: and no session has shown anything else since the first of them. */
 size_t host_suspects_add(struct host_suspects *suspects, enum host_streak streak, uint64_t what,
                          const struct host_place *place, bool *is_everywhere);
+
+/* ---- host_memory_write.c ---- */
+
+struct host_batch {
+    struct host_memory *memory;
+    struct arena arena;
+    struct host_row *first, **end;
+    bool is_anew, is_written;
+    struct error err;
+};
+
+struct host_memory {
+    struct host_memory_settings settings;
+    struct host_table table;
+    struct database database; /* of the pool's thread while `batch` is being written */
+    bool has_file;
+    struct host_batch *gone;  /* what to delete with the next write; NULL: nothing */
+    struct host_batch *batch; /* under way; NULL */
+    struct host_record *unwritten;
+    bool is_anew; /* the file is to be written as a whole */
+    bool has_complained, is_waiting, is_drained;
+    struct loop_timer *timer, *tell;
+    struct host_suspects suspects;
+    void (*drained)(void *owner);
+    void *owner;
+};
+
+int64_t host_memory_now_s(const struct host_memory *memory);
+/* In the log, once until it is well again. */
+void host_memory_complain(struct host_memory *memory, const char *event, const char *reason);
+/* The face is to be written, in time. */
+void host_memory_list(struct host_memory *memory, struct host_record *record,
+                      struct host_face *face);
+/* The record goes before it was written. */
+void host_memory_unlist(struct host_memory *memory, const struct host_record *record);
+/* The file is to forget it; `address` NULL: all of that name. */
+void host_memory_forget(struct host_memory *memory, const char *name, const char *address);
+/* Begins to write what is not written, unless that is under way. */
+void host_memory_write(struct host_memory *memory);
+/* Where a drain waits and nothing is under way, it is told. */
+void host_memory_go_on(struct host_memory *memory);
+void host_memory_free_batch(struct host_batch **batch);

@@ -277,6 +277,24 @@ static void writes_while_it_runs(void **state)
     }
 }
 
+static void writes_more_hosts_than_one_write_takes(void **state)
+{
+    struct remembering *all = *state;
+    char host[64];
+
+    for (int i = 0; i < 3500; i++) {
+        snprintf(host, sizeof host, "mx%d.example%d.org", i, i);
+        arena_clear(&all->sessions->arena);
+        assert_null(deliver(all, "example.org", host, SESSIONS_PUBLIC));
+    }
+    restart(all);
+    for (int i = 0; i < 3500; i++) {
+        snprintf(host, sizeof host, "mx%d.example%d.org", i, i);
+        arena_clear(&all->sessions->arena);
+        assert_non_null(meet_firewall(all, "example.org", host));
+    }
+}
+
 static void forgets_the_hosts_of_the_oldest_success_first(void **state)
 {
     struct remembering *all = *state;
@@ -505,6 +523,7 @@ int main(void)
         TEST(does_not_take_servers_without_a_name_for_one),
         TEST(remembers_over_a_restart),
         TEST(writes_while_it_runs),
+        TEST(writes_more_hosts_than_one_write_takes),
         TEST(forgets_the_hosts_of_the_oldest_success_first),
         TEST(keeps_some_addresses_of_a_host),
         TEST(says_that_it_is_our_firewall_where_three_destinations_show_its_certificate),
