@@ -15,6 +15,14 @@ from gateway import PATIENCE_S
 from load import Copy
 
 READS = 65536
+WILD = [  # what a server may say in place of a reply before it leaves: never a reply that means something else
+    lambda dice, text: text.encode()[:dice.randrange(len(text))],
+    lambda dice, text: bytes(dice.randrange(256) for _ in range(dice.randrange(2000))),
+    lambda dice, text: b"250-" + b"x" * dice.randrange(200_000),
+    lambda dice, text: b"450-later\r\n" * dice.randrange(20_000),
+    lambda dice, text: b"4\r\n50 \r\n\r\n",
+    lambda dice, text: b"\0" * 70_000,
+]
 
 
 class Left(Exception):
@@ -25,7 +33,8 @@ class Session:
     def __init__(self, server, connection, dice):
         self.server, self.socket, self.dice = server, connection, dice
         self.pending = b""
-        self.sender, self.recipients = None, []
+        self.recipients = []
+        self.taken = []  # copies whose 250 may be on its way
 
     def line(self):
         while b"\r\n" not in self.pending:
@@ -40,6 +49,9 @@ class Session:
         self.pending += data
 
     def say(self, text):
+        if self.dice.random() < self.server.wildness:
+            self.socket.sendall(self.dice.choice(WILD)(self.dice, text))
+            raise Left
         self.socket.sendall(text.encode() + b"\r\n")
 
     def content(self):
@@ -108,10 +120,10 @@ class Session:
         if self.chance(0.01):
             raise Left  # it was not taken
         self.hold()
-        copies = self.server.take(content, self.recipients)
+        self.taken = self.server.take(content, self.recipients)
         self.hold()
         self.say("250 2.0.0 Taken")
-        for copy in copies:
+        for copy in self.taken:
             copy.is_acknowledged = True
 
     def take_quit(self, _):
@@ -120,7 +132,10 @@ class Session:
 
 
 class Counting:
-    """trouble: 0 for a server that is never unwell; slowness_s: how long an answer may take."""
+    """trouble: 0 for a server that is never unwell; slowness_s: how long an answer may take; wildness: the share of
+    replies that are none."""
+
+    wildness = 0
 
     def __init__(self, world, seed=1, trouble=1.0, slowness_s=0.02, identity=None, address=("127.0.0.1", 0)):
         self.trouble, self.slowness_s, self.greeting = trouble, slowness_s, "220 counting.test ESMTP"
@@ -190,6 +205,8 @@ class Counting:
         with self.lock:
             sessions = list(self.open)
         for session in sessions:
+            for copy in session.taken:
+                copy.is_acknowledged = False  # what was said last may not get there
             try:
                 socket.socket.shutdown(session.socket, socket.SHUT_RDWR)  # with no goodbye of TLS
             except OSError:
