@@ -7,7 +7,7 @@
 #include "queue/store_internal.h"
 
 enum {
-    WRITTEN_AFTER_MS = 10, /* more would be written at once, and commits wait meanwhile */
+    WRITTEN_AFTER_MS = 50, /* more would be written at once, and commits wait meanwhile */
     ARENA_BYTES = 64 * 1024 * 1024,
     HELD_BYTES_MOST = 1024 * 1024, /* told and not written; more is written at once */
 };
