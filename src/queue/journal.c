@@ -18,6 +18,7 @@ enum {
 };
 
 static const uint32_t magic = 0x31676a50; /* "Pjg1" */
+static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
 
 struct group {
     uint32_t magic, len; /* of what follows this */
@@ -100,12 +101,18 @@ static void add_up(struct span bytes, uint64_t sums[2])
     }
 }
 
-static struct group seal(int64_t number, struct span records)
+void journal_set_secret(struct journal *journal, uint64_t secret)
+{
+    journal->secret = secret;
+}
+
+static struct group seal(const struct journal *journal, int64_t number, struct span records)
 {
     struct group group = { .magic = magic,
                            .len = (uint32_t)records.len,
                            .number = (uint64_t)number,
-                           .sums = { (uint64_t)number, ~(uint64_t)records.len } };
+                           .sums = { journal->secret ^ (uint64_t)number,
+                                     journal->secret * odd + (uint64_t)records.len } };
 
     add_up(records, group.sums);
     return group;
@@ -135,7 +142,8 @@ static bool read_records(struct span records, journal_reader *read, void *owner,
 }
 
 /* The group at that point with memory of its own, to be freed; NULL: none that is whole is there. */
-static char *read_group(int descriptor, int64_t size, int64_t offset, struct group *group)
+static char *read_group(const struct journal *journal, int descriptor, int64_t size, int64_t offset,
+                        struct group *group)
 {
     char *records = NULL;
     struct group again;
@@ -149,7 +157,7 @@ static char *read_group(int descriptor, int64_t size, int64_t offset, struct gro
         return NULL;
     if (read_at(descriptor, records, group->len, offset + (int64_t)sizeof *group) ==
         (ssize_t)group->len) {
-        again = seal((int64_t)group->number, (struct span){ records, group->len });
+        again = seal(journal, (int64_t)group->number, (struct span){ records, group->len });
         if (memcmp(&again, group, sizeof again) == 0)
             return records;
     }
@@ -165,23 +173,25 @@ static bool replay_file(struct journal *journal, int64_t number, struct journal_
     struct stat facts;
     struct group group;
     char *records;
-    bool is_well = true;
+    bool is_well = true, is_old = false;
 
     if (descriptor < 0 || fstat(descriptor, &facts) != 0)
         return journal_fail(journal, number, "opening", err);
     if (number == journal->end.file) /* behind it may be what was not kept */
         facts.st_size = journal->end.offset;
-    while (is_well && (records = read_group(descriptor, facts.st_size, offset, &group)) != NULL) {
-        if (group.number != (uint64_t)point->group)
+    while (is_well && !is_old &&
+           (records = read_group(journal, descriptor, facts.st_size, offset, &group)) != NULL) {
+        is_old = group.number < (uint64_t)point->group; /* the file was written anew */
+        if (group.number > (uint64_t)point->group)
             is_well = error_set(err, ERROR_FORMAT,
                                 "%s/%010lld at %lld: group %lld of the journal is missing before",
                                 journal->path, (long long)number, (long long)offset,
                                 (long long)point->group);
-        else
+        else if (!is_old)
             is_well = read_records((struct span){ records, group.len }, read, owner, err);
         memory_free(records);
         offset += (int64_t)(sizeof group + group.len);
-        if (is_well)
+        if (is_well && !is_old)
             *point = (struct journal_point){ number, offset, point->group + 1 };
     }
     /* What a killed process has written it may not have synced: nobody may build on that. */
@@ -288,8 +298,11 @@ static enum queue_status make_file(struct journal *journal, struct error *err)
 
     journal_name_file(journal->end.file, name);
     if (journal->file < 0)
-        journal->file = openat(journal->folder, name,
-                               O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        journal->file =
+            openat(journal->folder, name,
+                   O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
+                       (journal_take_spare(journal, journal->end.file) ? 0 : O_CREAT | O_EXCL),
+                   0600);
     if (journal->file < 0)
         return refuse(journal, "making", err);
     if (fsync(journal->folder) != 0)
@@ -325,7 +338,7 @@ static bool cut_off(struct journal *journal)
 
 static enum queue_status write_group(struct journal *journal, struct error *err)
 {
-    struct group group = seal(journal->end.group, held_records(journal));
+    struct group group = seal(journal, journal->end.group, held_records(journal));
     enum queue_status status = QUEUE_OK;
 
     memcpy(journal->held.data, &group, sizeof group);

@@ -3,8 +3,10 @@
  * Records are held in memory until a sync writes them as one group and waits once for the disk. A
  * group has a number and a checksum: after a crash it is there whole or not at all. The bodies of
  * messages are records too, and stay where they were written as long as somebody holds their place;
- * a file is deleted when no place in it is held and the index of the queue needs none of its
- * records any more. Numbers are in the byte order of the machine. Used by one thread at a time.
+ * a file is dead when no place in it is held and the index of the queue needs none of its records any
+ * more. Two dead ones are kept to be written anew, which costs the file system less than a file that
+ * grows; the others are deleted. So behind the last group of a file old ones may follow, that nothing
+ * but their numbers and a secret tells from new ones, and from what a message says that it is one. Numbers are in the byte order of the machine. Used by one thread at a time.
  */
 #pragma once
 
@@ -37,6 +39,8 @@ struct journal_point {
 
 /* Makes the folder where it is missing and looks which files are there. */
 MUST_CHECK bool journal_open(const char *folder, struct journal **journal, struct error *err);
+/* Of the queue, for its life; before all that follows. No message can know it. */
+void journal_set_secret(struct journal *journal, uint64_t secret);
 /* What is held and not synced is gone. */
 void journal_close(struct journal **journal);
 
@@ -71,7 +75,7 @@ MUST_CHECK bool journal_read(struct journal *journal, struct journal_place place
 MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place, int64_t holder);
 void journal_release(struct journal *journal, struct journal_place place);
 void journal_release_all(struct journal *journal);
-/* Deletes the files that nobody needs, where the index has all up to `point`. */
+/* Keeps or deletes the files that nobody needs, where the index has all up to `point`. */
 void journal_drop_dead(struct journal *journal, struct journal_point point);
 
 /* A file of which much is needed by nobody, and who has held places in it. */

@@ -88,6 +88,22 @@ static bool add_file(struct journal *journal, const char *name, struct error *er
     return true;
 }
 
+static void name_spare(size_t index, char name[JOURNAL_NAME_BYTES])
+{
+    snprintf(name, JOURNAL_NAME_BYTES, "spare%zu", index);
+}
+
+/* What was there when it was opened, and is no file of ours, comes to light when it is wanted. */
+static void find_spares(struct journal *journal)
+{
+    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
+        char name[JOURNAL_NAME_BYTES];
+
+        name_spare(i, name);
+        journal->has_spare[i] = faccessat(journal->folder, name, W_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    }
+}
+
 bool journal_find_files(struct journal *journal, struct error *err)
 {
     int again = openat(journal->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -103,6 +119,7 @@ bool journal_find_files(struct journal *journal, struct error *err)
     while (is_well && (entry = readdir(names)) != NULL)
         is_well = add_file(journal, entry->d_name, err);
     closedir(names);
+    find_spares(journal);
     return is_well;
 }
 
@@ -189,6 +206,39 @@ void journal_release_all(struct journal *journal)
         journal->files[i].held = 0;
 }
 
+bool journal_take_spare(struct journal *journal, int64_t number)
+{
+    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
+        char spare[JOURNAL_NAME_BYTES], name[JOURNAL_NAME_BYTES];
+
+        if (!journal->has_spare[i])
+            continue;
+        name_spare(i, spare);
+        journal_name_file(number, name);
+        journal->has_spare[i] = false;
+        if (renameat(journal->folder, spare, journal->folder, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* One with holes would have to find its room again. */
+static bool keep_spare(struct journal *journal, const struct journal_file *file)
+{
+    char spare[JOURNAL_NAME_BYTES], name[JOURNAL_NAME_BYTES];
+
+    if (file->size < SMALL_FILE_BYTES || file->given_back > 0)
+        return false;
+    journal_name_file(file->number, name);
+    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
+        name_spare(i, spare);
+        if (!journal->has_spare[i])
+            return journal->has_spare[i] =
+                       renameat(journal->folder, name, journal->folder, spare) == 0;
+    }
+    return false;
+}
+
 static void delete_file(struct journal *journal, size_t at)
 {
     size_t open_at = (size_t)journal->files[at].number % JOURNAL_OPEN_FILES;
@@ -197,7 +247,8 @@ static void delete_file(struct journal *journal, size_t at)
     journal_name_file(journal->files[at].number, name);
     if (journal->open[open_at].number == journal->files[at].number)
         journal_close_descriptor(&journal->open[open_at].descriptor);
-    (void)unlinkat(journal->folder, name, 0); /* what stays is found when it is opened next */
+    if (!keep_spare(journal, &journal->files[at]))
+        (void)unlinkat(journal->folder, name, 0); /* what stays is found when it is opened next */
     journal->file_count--;
     memmove(&journal->files[at], &journal->files[at + 1],
             (journal->file_count - at) * sizeof *journal->files);

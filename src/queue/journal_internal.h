@@ -4,7 +4,7 @@
 #include "base/buffer.h"
 #include "queue/journal.h"
 
-enum { JOURNAL_OPEN_FILES = 16, JOURNAL_NAME_BYTES = 24 };
+enum { JOURNAL_OPEN_FILES = 16, JOURNAL_NAME_BYTES = 24, JOURNAL_SPARES = 2 };
 
 struct journal_file {
     int64_t number, size, held;
@@ -14,14 +14,16 @@ struct journal_file {
 
 struct journal {
     char path[4096];
-    int folder;                 /* descriptors; -1: none */
-    int file;                   /* that of `end` */
-    bool is_named;              /* the folder has its name for certain */
-    bool is_too_long;           /* behind `end` is what is to be cut off */
-    bool makes_no_holes;        /* the file system cannot */
-    struct journal_point end;   /* behind what is durable */
-    struct buffer held;         /* the next group: its header, then records */
-    struct journal_file *files; /* in order of their numbers */
+    int folder;               /* descriptors; -1: none */
+    int file;                 /* that of `end` */
+    bool is_named;            /* the folder has its name for certain */
+    bool is_too_long;         /* behind `end` is what is to be cut off */
+    bool makes_no_holes;      /* the file system cannot */
+    struct journal_point end; /* behind what is durable */
+    struct buffer held;       /* the next group: its header, then records */
+    uint64_t secret;
+    bool has_spare[JOURNAL_SPARES]; /* a dead file, to be written anew */
+    struct journal_file *files;     /* in order of their numbers */
     size_t file_count, file_room;
     struct {
         int64_t number;
@@ -45,5 +47,7 @@ struct journal_file *journal_need_file(struct journal *journal, int64_t number);
 /* A descriptor that stays the journal's. -1: errno tells. */
 int journal_open_to_read(struct journal *journal, int64_t number);
 void journal_close_descriptor(int *descriptor);
+/* Gives that number to a spare file. False: there is none. */
+bool journal_take_spare(struct journal *journal, int64_t number);
 /* The next group begins a file. */
 void journal_next_file(struct journal *journal);

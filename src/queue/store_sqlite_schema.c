@@ -6,7 +6,8 @@
 enum { SCHEMA = 3, OLDEST = 2 };
 
 /* The rows of a message stand together and at the end: ids grow with time. `body`: its places in the
- * journal, one behind the other. `progress`: up to where in the journal these tables go. */
+ * journal, one behind the other. `progress`: up to where in the journal these tables go, and its
+ * secret. */
 static const char tables[] =
     "CREATE TABLE message("
     "id INTEGER PRIMARY KEY, sender TEXT NOT NULL, envid TEXT NOT NULL, message_id TEXT NOT NULL,"
@@ -23,8 +24,8 @@ static const char tables[] =
     "finding TEXT NOT NULL DEFAULT '', PRIMARY KEY (message, number)) WITHOUT ROWID;"
     "CREATE INDEX recipient_due ON recipient(due_at) WHERE " IS_DUE ";"
     "CREATE TABLE progress(newest INTEGER NOT NULL, file INTEGER NOT NULL,"
-    "place INTEGER NOT NULL, batch INTEGER NOT NULL);"
-    "INSERT INTO progress VALUES (0, 0, 0, 1);"
+    "place INTEGER NOT NULL, batch INTEGER NOT NULL, secret INTEGER NOT NULL);"
+    "INSERT INTO progress VALUES (0, 0, 0, 1, random());"
     "PRAGMA user_version = 3;";
 
 /* Version 2 had bodies in the database: whole in `body`, or in parts in `part`. */
@@ -127,6 +128,16 @@ static bool set_progress(struct migration *migration, struct error *err)
     return database_run(migration->database, sql, err);
 }
 
+/* As new tables have it, or those that were there. */
+static bool take_secret(struct database *database, struct journal *journal, struct error *err)
+{
+    int64_t secret = database_number(database, "SELECT secret FROM progress", 0);
+
+    journal_set_secret(journal, (uint64_t)secret);
+    return secret != 0 || error_set(err, ERROR_FORMAT,
+                                    "%s: the secret of its journal cannot be read", database->path);
+}
+
 static bool migrate(struct database *database, struct journal *journal, struct error *err)
 {
     struct migration migration = { .database = database, .journal = journal };
@@ -135,6 +146,7 @@ static bool migrate(struct database *database, struct journal *journal, struct e
     buffer_init(&migration.places, JOURNAL_GROUP_BYTES);
     journal_start(journal, (struct journal_point){ .group = 1 });
     is_done = database_run(database, old_names, err) && database_run(database, tables, err) &&
+              take_secret(database, journal, err) &&
               prepare(&migration, old_messages, &migration.messages, err) &&
               prepare(&migration, old_parts, &migration.parts, err) &&
               prepare(&migration, old_more_parts, &migration.more_parts, err) &&
@@ -153,7 +165,8 @@ static bool change_tables(struct database *database, struct journal *journal, in
 {
     if (!database_run(database, "BEGIN IMMEDIATE", err))
         return false;
-    if ((version == 0 ? database_run(database, tables, err) : migrate(database, journal, err)) &&
+    if ((version == 0 ? database_run(database, tables, err) && take_secret(database, journal, err)
+                      : migrate(database, journal, err)) &&
         database_run(database, "COMMIT", err))
         return true;
     sqlite3_exec(database->connection, "ROLLBACK", NULL, NULL, NULL);
@@ -165,7 +178,7 @@ bool sqlite_queue_make_tables(struct database *database, struct journal *journal
     int64_t version = database_number(database, "PRAGMA user_version", -1);
 
     if (version == SCHEMA)
-        return true;
+        return take_secret(database, journal, err);
     if (version == 0 || (version >= OLDEST && version < SCHEMA))
         return change_tables(database, journal, version, err);
     return error_set(err, ERROR_FORMAT, "%s is not a queue of this version (%lld)", database->path,

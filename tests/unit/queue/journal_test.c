@@ -52,10 +52,13 @@ static bool replay(struct journal_point from)
     return journal_replay(journal, &from, read_record, NULL, &err);
 }
 
+static uint64_t secret = 4711;
+
 static void open_journal(void)
 {
     if (!journal_open(folder, &journal, &err))
         fail_msg("%s", err.text);
+    journal_set_secret(journal, secret);
 }
 
 /* As whoever starts anew does: replays all, and goes on behind it. */
@@ -103,6 +106,22 @@ static size_t for_files(void (*each)(const char *path))
     }
     free(names);
     return files;
+}
+
+static size_t spares;
+
+static void count_spare(const char *path)
+{
+    spares += strstr(path, "/spare") != NULL;
+}
+
+/* Those that somebody needs. */
+static size_t count_files(void)
+{
+    size_t count = for_files(count_spare) - spares;
+
+    spares = 0;
+    return count;
 }
 
 static void delete_it(const char *path)
@@ -219,7 +238,7 @@ static void who_comes_next_goes_on_behind_in_a_new_file(void **state)
     open_again();
     append(2, "second");
     sync_it();
-    assert_int_equal(for_files(NULL), 2);
+    assert_int_equal(count_files(), 2);
     open_again();
     assert_string_equal(told, "1:(first 2:(second ");
     has_text(first, "first");
@@ -377,20 +396,78 @@ static void a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed(void **stat
     fill_file();
     append(2, "in the second");
     sync_it();
-    assert_int_equal(for_files(NULL), 2);
+    assert_int_equal(count_files(), 2);
     journal_drop_dead(journal, journal_end(journal));
-    assert_int_equal(for_files(NULL), 2);
+    assert_int_equal(count_files(), 2);
     journal_release(journal, needed);
     journal_drop_dead(journal, beginning);
-    assert_int_equal(for_files(NULL), 2);
+    assert_int_equal(count_files(), 2);
     journal_drop_dead(journal, journal_end(journal));
-    assert_int_equal(for_files(NULL), 1);
+    assert_int_equal(count_files(), 1);
     fill_file();
     journal_drop_dead(journal, journal_end(journal)); /* nothing is needed, not even the newest */
-    assert_int_equal(for_files(NULL), 0);
+    assert_int_equal(count_files(), 0);
     append(3, "goes on");
     sync_it();
     has_text(place, "goes on");
+}
+
+/* Groups of one size, so that old ones begin exactly where new ones end. */
+static void a_file_that_is_written_anew_has_nothing_of_what_it_was(void **state)
+{
+    static char text[4096];
+    struct journal_point point;
+
+    (void)state;
+    memset(text, 'z', sizeof text - 1);
+    for (int round = 0; round < 3; round++)
+        for (int64_t file = journal_end(journal).file; file == journal_end(journal).file;) {
+            append(1, text);
+            sync_it();
+            if (journal_end(journal).offset >= JOURNAL_FILE_BYTES)
+                break;
+        }
+    append(1, text);
+    sync_it();
+    journal_drop_dead(journal, journal_end(journal));
+    spares = 0;
+    for_files(count_spare);
+    assert_int_equal(spares, 2);
+    spares = 0;
+    while (journal_end(journal).offset < JOURNAL_FILE_BYTES) {
+        append(1, text);
+        sync_it();
+    }
+    point = journal_end(journal);
+    append(2, text);
+    sync_it(); /* the first group of a file that was one of those */
+    for_files(count_spare);
+    assert_int_equal(spares, 1);
+    spares = 0;
+    journal_close(&journal);
+    open_journal();
+    told[0] = '\0';
+    assert_true(journal_replay(journal, &point, read_record, NULL, &err));
+    assert_string_equal(told, "2:(zz ");
+    journal_start(journal, point);
+    append(3, "next");
+    sync_it();
+    assert_true(replay(point));
+    assert_string_equal(told, "3:(next ");
+}
+
+static void what_was_sealed_with_another_secret_never_was(void **state)
+{
+    (void)state;
+    append(1, "of another");
+    sync_it();
+    secret++;
+    open_again();
+    assert_string_equal(told, "");
+    append(2, "ours");
+    sync_it();
+    open_again();
+    assert_string_equal(told, "2:(ours ");
 }
 
 static int64_t blocks;
@@ -480,6 +557,8 @@ int main(void)
         TEST(a_group_for_which_there_is_no_room_leaves_no_trace),
         TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
+        TEST(a_file_that_is_written_anew_has_nothing_of_what_it_was),
+        TEST(what_was_sealed_with_another_secret_never_was),
         TEST(what_nobody_needs_of_a_file_goes_back_and_the_rest_stays),
         TEST(a_body_that_is_not_there_is_an_error),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),

@@ -485,7 +485,7 @@ static int64_t size_of_the_files(void)
 
 static void room_that_is_free_goes_back_to_the_file_system(void **state)
 {
-    enum { LARGE = 32 * 1024 * 1024, SPARE = 4 * 1024 * 1024 };
+    enum { LARGE = 64 * 1024 * 1024, SPARE = 24 * 1024 * 1024 };
     struct queue_selection all = { 0 };
 
     (void)state;
@@ -502,7 +502,7 @@ static void room_that_is_free_goes_back_to_the_file_system(void **state)
 
 static void one_message_that_stays_does_not_keep_the_room_of_all(void **state)
 {
-    enum { LARGE = 100 * 1024, COUNT = 400, STAYS = 150, SPARE = 8 * 1024 * 1024 };
+    enum { LARGE = 100 * 1024, COUNT = 400, STAYS = 150, SPARE = 26 * 1024 * 1024 };
     struct queue_lease lease;
     int64_t ids[COUNT];
 
