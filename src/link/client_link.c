@@ -198,10 +198,13 @@ static void take_end_of_engine(struct client_link *link)
                                    : 0);
 }
 
+/* A server may have had enough in the middle of the body. */
 static bool refuses_message(const struct smtp_client_event *event)
 {
-    return (event->during == SMTP_CLIENT_MAIL || event->during == SMTP_CLIENT_DATA) &&
-           event->reply.code >= 400;
+    bool is_about_message = event->during == SMTP_CLIENT_MAIL ||
+                            event->during == SMTP_CLIENT_DATA || event->during == SMTP_CLIENT_BODY;
+
+    return is_about_message && event->reply.code >= 400;
 }
 
 static void tell_owner(struct client_link *link, const struct smtp_client_event *event)

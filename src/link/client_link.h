@@ -68,7 +68,8 @@ struct client_link_handlers {
      * the session usable. The owner sends or quits, now or later. NULL: quits at once. */
     void (*ready)(void *owner, const struct observation *observation);
     void (*recipient)(void *owner, size_t index, const struct smtp_reply *reply);
-    /* The reply that refuses MAIL or DATA; message_done follows. May be NULL. */
+    /* The reply that refuses MAIL or DATA; message_done follows. Or the body, before its end: the
+     * conversation ends. May be NULL. */
     void (*refused)(void *owner, const struct smtp_reply *reply);
     void (*body_wanted)(void *owner);
     /* `taken`: for how many recipients the server now answers. */
