@@ -85,20 +85,25 @@ static ssize_t read_at(int descriptor, char *bytes, size_t len, int64_t offset)
 
 /* ---- groups ----------------------------------------------------------------------------------- */
 
-/* As of SQLite's log, over words of 64 bits: what is missing, old or torn shows. */
+/* As of SQLite's log, over words of 64 bits and twice in turn, so that neither waits for the other: what
+ * is missing, old or torn shows. */
 static void add_up(struct span bytes, uint64_t sums[2])
 {
-    uint64_t words[2];
+    uint64_t words[4], one[2] = { sums[0], sums[1] }, other[2] = { sums[1], sums[0] };
+    size_t at = 0;
 
-    for (size_t at = 0; at < bytes.len; at += sizeof words) {
-        size_t len = bytes.len - at < sizeof words ? bytes.len - at : sizeof words;
-
-        if (len < sizeof words)
-            memset(words, 0, sizeof words);
-        memcpy(words, bytes.data + at, len);
-        sums[0] += words[0] + sums[1];
-        sums[1] += words[1] + sums[0];
+    for (; bytes.len - at >= sizeof words; at += sizeof words) {
+        memcpy(words, bytes.data + at, sizeof words);
+        one[0] += words[0] + one[1];
+        other[0] += words[2] + other[1];
+        one[1] += words[1] + one[0];
+        other[1] += words[3] + other[0];
     }
+    memset(words, 0, sizeof words);
+    if (at < bytes.len)
+        memcpy(words, bytes.data + at, bytes.len - at);
+    sums[0] = one[0] + odd * (other[0] ^ words[0]) + words[1];
+    sums[1] = one[1] + odd * (other[1] ^ words[2]) + words[3];
 }
 
 void journal_set_secret(struct journal *journal, uint64_t secret)
