@@ -207,6 +207,7 @@ void delivery_drain(struct delivery *delivery, void (*drained)(void *owner), voi
     give_back_what_waits(delivery);
     delivery_way_cancel_all(delivery);
     diagnosis_close(&delivery->diagnosis);
+    delivery_conversation_cut_coming(delivery);
     delivery_go_on(delivery);
 }
 

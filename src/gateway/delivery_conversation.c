@@ -288,19 +288,34 @@ static void on_finished(void *owner, struct observation *observation)
         delivery_conversation_conclude(conversation);
 }
 
+static void cut(struct delivery_conversation *conversation)
+{
+    client_link_close(&conversation->link);
+    conversation->observation.ending = ENDING_STOPPED;
+    conversation->is_over = true;
+    if (!conversation->body.is_reading)
+        delivery_conversation_conclude(conversation);
+}
+
+void delivery_conversation_cut_coming(struct delivery *delivery)
+{
+    struct delivery_conversation *conversation, *next;
+
+    for (conversation = delivery->conversations; conversation != NULL; conversation = next) {
+        next = conversation->next;
+        if (!conversation->is_over && !conversation->was_ready)
+            cut(conversation);
+    }
+}
+
 void delivery_conversation_cut_all(struct delivery *delivery)
 {
     struct delivery_conversation *conversation, *next;
 
     for (conversation = delivery->conversations; conversation != NULL; conversation = next) {
         next = conversation->next;
-        if (conversation->is_over)
-            continue;
-        client_link_close(&conversation->link);
-        conversation->observation.ending = ENDING_STOPPED;
-        conversation->is_over = true;
-        if (!conversation->body.is_reading)
-            delivery_conversation_conclude(conversation);
+        if (!conversation->is_over)
+            cut(conversation);
     }
 }
 

@@ -189,6 +189,8 @@ void delivery_way_cancel_all(struct delivery *delivery);
 
 /* False: no memory. */
 MUST_CHECK bool delivery_conversation_open(struct delivery_destination *destination);
+/* Cuts those that have had no mail yet; only while it drains, and nothing would be sent any more. */
+void delivery_conversation_cut_coming(struct delivery *delivery);
 /* Cuts every conversation: what was not answered is deferred. */
 void delivery_conversation_cut_all(struct delivery *delivery);
 /* Says goodbye; it is at rest. */

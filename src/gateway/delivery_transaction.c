@@ -396,6 +396,9 @@ static struct delivery_outcome outcome_of_end(const struct delivery_conversation
 
     if (conversation->refusal.fate != DELIVERY_OPEN)
         return conversation->refusal;
+    if (conversation->delivery->was_cut)
+        return delivery_outcome_of(DELIVERY_DEFERRED, "4.4.2",
+                                   "we were stopped before the server had answered");
     return delivery_outcome_of_ending(&conversation->observation, step,
                                       &conversation->task->batch->arena);
 }
