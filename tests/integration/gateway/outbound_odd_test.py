@@ -58,7 +58,7 @@ def with_raw(body, level="may", settings="", **options):
 def a_refusal_in_the_middle_of_the_body_is_heard():
     """The server says so and leaves, while we still send."""
     def refuse(connection, lines, _):
-        lines.read(20_000)
+        lines.read1(20_000)
         connection.sendall(replies[0])
         connection.shutdown(socket.SHUT_WR)
         while lines.read1(65536):
@@ -82,7 +82,7 @@ def a_connection_that_is_reset_in_the_body_makes_mail_wait():
             read_body(lines)
             connection.sendall(b"250 2.0.0 Taken\r\n")
             return True
-        lines.read(20_000)
+        lines.read1(20_000)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         return False
 
