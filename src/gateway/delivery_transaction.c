@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "gateway/delivery_destination.h"
@@ -42,6 +43,29 @@ static void make_story(struct delivery_conversation *conversation)
         story->finding = span_of(arena_copy(arena, span_of(conversation->told->code)));
 }
 
+/* The server wants more protection than the session has: RFC 3207 section 4, RFC 3463 section 3.8. */
+static bool is_for_lack_of_tls(const struct delivery_outcome *outcome)
+{
+    static const char *const details[] = { "7.4", "7.5", "7.10" };
+    struct span detail = span_part(outcome->code, strlen("5."), outcome->code.len);
+
+    for (size_t i = 0; i < ARRAY_SIZE(details); i++)
+        if (span_equal(detail, span_of(details[i])))
+            return true;
+    return span_starts_with(outcome->said, "530");
+}
+
+/* A flaw of the session is told with what was delivered all the same, and is no reason of a refusal. */
+static void settle(const struct delivery_conversation *conversation, size_t target,
+                   const struct delivery_outcome *outcome)
+{
+    struct delivery_story story = conversation->story;
+
+    if (outcome->fate != DELIVERY_DELIVERED && !is_for_lack_of_tls(outcome))
+        story.finding = (struct span){ NULL, 0 };
+    delivery_settle(conversation->task, target, outcome, &story);
+}
+
 /* What the server takes at once. */
 static size_t recipients_most(const struct delivery_conversation *conversation)
 {
@@ -62,7 +86,7 @@ static bool make_envelope(struct delivery_conversation *conversation)
                                 conversation->only_domain, envelope))
         return false;
     for (size_t i = 0; i < envelope->unfit_count; i++)
-        delivery_settle(task, envelope->unfit[i], &unfit, &conversation->story);
+        settle(conversation, envelope->unfit[i], &unfit);
     return envelope->message.recipient_count > 0;
 }
 
@@ -86,7 +110,9 @@ static void end_task(struct delivery_conversation *conversation,
 {
     struct delivery_task *task = conversation->task;
 
-    delivery_settle_rest(task, outcome, &conversation->story);
+    for (size_t i = 0; i < task->count; i++)
+        if (!task->targets[i]->is_settled)
+            settle(conversation, i, outcome);
     if (!conversation->body.is_reading)
         delivery_body_close(&conversation->body);
     conversation->task = NULL;
@@ -223,8 +249,7 @@ void delivery_transaction_take_recipient(void *owner, size_t index, const struct
     if (is_put_off(conversation, reply))
         conversation->envelope.target_of[index] = SIZE_MAX;
     else if (conversation->is_behind_data || outcome.fate != DELIVERY_DELIVERED)
-        delivery_settle(task, conversation->envelope.target_of[index], &outcome,
-                        &conversation->story);
+        settle(conversation, conversation->envelope.target_of[index], &outcome);
     else
         conversation->has_taken = true;
 }
@@ -258,7 +283,7 @@ static void settle_sent(struct delivery_conversation *conversation,
         size_t target = envelope->target_of[i];
 
         if (target != SIZE_MAX && !conversation->task->targets[target]->is_settled)
-            delivery_settle(conversation->task, target, outcome, &conversation->story);
+            settle(conversation, target, outcome);
     }
 }
 

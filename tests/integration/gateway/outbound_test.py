@@ -305,8 +305,9 @@ def refusals_are_each_recipients_own_and_the_sender_hears_of_them():
             client.expect("EHLO client.test", 250)
             client.envelope("from@here.test", "gone@there.test", "later@there.test", "fine@there.test")
             client.data(b"Subject: x\r\n\r\nhello\r\n")
-        here.wait_log("bounced", to="<gone@there.test>", code="5.1.1")
-        here.wait_log("deferred", to="<later@there.test>", code="4.2.0")
+        for line in (here.wait_log("bounced", to="<gone@there.test>", code="5.1.1"),
+                     here.wait_log("deferred", to="<later@there.test>", code="4.2.0")):
+            must(not line["finding"], f"TLS has no part in this: {line}")
         here.wait_log("delivered", to="<fine@there.test>")
         report = wait_for("a report", lambda: (here.files("from", "here.test") or [None])[0])
         with open(report, "rb") as file:
