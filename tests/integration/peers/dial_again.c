@@ -20,6 +20,8 @@ struct caller {
     struct loop *loop;
     struct arena arena;
     struct client_link_settings settings;
+    struct anchors *anchors;
+    struct tls_credentials *credentials;
     struct client_link *link;
     struct observation observation;
     int times;
@@ -78,22 +80,23 @@ static void dial(struct caller *caller)
 static void set_up(struct caller *caller, char **arguments, int count, const struct clock *clock)
 {
     struct error err = { .text = "what it was called with" };
-    struct anchors *anchors = anchors_new();
-    struct tls_credentials *credentials = NULL;
 
+    caller->anchors = anchors_new();
+    stop_if(caller->anchors == NULL, &err);
     caller->settings = (struct client_link_settings){ .hostname = "sender.example",
                                                       .domain = arguments[1],
                                                       .host = arguments[1],
                                                       .level = POLICY_MAY,
                                                       .reply_timeout_ms = TIMEOUT_MS,
-                                                      .anchors = anchors,
+                                                      .anchors = caller->anchors,
                                                       .clock = clock };
     stop_if(!net_address_parse(span_of("127.0.0.1"), &caller->settings.address), &err);
     caller->settings.address.port = (uint16_t)strtoul(arguments[2], NULL, 10);
-    stop_if(!trust_files_add(arguments[3], anchors, &err), &err);
+    stop_if(!trust_files_add(arguments[3], caller->anchors, &err), &err);
     if (count == 7)
-        stop_if(!credential_files_load(arguments[5], arguments[6], &credentials, &err), &err);
-    caller->settings.credentials = credentials;
+        stop_if(!credential_files_load(arguments[5], arguments[6], &caller->credentials, &err),
+                &err);
+    caller->settings.credentials = caller->credentials;
     caller->times = (int)strtol(arguments[4], NULL, 10);
     stop_if(!link_tickets_new(&caller->settings.tickets, &err), &err);
     stop_if(!loop_open(&caller->loop, &err), &err);
@@ -114,6 +117,8 @@ int main(int count, char **arguments)
     loop_run(caller.loop);
     link_tickets_free(&caller.settings.tickets);
     loop_close(&caller.loop);
+    tls_credentials_free(&caller.credentials);
+    anchors_free(&caller.anchors);
     arena_clear(&caller.arena);
     return 0;
 }
