@@ -116,8 +116,9 @@ class Account:
         wait(gateway, load.is_ended, lambda: f"the senders do not come to an end, turned away {self.tally.turned}")
         if load.faults:
             raise AssertionError(f"a sender failed: {load.faults}")
-        for _ in range(3):  # what nobody was told of may still be under way when it is stopped
+        for _ in range(3):  # a stop does not wait for what is being dialled
             wait(gateway, self.is_all_delivered, "what was accepted is not delivered")
+            wait(gateway, self.is_queue_empty, "what nobody was told of stays in the queue")
             gateway.stop()
             if not [message for message in self.look() if message.open()]:
                 return self.close()
@@ -128,6 +129,11 @@ class Account:
         have = {(copy.token, copy.recipient) for copy in self.boxes.scan()}
         return all((message.token, recipient) in have for message in self.tally.list() if message.acknowledged
                    for recipient in message.recipients)
+
+    def is_queue_empty(self):
+        done = subprocess.run([self.gateway.program, "queue", "list", "--json", "-c", self.gateway.settings_file],
+                              capture_output=True, check=False)
+        return done.returncode in (0, 1) and not done.stdout
 
     def close(self):
         copies = list(self.boxes.scan())
