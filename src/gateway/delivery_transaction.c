@@ -182,9 +182,11 @@ static bool is_its_time(struct delivery_conversation *conversation)
     return wait_ms == 0;
 }
 
+/* One in the clear is not for what comes next: that has to try TLS first. */
 static void rest(struct delivery_conversation *conversation)
 {
-    if (takes_more(conversation) && !delivery_is_lmtp(conversation->destination))
+    if (takes_more(conversation) && !conversation->in_clear &&
+        !delivery_is_lmtp(conversation->destination))
         delivery_conversation_rest(conversation);
     else
         client_link_quit(conversation->link);

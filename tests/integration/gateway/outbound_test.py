@@ -233,6 +233,10 @@ def where_tls_fails_mail_waits_and_then_goes_without():
         must(first["finding"].startswith(("handshake-", "starttls-")), f"{first}")
         line = here.wait_log("delivered", to="<user@there.test>")
         must(line["tls"] == "none:tls-failed" and line["finding"].startswith(("handshake-", "starttls-")), f"{line}")
+        send(here, "next@there.test")  # at once: it has to wait for TLS as well
+        here.wait_log("deferred", to="<next@there.test>")
+        line = here.wait_log("delivered", to="<next@there.test>")
+        must(line["tls"] == "none:tls-failed", f"{line}")
 
 
 def a_server_that_refuses_our_certificate_gets_the_mail_without_it():
