@@ -12,10 +12,8 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
-import gateway
 from gateway import ENDS_WITH_US, LOCAL, PATIENCE_S, Client, Failed, wait_for
 
 TRIED = ("delivered", "deferred", "bounced")  # the events of an attempt
@@ -172,19 +170,3 @@ def report_to(one, recipient):
     paths = wait_for(f"a report on {recipient}", lambda: one.files(user) or None)
     must(len(paths) == 1, f"{len(paths)} reports on {recipient}")
     return Report(paths[0])
-
-
-def run(tests):
-    """Prints TAP; those named on the command line, or all."""
-    chosen = [test for test in tests if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}", flush=True)
-    for number, test in enumerate(chosen, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, LookupError, subprocess.SubprocessError, gateway.Closed) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-    return 1 if failed else 0

@@ -475,6 +475,31 @@ def open_client(gateway, how, source=None):
     return client
 
 
+def run_promises(tests, absent=()):
+    """Prints TAP of the tests that the command line names, or of all; the exit status. `absent`: exceptions that say
+    that a test cannot be tried here."""
+    names = set(sys.argv[1:])
+    chosen = [test for test in tests if not names or test.__name__ in names]
+    failed = 0
+    if names - {test.__name__ for test in chosen}:
+        print(f"Bail out! no such test: {' '.join(sorted(names - {test.__name__ for test in chosen}))}")
+        return 2
+    print(f"1..{len(chosen)}", flush=True)
+    for number, test in enumerate(chosen, 1):
+        begun = time.monotonic()
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except absent as reason:
+            print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
+        except (AssertionError, OSError, LookupError, subprocess.SubprocessError, Closed) as fault:
+            failed += 1
+            print(f"not ok {number} - {test.__name__}", flush=True)
+            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
+        print(f"# {time.monotonic() - begun:.1f} s", flush=True)
+    return 1 if failed else 0
+
+
 def take_program():
     """The path of postern, off the front of the command line."""
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):

@@ -399,4 +399,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(destinations.run(TESTS))
+    sys.exit(gateway.run_promises(TESTS))

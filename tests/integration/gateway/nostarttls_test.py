@@ -155,4 +155,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    sys.exit(corpora.skip("nostarttls") if CORPUS is None else destinations.run(TESTS))
+    sys.exit(corpora.skip("nostarttls") if CORPUS is None else gateway.run_promises(TESTS))

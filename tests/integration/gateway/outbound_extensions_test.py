@@ -3,7 +3,6 @@
 
 SIZE, 8BITMIME, SMTPUTF8, DSN and plain HELO, seen on the wire by a scripted server. Each promise is a TAP test.
 """
-import subprocess
 import sys
 
 import gateway
@@ -172,20 +171,5 @@ TESTS = [value for name, value in list(globals().items())
          if callable(value) and getattr(value, "__module__", "") == "__main__" and not isinstance(value, type)]
 
 
-def main():
-    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
-            failed += 1
-            words = f"{type(fault).__name__}: {fault}".replace("\n", "\n# ")
-            print(f"not ok {number} - {test.__name__}\n# {words}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS))

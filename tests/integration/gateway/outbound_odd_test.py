@@ -4,7 +4,6 @@
 A scripted server answers each line as the test says. Each promise is a TAP test.
 """
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -214,20 +213,5 @@ TESTS = [value for name, value in list(globals().items())
          and name not in ("read_body", "with_raw")]
 
 
-def main():
-    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
-            failed += 1
-            words = f"{type(fault).__name__}: {fault}".replace("\n", "\n# ")
-            print(f"not ok {number} - {test.__name__}\n# {words}", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS))

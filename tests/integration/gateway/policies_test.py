@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 import gateway
 from faults import pki
@@ -239,22 +238,5 @@ TESTS = [
 ]
 
 
-def main():
-    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        begun = time.monotonic()
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-        print(f"# {time.monotonic() - begun:.1f} s", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS))

@@ -402,22 +402,5 @@ TESTS = [
 ]
 
 
-def main():
-    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except Absent as reason:
-            print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed, LookupError) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS, Absent))

@@ -124,20 +124,5 @@ TESTS = [a_second_conversation_resumes_and_is_still_verified, a_second_conversat
          what_is_wrong_with_a_certificate_is_looked_at_each_time]
 
 
-def main():
-    chosen = [test for test in TESTS if not sys.argv[1:] or test.__name__ in sys.argv[1:]]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS))

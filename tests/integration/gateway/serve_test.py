@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 import gateway
 from gateway import Client, Failed, Gateway, Listener, open_client, trusting
@@ -533,22 +532,5 @@ TESTS = [
 ]
 
 
-def main():
-    chosen = [test for test in TESTS if test.__name__ in sys.argv[1:] or len(sys.argv) == 1]
-    failed = 0
-    print(f"1..{len(chosen)}")
-    for number, test in enumerate(chosen, 1):
-        begun = time.monotonic()
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except (AssertionError, OSError, subprocess.TimeoutExpired, gateway.Closed) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-        print(f"# {time.monotonic() - begun:.1f} s", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(gateway.run_promises(TESTS))
