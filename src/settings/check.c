@@ -133,6 +133,7 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
         return; /* what is missing may be what was left out */
     check_listener_certificates(load, section, listener);
     check_listener_tls(load, section, listener);
+    settings_check_next_keys(load, section, listener);
     check_client_ca(load, section, listener);
 }
 

@@ -26,3 +26,6 @@ struct settings_load {
 
 /* Sorts what is looked up by name, and adds what is contradictory or useless to the faults. */
 void settings_check(struct settings_load *load);
+/* settings/check_next_keys.c: of one listener. */
+void settings_check_next_keys(struct settings_load *load, size_t section,
+                              const struct settings_listener *listener);

@@ -12,6 +12,8 @@ enum {
     DAY = 24 * HOUR,
     LISTED_MOST = 10000,
     MATCH_MOST = 60,
+    REPORTS_TO_MOST = 8,
+    STS_MAX_AGE_MOST = 31557600, /* RFC 8461 section 3.2 */
     NEAREST_MOST = 32
 };
 
@@ -37,10 +39,13 @@ static const char *const log_words[] = { "text", "json", NULL };
 static const char *const log_to_words[] = { "stderr", "syslog", NULL };
 static const char *const tls_words[] = { "none", "may", "required", "implicit", NULL };
 static const char *const client_certificate_words[] = { "none", "request", "require", NULL };
+static const char *const sts_words[] = { "off", "none", "testing", "enforce", NULL };
 
 #define AT(field) .offset = offsetof(struct settings, field)
 #define LISTENER_AT(field)                                                                         \
     .section = SETTINGS_LISTENER, .offset = offsetof(struct settings_listener, field)
+#define DOMAIN_AT(field)                                                                           \
+    .section = SETTINGS_DOMAIN, .offset = offsetof(struct settings_domain, field)
 #define POLICY_AT(field)                                                                           \
     .section = SETTINGS_POLICY, .offset = offsetof(struct settings_policy, field)
 
@@ -97,12 +102,30 @@ const struct settings_option settings_options[] = {
     { LISTENER_AT(client_ca), .key = "client_ca", .type = SETTINGS_FILE,
       .help = "The CAs that vouch for clients, in PEM. The default is ca_file of trust",
       .since = "0.1" },
+    { LISTENER_AT(next_keys), .count_offset = offsetof(struct settings_listener, next_key_count),
+      .key = "next_key", .type = SETTINGS_FILE, .list_most = 64,
+      .help =
+          "The key that each certificate has after its next renewal, in PEM, private or public, "
+          "in their order: postern publish prints its TLSA record, too",
+      .since = "0.1" },
 
-    { .section = SETTINGS_DOMAIN,
-      .offset = offsetof(struct settings_domain, deliver),
-      .key = "deliver",
-      .type = SETTINGS_DELIVERY,
-      .help = "Where the mail of the domain goes",
+    { DOMAIN_AT(deliver), .key = "deliver", .type = SETTINGS_DELIVERY,
+      .help = "Where the mail of the domain goes", .since = "0.1" },
+    { DOMAIN_AT(sts), .key = "sts", .type = SETTINGS_WORD, .words = sts_words, .fallback = "off",
+      .help = "The MTA-STS policy that postern publish prints: off is no policy, and none is one "
+              "that takes the policy before back",
+      .since = "0.1" },
+    { DOMAIN_AT(sts_max_age_s), .key = "sts_max_age", .type = SETTINGS_DURATION, .fallback = "7d",
+      .least = HOUR, .most = STS_MAX_AGE_MOST,
+      .help = "How long senders go by that policy without looking again", .since = "0.1" },
+    { DOMAIN_AT(sts_mx), .count_offset = offsetof(struct settings_domain, sts_mx_count),
+      .key = "sts_mx", .type = SETTINGS_MX_PATTERN, .list_most = MATCH_MOST,
+      .help = "The MX hosts that it lists; *.example.org is every host right below example.org. "
+              "The default is hostname",
+      .since = "0.1" },
+    { DOMAIN_AT(reports_to), .count_offset = offsetof(struct settings_domain, reports_to_count),
+      .key = "reports_to", .type = SETTINGS_REPORT_URI, .list_most = REPORTS_TO_MOST,
+      .help = "Where others send their TLS reports about the domain: mailto: or https:",
       .since = "0.1" },
 
     { AT(ca_file), .section = SETTINGS_TRUST, .key = "ca_file", .type = SETTINGS_ROOTS,

@@ -51,6 +51,8 @@ enum settings_type {
     SETTINGS_HOP,         /* a host or [address], its port may be left out */
     SETTINGS_DELIVERY,    /* "maildir:...", "lmtp:...", "smtp:..." */
     SETTINGS_FINGERPRINT, /* SHA-256 in hex */
+    SETTINGS_MX_PATTERN,  /* of MTA-STS: a host, or "*." and a domain */
+    SETTINGS_REPORT_URI,  /* mailto: or https: */
 };
 
 struct settings_option {

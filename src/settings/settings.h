@@ -41,6 +41,10 @@ struct settings_listener {
     enum settings_tls tls;
     enum tls_client_certificate client_certificate;
     const char *client_ca; /* a file; NULL: the roots of `trust` */
+    /* Files of the keys that come next, for `postern publish` alone; the n-th is for the n-th
+     * certificate, and there may be fewer. */
+    const char **next_keys;
+    size_t next_key_count;
     unsigned line;
 };
 
@@ -58,10 +62,25 @@ struct settings_delivery {
     struct settings_hop hop; /* of the other two */
 };
 
+/* What a domain of ours is to publish by MTA-STS. */
+enum settings_sts {
+    SETTINGS_STS_OFF,  /* nothing */
+    SETTINGS_STS_NONE, /* a policy that takes the one before back: RFC 8461 section 8.3 */
+    SETTINGS_STS_TESTING,
+    SETTINGS_STS_ENFORCE
+};
+
 /* A domain whose mail ends here. */
 struct settings_domain {
     const char *name; /* lower case, A-labels */
     struct settings_delivery deliver;
+    /* For `postern publish` alone. */
+    enum settings_sts sts;
+    int64_t sts_max_age_s;
+    const char **sts_mx; /* "mx.example.org", "*.example.org"; none: our own name */
+    size_t sts_mx_count;
+    const char **reports_to; /* "mailto:...", "https://..." */
+    size_t reports_to_count;
     unsigned line;
 };
 

@@ -308,6 +308,50 @@ static bool read_hop(struct span text, struct settings_hop *hop, uint16_t port,
     return true;
 }
 
+/* RFC 8461 section 3.2, sts-policy-mx: a host, or "*." and the domain that it is right below. */
+static bool parse_mx_pattern(const struct settings_option *option, struct span text, void *place,
+                             const struct settings_value_context *context, struct error *err)
+{
+    bool is_wildcard = span_starts_with(text, "*.");
+    const char *name = normalize(span_part(text, is_wildcard ? 2 : 0, text.len), context);
+
+    (void)option;
+    if (name == NULL || name[0] == '.')
+        return error_set(err, ERROR_FORMAT, "is neither a host nor \"*.\" and a domain");
+    *(const char **)place = is_wildcard ? arena_format(context->arena, "*.%s", name) : name;
+    return true;
+}
+
+/* RFC 8460 section 3: what would end the URI within the record has to be encoded (RFC 3986). */
+static bool is_sound_in_record(struct span uri)
+{
+    for (size_t i = 0; i < uri.len; i++)
+        if (uri.data[i] <= ' ' || uri.data[i] > '~' || strchr(",;!\"\\<>", uri.data[i]) != NULL)
+            return false;
+    return true;
+}
+
+static bool parse_report_uri(const struct settings_option *option, struct span text, void *place,
+                             const struct settings_value_context *context, struct error *err)
+{
+    struct span rest = text;
+
+    (void)option;
+    *(const char **)place = arena_copy(context->arena, text);
+    if (!is_sound_in_record(text))
+        return error_set(err, ERROR_FORMAT, "has a character that has to be written as %%XX in it");
+    if (span_starts_with_nocase(text, "mailto:")) {
+        size_t at = span_find(rest, '@');
+
+        return (at > strlen("mailto:") && at + 1 < text.len) ||
+               error_set(err, ERROR_FORMAT, "has no mailbox behind mailto:");
+    }
+    if (!span_starts_with_nocase(text, "https://"))
+        return error_set(err, ERROR_FORMAT, "is neither mailto:MAILBOX nor https://HOST/...");
+    span_take_front(&rest, strlen("https://"));
+    return span_find(rest, '/') > 0 || error_set(err, ERROR_FORMAT, "has no host");
+}
+
 static bool parse_hop(const struct settings_option *option, struct span text, void *place,
                       const struct settings_value_context *context, struct error *err)
 {
@@ -410,6 +454,8 @@ static const struct type {
     [SETTINGS_HOP] = { sizeof(struct settings_hop *), parse_hop },
     [SETTINGS_DELIVERY] = { sizeof(struct settings_delivery), parse_delivery },
     [SETTINGS_FINGERPRINT] = { sizeof(const char *), parse_fingerprint },
+    [SETTINGS_MX_PATTERN] = { sizeof(const char *), parse_mx_pattern },
+    [SETTINGS_REPORT_URI] = { sizeof(const char *), parse_report_uri },
 };
 
 _Static_assert(sizeof(enum settings_tls) == sizeof(unsigned), "words are stored as unsigned");
