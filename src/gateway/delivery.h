@@ -40,15 +40,20 @@ enum {
     DELIVERY_DRAIN_MS = 20000,
 };
 
+struct https;
+struct sts_cache;
+
 /* All is borrowed for the delivery's life. */
 struct delivery_settings {
     struct loop *loop;
     struct queue_door *door; /* of this loop */
     struct log *log;         /* NULL: none */
     const struct clock *clock;
-    struct dns *dns;           /* of this loop; NULL: no name can be looked up */
-    struct host_memory *hosts; /* NULL: nobody remembers what servers showed before */
-    int64_t drain_ms;          /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
+    struct dns *dns;             /* of this loop; NULL: no name can be looked up */
+    struct https *https;         /* of this loop; NULL: no MTA-STS policy can be fetched */
+    struct sts_cache *sts_cache; /* of policies that were fetched; NULL: none is kept */
+    struct host_memory *hosts;   /* NULL: nobody remembers what servers showed before */
+    int64_t drain_ms;            /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
     size_t in_hand_most; /* recipients that are leased and not settled; 0: DELIVERY_IN_HAND_MOST */
 };
 

@@ -51,6 +51,7 @@ static struct renewal *copy_profile(struct gateway_profile *profile)
         .self = profile->self,
         .dns = profile->dns,
         .mx_port = profile->mx_port,
+        .sts_port = profile->sts_port,
         .client_timeout_ms = profile->client_timeout_ms,
         .release = release,
         .owner = made,

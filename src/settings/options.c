@@ -146,6 +146,10 @@ const struct settings_option settings_options[] = {
     { AT(client.port), .section = SETTINGS_CLIENT, .key = "port", .type = SETTINGS_NUMBER,
       .fallback = "25", .least = 1, .most = UINT16_MAX,
       .help = "The port of MX hosts, for tests and odd networks", .since = "0.1" },
+    { AT(client.sts_port), .section = SETTINGS_CLIENT, .key = "sts_port", .type = SETTINGS_NUMBER,
+      .fallback = "443", .least = 1, .most = UINT16_MAX,
+      .help = "The HTTPS port that MTA-STS policies are fetched from, for tests and odd networks",
+      .since = "0.1" },
 
     { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "may",
       .help = "What a server must show before it gets mail", .since = "0.1" },

@@ -106,6 +106,7 @@ struct settings_policy {
 struct settings_client {
     const char *certificate, *key; /* files, both or neither; NULL: none */
     uint64_t port;                 /* of MX hosts */
+    uint64_t sts_port;             /* of web servers that have MTA-STS policies */
     int64_t timeout_s;             /* of each step with a server; 0: those of RFC 5321 */
 };
 

@@ -43,61 +43,70 @@ const char *policy_decision_name(enum policy_decision decision)
     return decision_names[decision];
 }
 
-/* What the level comes down to, once it is known what the domain published. */
-enum demand {
-    WANT_NOTHING, /* TLS where it works */
-    WANT_TLS,     /* TLS, whoever it is */
-    WANT_FINGERPRINT,
-    WANT_TLSA,
-    WANT_HOST,       /* trusted, and the host's name */
-    WANT_DOMAIN,     /* trusted, and the domain's name */
-    WANT_STS_HOST,   /* as WANT_HOST, and the host is listed */
-    WANT_STS_UNTOLD, /* nobody knows what the domain's policy says */
-    REFUSE_LOOKUP,
-    REFUSE_NO_TLSA,
-    DEMAND_COUNT,
+/* ---- what a level comes down to ------------------------------------------------------------- */
+
+static const struct policy_terms of_level[POLICY_LEVEL_COUNT] = {
+    [POLICY_NONE] = { POLICY_DEMAND_CLEAR, POLICY_SOURCE_LEVEL },
+    [POLICY_MAY] = { POLICY_DEMAND_NOTHING, POLICY_SOURCE_LEVEL },
+    [POLICY_ENCRYPT] = { POLICY_DEMAND_TLS, POLICY_SOURCE_LEVEL },
+    [POLICY_FINGERPRINT] = { POLICY_DEMAND_FINGERPRINT, POLICY_SOURCE_LEVEL },
+    [POLICY_DANE] = { POLICY_DEMAND_NOTHING, POLICY_SOURCE_NONE },
+    [POLICY_DANE_ONLY] = { POLICY_DEMAND_USABLE_TLSA, POLICY_SOURCE_DANE },
+    [POLICY_VERIFY] = { POLICY_DEMAND_HOST, POLICY_SOURCE_LEVEL },
+    [POLICY_SECURE] = { POLICY_DEMAND_DOMAIN, POLICY_SOURCE_LEVEL },
+    [POLICY_STS] = { POLICY_DEMAND_NOTHING, POLICY_SOURCE_NONE },
 };
 
-static enum demand dane_demand(bool is_only, enum policy_tlsa tlsa)
+/* RFC 8461 section 5: testing and none are delivered, and reported. */
+static const struct policy_terms of_sts[] = {
+    [POLICY_STS_UNKNOWN] = { POLICY_DEMAND_UNKNOWN, POLICY_SOURCE_STS },
+    [POLICY_STS_NONE] = { POLICY_DEMAND_NOTHING, POLICY_SOURCE_NONE },
+    [POLICY_STS_TESTING] = { POLICY_DEMAND_NOTHING, POLICY_SOURCE_STS },
+    [POLICY_STS_ENFORCE] = { POLICY_DEMAND_LISTED_HOST, POLICY_SOURCE_STS },
+};
+
+/* What the TLSA records of the host say at this level. Whoever forges an insecure MX answer names a host
+ * of his own, with its records: they prove nothing to dane-only, and must not set aside a policy that
+ * lists the true hosts. Level dane takes them for what they are, better than nothing: RFC 7672 section
+ * 2.2.1. */
+static enum policy_tlsa tlsa_at(enum policy_level level, const struct policy_session *published)
 {
-    switch (tlsa) {
-    case POLICY_TLSA_USABLE: return WANT_TLSA;
-    case POLICY_TLSA_LOOKUP_FAILED: return REFUSE_LOOKUP; /* RFC 7672 section 2.1.2 */
-    case POLICY_TLSA_UNUSABLE:                            /* RFC 7672 section 2.2 */
-        return is_only ? REFUSE_NO_TLSA : WANT_TLS;
-    case POLICY_TLSA_NONE:
-    case POLICY_TLSA_NOT_ASKED: break;
-    }
-    return is_only ? REFUSE_NO_TLSA : WANT_NOTHING;
+    if (level == POLICY_DANE ||
+        ((level == POLICY_DANE_ONLY || level == POLICY_STS) && !published->mx_insecure))
+        return published->tlsa;
+    return POLICY_TLSA_NOT_ASKED;
 }
 
-static enum demand sts_demand(enum policy_sts sts)
+struct policy_terms policy_terms(enum policy_level level, const struct policy_session *published)
 {
-    switch (sts) {
-    case POLICY_STS_ENFORCE: return WANT_STS_HOST;
-    case POLICY_STS_UNKNOWN: return WANT_STS_UNTOLD;
-    case POLICY_STS_NONE:
-    case POLICY_STS_TESTING: break; /* RFC 8461 section 5: delivered, and reported */
-    }
-    return WANT_NOTHING;
+    enum policy_tlsa tlsa = tlsa_at(level, published);
+    struct policy_terms terms;
+
+    assert(level < POLICY_LEVEL_COUNT && (size_t)published->sts < ARRAY_SIZE(of_sts));
+    if (tlsa == POLICY_TLSA_USABLE) /* it decides alone: RFC 8461 section 2 */
+        return (struct policy_terms){ POLICY_DEMAND_TLSA, POLICY_SOURCE_DANE };
+    if (tlsa == POLICY_TLSA_LOOKUP_FAILED) /* RFC 7672 section 2.1.2 */
+        return (struct policy_terms){ POLICY_DEMAND_VALID_TLSA, POLICY_SOURCE_DANE };
+    terms = level == POLICY_STS ? of_sts[published->sts] : of_level[level];
+    if (tlsa == POLICY_TLSA_UNUSABLE && terms.demand == POLICY_DEMAND_NOTHING)
+        return (struct policy_terms){ POLICY_DEMAND_TLS, POLICY_SOURCE_DANE };
+    return terms; /* RFC 7672 section 2.2 */
 }
 
-static enum demand demand_of(enum policy_level level, const struct policy_session *session)
+bool policy_bars(enum policy_level level, const struct policy_session *published,
+                 enum policy_reason *reason)
 {
-    switch (level) {
-    case POLICY_ENCRYPT: return WANT_TLS;
-    case POLICY_FINGERPRINT: return WANT_FINGERPRINT;
-    case POLICY_DANE: return dane_demand(false, session->tlsa);
-    case POLICY_DANE_ONLY: return dane_demand(true, session->tlsa);
-    case POLICY_VERIFY: return WANT_HOST;
-    case POLICY_SECURE: return WANT_DOMAIN;
-    case POLICY_STS: return sts_demand(session->sts);
-    case POLICY_NONE:
-    case POLICY_MAY:
-    case POLICY_LEVEL_COUNT: break;
+    switch ((int)policy_terms(level, published).demand) {
+    case POLICY_DEMAND_VALID_TLSA: *reason = POLICY_REASON_TLSA_LOOKUP; return true;
+    case POLICY_DEMAND_USABLE_TLSA: *reason = POLICY_REASON_TLSA_REQUIRED; return true;
+    case POLICY_DEMAND_LISTED_HOST:
+        *reason = POLICY_REASON_STS_HOST;
+        return !published->sts_host_listed;
+    default: return false;
     }
-    return WANT_NOTHING;
 }
+
+/* ---- what a session comes to ---------------------------------------------------------------- */
 
 static struct policy_outcome outcome(enum policy_decision decision, enum policy_reason reason)
 {
@@ -147,18 +156,18 @@ static struct policy_outcome decide_opportunistic(const struct policy_session *s
 
 /* One row for each demand: what must hold beyond TLS, in the order in which it is asked. */
 static const struct {
-    bool needs_fingerprint, needs_tlsa, needs_listing, needs_trust, needs_host, needs_domain;
-} rows[DEMAND_COUNT] = {
-    [WANT_TLS] = { .needs_trust = false },
-    [WANT_FINGERPRINT] = { .needs_fingerprint = true },
-    [WANT_TLSA] = { .needs_tlsa = true },
-    [WANT_HOST] = { .needs_trust = true, .needs_host = true },
-    [WANT_DOMAIN] = { .needs_trust = true, .needs_domain = true },
-    [WANT_STS_HOST] = { .needs_listing = true, .needs_trust = true, .needs_host = true },
-    [WANT_STS_UNTOLD] = { .needs_trust = true, .needs_host = true },
+    bool needs_fingerprint, needs_tlsa, needs_trust, needs_host, needs_domain;
+} rows[POLICY_DEMAND_COUNT] = {
+    [POLICY_DEMAND_TLS] = { .needs_trust = false },
+    [POLICY_DEMAND_FINGERPRINT] = { .needs_fingerprint = true },
+    [POLICY_DEMAND_TLSA] = { .needs_tlsa = true },
+    [POLICY_DEMAND_HOST] = { .needs_trust = true, .needs_host = true },
+    [POLICY_DEMAND_DOMAIN] = { .needs_trust = true, .needs_domain = true },
+    [POLICY_DEMAND_LISTED_HOST] = { .needs_trust = true, .needs_host = true },
+    [POLICY_DEMAND_UNKNOWN] = { .needs_trust = true, .needs_host = true },
 };
 
-static enum policy_reason why_unauthenticated(enum demand demand,
+static enum policy_reason why_unauthenticated(enum policy_demand demand,
                                               const struct policy_session *session)
 {
     if (rows[demand].needs_fingerprint && !session->fingerprint_matched)
@@ -174,44 +183,51 @@ static enum policy_reason why_unauthenticated(enum demand demand,
     return POLICY_REASON_FINE;
 }
 
-static struct policy_outcome decide_demanding(enum demand demand,
+/* Does what was shown prove that it is whom we meant? Of a host that anybody may have named it does not. */
+static bool is_authenticating(enum policy_demand demand, const struct policy_session *session)
+{
+    switch ((int)demand) {
+    case POLICY_DEMAND_TLS:
+    case POLICY_DEMAND_UNKNOWN: return false;
+    case POLICY_DEMAND_TLSA: return !session->mx_insecure;
+    default: return true;
+    }
+}
+
+static struct policy_outcome decide_demanding(enum policy_demand demand,
                                               const struct policy_session *session)
 {
     enum policy_reason reason = why_unencrypted(session);
 
-    /* Not listed is known before the host is dialled: RFC 8461 section 4.1. */
-    if (rows[demand].needs_listing && !session->sts_host_listed)
-        return refuse(session, POLICY_REASON_STS_HOST);
     if (reason == POLICY_REASON_FINE && session->version_too_old)
         reason = POLICY_REASON_VERSION;
     if (reason == POLICY_REASON_FINE)
         reason = why_unauthenticated(demand, session);
-    if (reason != POLICY_REASON_FINE && demand == WANT_STS_UNTOLD)
+    if (reason != POLICY_REASON_FINE && demand == POLICY_DEMAND_UNKNOWN)
         return outcome(POLICY_DEFER, POLICY_REASON_STS_UNKNOWN);
     if (reason != POLICY_REASON_FINE)
         return refuse(session, reason);
     return (struct policy_outcome){
         .decision = POLICY_DELIVER,
         .reason = POLICY_REASON_FINE,
-        .is_authenticated = demand != WANT_TLS && demand != WANT_STS_UNTOLD,
+        .is_authenticated = is_authenticating(demand, session),
     };
 }
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session)
 {
-    enum demand demand = demand_of(level, session);
+    enum policy_demand demand = policy_terms(level, session).demand;
+    enum policy_reason barred;
 
     if (session->unanswered)
         return refuse(session, POLICY_REASON_UNANSWERED);
-    if (level == POLICY_NONE)
+    if (demand == POLICY_DEMAND_CLEAR)
         return outcome(POLICY_DELIVER_IN_CLEAR, POLICY_REASON_LEVEL_NONE);
-    if (demand == REFUSE_LOOKUP)
-        return refuse(session, POLICY_REASON_TLSA_LOOKUP);
-    if (demand == REFUSE_NO_TLSA)
-        return refuse(session, POLICY_REASON_TLSA_REQUIRED);
+    if (policy_bars(level, session, &barred))
+        return refuse(session, barred);
     if (session->client_certificate_refused)
         return outcome(POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE, POLICY_REASON_CLIENT_CERTIFICATE);
-    if (demand == WANT_NOTHING)
+    if (demand == POLICY_DEMAND_NOTHING)
         return decide_opportunistic(session, why_unencrypted(session));
     return decide_demanding(demand, session);
 }

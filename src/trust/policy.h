@@ -1,7 +1,8 @@
 /* trust/policy.h - the levels of protection, and what each says of one session.
  *
  * A pure function from (level, what the session established) to a decision. RFC 7672 section 2.2
- * and 3 (dane), RFC 8461 section 5 (sts), RFC 7435 (opportunistic security: may).
+ * and 3 (dane), RFC 8461 section 5 (sts), RFC 7435 (opportunistic security: may). At level sts a domain
+ * may publish both: RFC 8461 section 2 says that usable TLSA records decide alone.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ enum policy_level {
     POLICY_DANE_ONLY,   /* TLSA or nothing */
     POLICY_VERIFY,      /* trusted, and names the MX host */
     POLICY_SECURE,      /* trusted, and names the recipient's domain */
-    POLICY_STS,         /* trusted, names the MX host, and the domain's policy lists that host */
+    POLICY_STS,         /* what is published: TLSA where usable, else MTA-STS, else as may */
     POLICY_LEVEL_COUNT,
 };
 
@@ -35,7 +36,41 @@ enum policy_tlsa {
     POLICY_TLSA_LOOKUP_FAILED, /* a secure zone, a failing answer: never a downgrade */
 };
 
-enum policy_sts { POLICY_STS_UNKNOWN, POLICY_STS_NONE, POLICY_STS_TESTING, POLICY_STS_ENFORCE };
+enum policy_sts {
+    POLICY_STS_UNKNOWN, /* nobody looked: says nothing about the domain */
+    POLICY_STS_NONE, /* no policy, mode none, or none that could be fetched: RFC 8461 section 3.3 */
+    POLICY_STS_TESTING,
+    POLICY_STS_ENFORCE,
+};
+
+/* What a level comes down to for one host, once it is known what is published. */
+enum policy_demand {
+    POLICY_DEMAND_NOTHING, /* TLS where it works */
+    POLICY_DEMAND_CLEAR,   /* no TLS */
+    POLICY_DEMAND_TLS,     /* whoever it is */
+    POLICY_DEMAND_FINGERPRINT,
+    POLICY_DEMAND_TLSA,
+    POLICY_DEMAND_HOST,        /* trusted, and the host's name */
+    POLICY_DEMAND_DOMAIN,      /* trusted, and the domain's name */
+    POLICY_DEMAND_LISTED_HOST, /* as HOST, and the domain's policy lists it */
+    POLICY_DEMAND_UNKNOWN,     /* nobody knows what the domain's policy says */
+    POLICY_DEMAND_VALID_TLSA,  /* their look-up failed: nothing will do */
+    POLICY_DEMAND_USABLE_TLSA, /* there are none, and the level is dane-only: nothing will do */
+    POLICY_DEMAND_COUNT,
+};
+
+/* Who says so. */
+enum policy_source {
+    POLICY_SOURCE_LEVEL, /* the level alone, whatever is published */
+    POLICY_SOURCE_DANE,  /* the TLSA records of the host, or that they cannot be had */
+    POLICY_SOURCE_STS,   /* the policy of the domain */
+    POLICY_SOURCE_NONE,  /* the level asks for what is published, and nothing is */
+};
+
+struct policy_terms {
+    enum policy_demand demand;
+    enum policy_source source;
+};
 
 /* What one session with one host established. */
 struct policy_session {
@@ -51,10 +86,13 @@ struct policy_session {
     bool host_named;   /* the certificate names the MX host */
     bool domain_named; /* it names the recipient's domain or a host below it */
     bool fingerprint_matched;
+    /* what is published: policy_terms and policy_bars look at nothing else */
     enum policy_tlsa tlsa;
-    bool tlsa_matched;
+    bool
+        mx_insecure; /* the host comes from an MX answer that is not secure: RFC 7672 section 2.2.1 */
     enum policy_sts sts;
     bool sts_host_listed;
+    bool tlsa_matched;
     bool version_too_old; /* below the rule's minimum */
     bool may_go_clear;    /* the message waited long enough for a redial in the clear */
     bool has_other_hosts; /* hosts of the same domain that were not tried yet */
@@ -103,3 +141,10 @@ struct policy_outcome {
 };
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session);
+
+/* Before anybody is dialled, from what is published alone. */
+struct policy_terms policy_terms(enum policy_level level, const struct policy_session *published);
+/* Can no session with the host be good enough? Then it is passed over, and *reason says why.
+ * RFC 8461 section 4.1, RFC 7672 section 2.1.2. */
+MUST_CHECK bool policy_bars(enum policy_level level, const struct policy_session *published,
+                            enum policy_reason *reason);

@@ -147,6 +147,7 @@ static void servers_elsewhere_are_met_as_before(void **state)
     before->self.anchor_count = 1;
     before->dns.resolver = "192.0.2.1";
     before->mx_port = 2525;
+    before->sts_port = 8443;
     before->client_timeout_ms = 8000;
     leaf_files_make(&room->files, 0, "mx.example.org", &room->files.root);
     assert_null(look(room, false));
@@ -158,6 +159,7 @@ static void servers_elsewhere_are_met_as_before(void **state)
     assert_int_equal(renewed->self.anchor_count, 1);
     assert_string_equal(renewed->dns.resolver, "192.0.2.1");
     assert_int_equal(renewed->mx_port, 2525);
+    assert_int_equal(renewed->sts_port, 8443);
     assert_int_equal(renewed->client_timeout_ms, 8000);
     replace(room, renewed);
 }

@@ -8,7 +8,7 @@
 
 #include "unit/test.h"
 
-enum { FLAGS = 16 };
+enum { FLAGS = 17 };
 
 static struct policy_session session_of(unsigned bits, int tlsa, int sts)
 {
@@ -29,6 +29,7 @@ static struct policy_session session_of(unsigned bits, int tlsa, int sts)
         .version_too_old = bits & 8192,
         .may_go_clear = bits & 16384,
         .has_other_hosts = bits & 32768,
+        .mx_insecure = bits & 65536,
         .tlsa = (enum policy_tlsa)tlsa,
         .sts = (enum policy_sts)sts,
     };
@@ -56,6 +57,12 @@ static bool is_sound_tls(const struct policy_session *s)
            !s->after_tls_failed && !s->injected;
 }
 
+/* Does level sts look at the records of the host? */
+static bool has_tlsa(const struct policy_session *s)
+{
+    return !s->mx_insecure && s->tlsa != POLICY_TLSA_NONE && s->tlsa != POLICY_TLSA_NOT_ASKED;
+}
+
 /* Is TLS a must for this level, given what the domain published? */
 static bool must_encrypt(enum policy_level level, const struct policy_session *s)
 {
@@ -64,7 +71,7 @@ static bool must_encrypt(enum policy_level level, const struct policy_session *s
     if (level == POLICY_DANE)
         return s->tlsa != POLICY_TLSA_NONE && s->tlsa != POLICY_TLSA_NOT_ASKED;
     if (level == POLICY_STS)
-        return s->sts != POLICY_STS_NONE && s->sts != POLICY_STS_TESTING;
+        return has_tlsa(s) || (s->sts != POLICY_STS_NONE && s->sts != POLICY_STS_TESTING);
     return true;
 }
 
@@ -92,11 +99,14 @@ static bool is_promise_kept(enum policy_level level, const struct policy_session
     case POLICY_FINGERPRINT: return s->fingerprint_matched;
     case POLICY_VERIFY: return s->chain_trusted && s->host_named;
     case POLICY_SECURE: return s->chain_trusted && s->domain_named;
-    case POLICY_DANE_ONLY: return s->tlsa == POLICY_TLSA_USABLE && s->tlsa_matched;
+    case POLICY_DANE_ONLY:
+        return s->tlsa == POLICY_TLSA_USABLE && s->tlsa_matched && !s->mx_insecure;
     case POLICY_DANE:
         return s->tlsa != POLICY_TLSA_LOOKUP_FAILED &&
                (s->tlsa != POLICY_TLSA_USABLE || s->tlsa_matched);
     case POLICY_STS:
+        if (has_tlsa(s) && s->tlsa != POLICY_TLSA_UNUSABLE)
+            return s->tlsa == POLICY_TLSA_USABLE && s->tlsa_matched;
         if (s->sts == POLICY_STS_ENFORCE && !s->sts_host_listed)
             return false;
         return s->sts == POLICY_STS_NONE || s->sts == POLICY_STS_TESTING ||
@@ -141,8 +151,13 @@ static void authenticated_means_that_somebody_was_recognized(enum policy_level l
     case POLICY_MAY:
     case POLICY_ENCRYPT:
     case POLICY_LEVEL_COUNT: expected = false; break;
-    case POLICY_DANE: expected = expected && s->tlsa == POLICY_TLSA_USABLE; break;
-    case POLICY_STS: expected = expected && s->sts == POLICY_STS_ENFORCE; break;
+    case POLICY_DANE:
+        expected = expected && s->tlsa == POLICY_TLSA_USABLE && !s->mx_insecure;
+        break;
+    case POLICY_STS:
+        expected = expected &&
+                   ((has_tlsa(s) && s->tlsa == POLICY_TLSA_USABLE) || s->sts == POLICY_STS_ENFORCE);
+        break;
     case POLICY_FINGERPRINT:
     case POLICY_DANE_ONLY:
     case POLICY_VERIFY:
@@ -171,7 +186,9 @@ static void the_reason_is_true_of_the_session(enum policy_level level,
     case POLICY_REASON_FINGERPRINT: assert_false(s->fingerprint_matched); break;
     case POLICY_REASON_TLSA_MISMATCH: assert_false(s->tlsa_matched); break;
     case POLICY_REASON_TLSA_LOOKUP: assert_int_equal(s->tlsa, POLICY_TLSA_LOOKUP_FAILED); break;
-    case POLICY_REASON_TLSA_REQUIRED: assert_int_not_equal(s->tlsa, POLICY_TLSA_USABLE); break;
+    case POLICY_REASON_TLSA_REQUIRED:
+        assert_true(s->tlsa != POLICY_TLSA_USABLE || s->mx_insecure);
+        break;
     case POLICY_REASON_STS_HOST: assert_false(s->sts_host_listed); break;
     case POLICY_REASON_STS_UNKNOWN: assert_int_equal(s->sts, POLICY_STS_UNKNOWN); break;
     case POLICY_REASON_VERSION: assert_true(s->version_too_old); break;
