@@ -1,7 +1,9 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
 static const char base64_digits[] =
@@ -99,11 +101,16 @@ const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf
 
 bool text_is_ascii(struct span bytes)
 {
-    unsigned char all = 0;
+    uint64_t words[4], all = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < bytes.len; i++) /* no early end: whole words at once */
+    for (; bytes.len - i >= sizeof words; i += sizeof words) {
+        memcpy(words, bytes.data + i, sizeof words);
+        all |= (words[0] | words[1]) | (words[2] | words[3]);
+    }
+    for (; i < bytes.len; i++)
         all |= (unsigned char)bytes.data[i];
-    return all < 0x80;
+    return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 bool text_is_utf8(struct span bytes)

@@ -66,7 +66,7 @@ static const char *format_subject(const struct bounce *bounce, struct arena *are
 
     if (bounce->count > 1)
         return arena_format(arena, "%s: your message to %zu recipients", what, bounce->count);
-    if (address.len > SUBJECT_ADDRESS_MOST || !bounce_is_ascii(address))
+    if (address.len > SUBJECT_ADDRESS_MOST || !text_is_ascii(address))
         return arena_format(arena, "%s: your message to one recipient", what);
     return arena_format(arena, "%s: your message to %s", what, bounce_line(arena, address));
 }
@@ -78,7 +78,7 @@ static bool write_thread(const struct bounce *bounce, struct arena *arena, struc
     const char *line = bounce_line(arena, id);
 
     if (id.len < 3 || id.len > MESSAGE_ID_MOST || id.data[0] != '<' || id.data[id.len - 1] != '>' ||
-        !bounce_is_ascii(id))
+        !text_is_ascii(id))
         return true;
     return buffer_format(out, "In-Reply-To: %s\r\nReferences: %s\r\n", line, line);
 }
@@ -153,7 +153,7 @@ static bool write_quoted(struct span line, struct buffer *out)
 /* May these lines stand as they are? Not what is more than ASCII, nor what could be a boundary. */
 static bool is_plain_text(struct span text)
 {
-    bool is_plain = bounce_is_ascii(text);
+    bool is_plain = text_is_ascii(text);
 
     while (is_plain && text.len > 0)
         is_plain = !span_starts_with(span_take_until(&text, '\n'), "--");
@@ -214,14 +214,14 @@ static bool is_global(const struct bounce *bounce)
 {
     struct span header = header_of(bounce->message);
 
-    return !bounce_is_ascii(header) && text_is_utf8(header);
+    return !text_is_ascii(header) && text_is_utf8(header);
 }
 
 /* Nobody may encode a message/rfc822, so a whole message comes back as it is. */
 static bool write_whole(const struct bounce *bounce, struct buffer *out)
 {
     return begin_part(bounce, is_global(bounce) ? "message/global" : "message/rfc822",
-                      bounce_is_ascii(bounce->message) ? "7bit" : "8bit", out) &&
+                      text_is_ascii(bounce->message) ? "7bit" : "8bit", out) &&
            buffer_append(out, bounce->message);
 }
 
@@ -246,9 +246,9 @@ bool bounce_compose(const struct bounce *bounce, struct buffer *out, struct boun
            write_status(bounce, &arena, out) && write_returned(bounce, out) &&
            buffer_format(out, "\r\n--%s--\r\n", bounce->boundary) && !arena.exhausted;
     arena_clear(&arena);
-    form->is_8bit = !bounce_is_ascii(buffer_span(out));
+    form->is_8bit = !text_is_ascii(buffer_span(out));
     form->is_smtputf8 =
-        !bounce_is_ascii(bounce->envelope->sender) ||
-        (bounce->envelope->is_smtputf8 && !bounce_is_ascii(header_of(bounce->message)));
+        !text_is_ascii(bounce->envelope->sender) ||
+        (bounce->envelope->is_smtputf8 && !text_is_ascii(header_of(bounce->message)));
     return fits;
 }

@@ -38,7 +38,7 @@ static const char *show(struct arena *arena, const char *text)
 {
     struct span shown = span_part(span_of(text), 0, TEXT_MOST);
 
-    return bounce_is_ascii(shown) ? bounce_line(arena, shown) : text_printable(arena, shown, true);
+    return text_is_ascii(shown) ? bounce_line(arena, shown) : text_printable(arena, shown, true);
 }
 
 /* With the words of this case as far as they are anybody's business. */

@@ -27,8 +27,5 @@ MUST_CHECK bool bounce_status_write(const struct bounce *bounce, struct arena *a
  * anything to others. Part of `relay`. */
 struct span bounce_peer_of(struct span relay);
 
-/* Whether all of it is ASCII. */
-bool bounce_is_ascii(struct span text);
-
 /* The text without controls, in the arena: what stands in a field of a header. */
 const char *bounce_line(struct arena *arena, struct span text);

@@ -98,14 +98,6 @@ const char *bounce_line(struct arena *arena, struct span text)
     return line == NULL ? "" : line;
 }
 
-bool bounce_is_ascii(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] >= 0x80)
-            return false;
-    return true;
-}
-
 struct span bounce_peer_of(struct span relay)
 {
     size_t at = 0;
@@ -165,7 +157,7 @@ static bool add_field(struct buffer *out, const char *name, const char *value)
 /* "rfc822; a@b", or "utf-8; ..." in ASCII: RFC 6533 section 3. */
 static const char *format_address(struct arena *arena, struct span address)
 {
-    if (bounce_is_ascii(address))
+    if (text_is_ascii(address))
         return arena_format(arena, "rfc822; %s", escape(arena, address, ""));
     return arena_format(arena, "utf-8; %s", escape(arena, address, "\\+= "));
 }

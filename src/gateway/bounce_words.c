@@ -13,7 +13,7 @@ enum { INDENT = 2, HANG = 14, SUBJECT_MOST = 120 };
 /* Replies are printable as they come; what hides text in an address is shown. */
 static const char *show(struct arena *arena, struct span text)
 {
-    return bounce_is_ascii(text) ? bounce_line(arena, text) : text_printable(arena, text, true);
+    return text_is_ascii(text) ? bounce_line(arena, text) : text_printable(arena, text, true);
 }
 
 /* ---- for the sender ------------------------------------------------------------------------- */

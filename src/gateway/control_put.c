@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "gateway/control_internal.h"
 #include "queue/id.h"
 #include "smtp/received.h"
@@ -23,14 +24,6 @@ static void find_name(struct control_session *session)
         snprintf(session->user, sizeof session->user, "uid%u", session->user_id);
 }
 
-static bool is_ascii(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* What only we know, and what must be said whoever asks: RFC 6531 section 3.3. */
 static void fill_envelope(struct control_session *session)
 {
@@ -42,9 +35,9 @@ static void fill_envelope(struct control_session *session)
     envelope->received_at_s = clock->wall_s(clock);
     envelope->size_bytes = 0;
     envelope->origin = (struct queue_origin){ .user = span_of(session->user) };
-    envelope->is_smtputf8 |= !is_ascii(envelope->sender);
+    envelope->is_smtputf8 |= !text_is_ascii(envelope->sender);
     for (size_t i = 0; i < session->request.recipient_count; i++)
-        envelope->is_smtputf8 |= !is_ascii(session->request.recipients[i].address);
+        envelope->is_smtputf8 |= !text_is_ascii(session->request.recipients[i].address);
 }
 
 static bool begin_body(struct control_session *session)
@@ -250,12 +243,14 @@ static void end_part(struct control_session *session)
     }
 }
 
-/* The part has room: a Received field and CONTROL_PART_BYTES fit into QUEUE_PART_BYTES. */
+/* The part has room for these and for the Received field. */
+_Static_assert(CONTROL_PART_BYTES + 4096 <= QUEUE_PART_BYTES,
+               "a part of the asker's is one of the queue's");
 static void take_bytes(struct control_session *session, struct span bytes)
 {
     struct span decoded;
 
-    session->request.envelope.is_8bit |= !is_ascii(bytes);
+    session->request.envelope.is_8bit |= !text_is_ascii(bytes);
     while (bytes.len > 0) {
         if (smtp_content_feed(&session->content, &bytes, &decoded) != SMTP_CONTENT_MORE ||
             !buffer_append(&session->part, decoded))

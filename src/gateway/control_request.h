@@ -24,7 +24,7 @@
 enum {
     CONTROL_LINE_BYTES = 1024 * 1024, /* with its LF */
     /* A body goes in parts of this size, the last one smaller; each is answered before the next. */
-    CONTROL_PART_BYTES = QUEUE_PART_BYTES - 4096,
+    CONTROL_PART_BYTES = 60 * 1024,
 };
 
 enum control_kind { CONTROL_LIST, CONTROL_READ, CONTROL_CHANGE, CONTROL_PUT, CONTROL_STATS };

@@ -1,5 +1,6 @@
 #include "gateway/delivery_envelope.h"
 
+#include "base/text.h"
 #include "gateway/delivery_destination.h"
 #include "smtp/command.h"
 
@@ -11,24 +12,16 @@ static const char *option_of(struct arena *arena, struct span text, size_t most)
     return smtp_command_value_is_safe(option, most) ? option : NULL;
 }
 
-static bool is_ascii(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] >= 0x80)
-            return false;
-    return true;
-}
-
 /* RFC 6531 section 3.4. A mailbox, and the LMTP server before it, takes the bytes of a header as they are; there
  * only an address in the envelope cannot be said without it. */
 static bool needs_utf8(const struct delivery_task *task, bool offers_utf8)
 {
     const struct queue_envelope *envelope = &task->message->envelope;
     bool is_needed = !delivery_is_lmtp(task->targets[0]->destination) || offers_utf8 ||
-                     !is_ascii(envelope->sender);
+                     !text_is_ascii(envelope->sender);
 
     for (size_t i = 0; i < task->count; i++)
-        is_needed |= !is_ascii(task->targets[i]->address);
+        is_needed |= !text_is_ascii(task->targets[i]->address);
     return envelope->is_smtputf8 && is_needed;
 }
 

@@ -361,7 +361,7 @@ void inbound_message_take(struct inbound_message *message, struct span content)
         buffer_clear(&message->gathered);
         return;
     }
-    message->has_8bit |= !text_is_ascii(content);
+    message->has_8bit = message->has_8bit || !text_is_ascii(content);
     if (message->gathered.len < QUEUE_PART_BYTES)
         return;
     if (message->is_asked)

@@ -31,7 +31,7 @@
 #include "queue/message.h"
 
 enum {
-    QUEUE_PART_BYTES = 64 * 1024, /* the most of a body in one request */
+    QUEUE_PART_BYTES = 128 * 1024, /* the most of a body in one request */
     QUEUE_COMMIT_BYTES = 4 * 1024 * 1024,
     QUEUE_COMMIT_MS = 100,
     QUEUE_CHANGED_AT_ONCE = 1000,  /* recipients that one change looks at */

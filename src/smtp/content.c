@@ -23,13 +23,12 @@ void smtp_content_init(struct smtp_content *content, bool is_data, bool mends_ba
                                       .state = LINE_START };
 }
 
-/* Length of the front that holds no line end and no NUL. The LF is looked for first, so that no
- * byte is looked at more than three times. */
+/* Length of the front that holds no line end. The LF is looked for first, so that no byte is looked
+ * at more than twice. */
 static size_t plain_len(struct span bytes)
 {
     bytes.len = span_find(bytes, '\n');
-    bytes.len = span_find(bytes, '\r');
-    return span_find(bytes, '\0');
+    return span_find(bytes, '\r');
 }
 
 /* Gives the bytes that stand at the front of *input, behind those given already. */
@@ -75,9 +74,7 @@ static void take_line(struct smtp_content *content, struct span *input, struct s
     give(input, len, decoded);
     if (input->len == 0)
         return;
-    if (input->data[0] == '\0') {
-        spoil(content, SMTP_CONTENT_NUL);
-    } else if (input->data[0] == '\n') {
+    if (input->data[0] == '\n') {
         take_bare_lf(content, input, "\r\n", decoded);
     } else if (input->len == 1) {
         span_take(input);
@@ -209,6 +206,29 @@ static bool take_run(struct smtp_content *content, struct span *input, struct sp
     return false;
 }
 
+/* A run is searched for a NUL as a whole, not line by line. Where it has one, it is taken again up to
+ * there, from where it was `before`. */
+static bool take_run_without_nul(struct smtp_content *content, struct span *input,
+                                 struct span *decoded)
+{
+    struct smtp_content before = *content;
+    struct span whole = *input;
+    bool is_over = take_run(content, input, decoded);
+    size_t nul = span_find(*decoded, '\0');
+
+    if (nul == decoded->len)
+        return is_over;
+    *content = before;
+    nul += (size_t)(decoded->data - whole.data);
+    *input = span_part(whole, 0, nul);
+    *decoded = (struct span){ whole.data, 0 };
+    if (nul > 0)
+        (void)take_run(content, input, decoded);
+    *input = span_part(whole, nul, whole.len);
+    spoil(content, SMTP_CONTENT_NUL);
+    return false;
+}
+
 enum smtp_content_status smtp_content_feed(struct smtp_content *content, struct span *input,
                                            struct span *decoded)
 {
@@ -217,7 +237,7 @@ enum smtp_content_status smtp_content_feed(struct smtp_content *content, struct 
     assert(input->len > 0);
     *decoded = (struct span){ input->data, 0 };
     if (content->flaw == SMTP_CONTENT_FINE)
-        is_over = take_run(content, input, decoded);
+        is_over = take_run_without_nul(content, input, decoded);
     content->octets += decoded->len;
     if (content->flaw != SMTP_CONTENT_FINE)
         return search_end(content, input);
