@@ -1,0 +1,178 @@
+#include "trust/tlsrpt.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "trust/txt_record.h"
+
+#define VERSION "v=TLSRPTv1"
+
+struct reading {
+    struct arena *arena;
+    const char *uris[TLSRPT_URIS_MOST];
+    size_t count;
+    bool has_field;
+    const char *flaw;
+};
+
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* RFC 3986 section 2, without "!", "," and ";", which RFC 8460 section 3 wants written as %21, %2C, %3B. */
+static bool has_uri_characters(struct span uri)
+{
+    for (size_t i = 0; i < uri.len; i++) {
+        if (uri.data[i] == '%') {
+            if (i + 2 >= uri.len || !is_hex(uri.data[i + 1]) || !is_hex(uri.data[i + 2]))
+                return false;
+            i += 2;
+        } else if (!is_letter_or_digit(uri.data[i]) &&
+                   (uri.data[i] == '\0' || strchr("-._~:/?#[]@$&'()*+=", uri.data[i]) == NULL))
+            return false;
+    }
+    return true;
+}
+
+/* RFC 3986 section 3.1 */
+static bool has_scheme(struct span uri)
+{
+    size_t colon = span_find(uri, ':');
+
+    if (colon == uri.len || colon == 0 || !is_letter_or_digit(uri.data[0]) ||
+        (uri.data[0] >= '0' && uri.data[0] <= '9'))
+        return false;
+    for (size_t i = 1; i < colon; i++)
+        if (!is_letter_or_digit(uri.data[i]) && strchr("+-.", uri.data[i]) == NULL)
+            return false;
+    return true;
+}
+
+/* Can a report be sent there at all? */
+static bool leads_somewhere(struct span uri, const char **flaw)
+{
+    struct span rest = span_part(uri, span_find(uri, ':') + 1, uri.len);
+    size_t at = span_find(rest, '@');
+
+    if (span_starts_with_nocase(uri, "mailto:")) {
+        *flaw = "is no address of mail";
+        return at > 0 && at + 1 < span_find(rest, '?');
+    }
+    *flaw = "names no host";
+    return span_starts_with(rest, "//") && rest.len > 2 && strchr("/?#:@", rest.data[2]) == NULL;
+}
+
+static bool refuse(struct reading *reading, struct span uri, const char *why)
+{
+    reading->flaw =
+        arena_format(reading->arena, "the rua %s %s", txt_record_quote(reading->arena, uri), why);
+    return false;
+}
+
+static bool read_uri(struct reading *reading, struct span uri)
+{
+    const char *flaw;
+
+    if (uri.len == 0) {
+        reading->flaw = "a rua is empty";
+        return false;
+    }
+    if (!has_scheme(uri))
+        return refuse(reading, uri, "does not begin with mailto: or https:");
+    if (!has_uri_characters(uri))
+        return refuse(reading, uri, "has a character that no URI may have there");
+    if (!span_starts_with_nocase(uri, "mailto:") && !span_starts_with_nocase(uri, "https:"))
+        return true; /* of no use to us */
+    if (!leads_somewhere(uri, &flaw))
+        return refuse(reading, uri, flaw);
+    if (reading->count < TLSRPT_URIS_MOST)
+        reading->uris[reading->count++] = arena_copy(reading->arena, uri);
+    return true;
+}
+
+static bool read_uris(struct reading *reading, struct span value)
+{
+    reading->has_field = true;
+    for (;;) {
+        size_t comma = span_find(value, ',');
+
+        if (!read_uri(reading, span_trim(span_part(value, 0, comma))))
+            return false;
+        if (comma == value.len)
+            return true;
+        value = span_part(value, comma + 1, value.len);
+    }
+}
+
+static bool read_fields(struct reading *reading, struct span record)
+{
+    struct span rest = txt_record_begin(record, VERSION), name, value;
+
+    for (;;) {
+        if (!txt_record_next(&rest, reading->arena, &name, &value, &reading->flaw))
+            return false;
+        if (name.len == 0)
+            break;
+        if (span_equal(name, span_of("rua"))) {
+            if (!read_uris(reading, value))
+                return false;
+        } else if (!txt_record_is_value(value)) {
+            reading->flaw = arena_format(
+                reading->arena, "the value of the field %s has a character that no value may have",
+                txt_record_quote(reading->arena, name));
+            return false;
+        }
+    }
+    if (!reading->has_field)
+        reading->flaw = "it has no rua";
+    else if (reading->count == 0)
+        reading->flaw = "no rua begins with mailto: or https:";
+    return reading->count > 0;
+}
+
+static bool keep_uris(const struct reading *reading, struct tlsrpt_record *record)
+{
+    const char **uris = arena_new(reading->arena, reading->count, sizeof *uris);
+
+    if (uris == NULL)
+        return false;
+    memcpy(uris, reading->uris, reading->count * sizeof *uris);
+    *record = (struct tlsrpt_record){ uris, reading->count };
+    return true;
+}
+
+enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, struct arena *arena,
+                                       struct tlsrpt_record *record, const char **flaw)
+{
+    struct reading reading = { .arena = arena };
+    struct span picked;
+    size_t found = txt_record_pick(texts, count, VERSION, "tlsrptv", &picked);
+
+    *record = (struct tlsrpt_record){ NULL, 0 };
+    *flaw = NULL;
+    if (found > 1) {
+        *flaw =
+            arena_format(arena, "there are %zu records that begin with \"" VERSION ";\"", found);
+        return MTA_STS_RECORD_SEVERAL;
+    }
+    if (found == 0 && picked.len == 0)
+        return MTA_STS_RECORD_NONE;
+    if (found == 0) {
+        *flaw = span_equal(picked, span_of(VERSION))
+                    ? "it has no rua"
+                    : arena_format(arena, "it does not begin with \"" VERSION ";\", but with %s",
+                                   txt_record_quote(arena, span_part(picked, 0, 24)));
+        return MTA_STS_RECORD_INVALID;
+    }
+    if (read_fields(&reading, picked) && keep_uris(&reading, record))
+        return MTA_STS_RECORD_VALID;
+    *flaw = reading.flaw == NULL ? "there is no memory to read it" : reading.flaw;
+    return MTA_STS_RECORD_INVALID;
+}

@@ -1,0 +1,121 @@
+/* tests/unit/trust/txt_record_test.c - tests the grammar that two TXT records share. */
+#include "trust/txt_record.h"
+
+#include "unit/test.h"
+
+#define VERSION "v=STSv1"
+
+static int set_up(void **state)
+{
+    static struct arena arena;
+
+    arena_init(&arena, 1 << 20);
+    *state = &arena;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    arena_clear(*state);
+    return 0;
+}
+
+static size_t pick(const char *first, const char *second, struct span *picked)
+{
+    struct span texts[] = { span_of(first), span_of(second) };
+
+    return txt_record_pick(texts, 2, VERSION, "stsv", picked);
+}
+
+static void picks_the_record_that_begins_with_the_version(void **state)
+{
+    struct span picked;
+
+    (void)state;
+    assert_int_equal(pick("v=spf1 -all", "v=STSv1;id=1", &picked), 1);
+    assert_true(span_equal(picked, span_of("v=STSv1;id=1")));
+    assert_int_equal(pick("v=STSv1 \t;id=1", "v=STSv1;id=2", &picked), 2);
+    assert_true(span_equal(picked, span_of("v=STSv1 \t;id=1")));
+    assert_int_equal(pick("v=STSv12;id=1", "v=spf1 -all", &picked), 0);
+    assert_true(span_equal(picked, span_of("v=STSv12;id=1"))); /* meant for one */
+    assert_int_equal(pick("id=1; V=stsV1;", "v=STSv1;id=2", &picked), 1);
+    assert_true(span_equal(picked, span_of("v=STSv1;id=2")));
+    assert_int_equal(pick("", "v=spf1 -all", &picked), 0);
+    assert_int_equal(picked.len, 0);
+}
+
+/* "name=value|name=value", or "!" where a field is flawed. */
+static const char *fields_of(struct arena *arena, const char *text)
+{
+    struct span rest = txt_record_begin(span_of(text), VERSION), name, value;
+    const char *all = "", *flaw = NULL;
+
+    for (;;) {
+        if (!txt_record_next(&rest, arena, &name, &value, &flaw)) {
+            assert_non_null(flaw);
+            return "!";
+        }
+        if (name.len == 0)
+            return all;
+        all = arena_format(arena, "%s%.*s=%.*s|", all, (int)name.len, name.data, (int)value.len,
+                           value.data);
+    }
+}
+
+static void takes_fields_one_by_one(void **state)
+{
+    static const struct {
+        const char *text, *fields;
+    } cases[] = {
+        { "v=STSv1;a=1", "a=1|" },
+        { "v=STSv1 ; a=1\t;\tb.c-d_e=x=y ; ", "a=1|b.c-d_e=x=y|" },
+        { "v=STSv1;", "" },
+        { "v=STSv1;;", "!" },
+        { "v=STSv1;a=1;;b=2", "!" },
+        { "v=STSv1;a", "!" },
+        { "v=STSv1;a=", "!" },
+        { "v=STSv1;a= 1", "!" },
+        { "v=STSv1;=1", "!" },
+        { "v=STSv1;_a=1", "!" },
+        { "v=STSv1;a b=1", "!" },
+        { "v=STSv1;a234567890123456789012345678901x=1", "a234567890123456789012345678901x=1|" },
+        { "v=STSv1;a234567890123456789012345678901xy=1", "!" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_string_equal(fields_of(*state, cases[i].text), cases[i].fields);
+}
+
+static void tells_values_that_nobody_knows(void **state)
+{
+    (void)state;
+    assert_true(txt_record_is_value(span_of("!:<>~")));
+    assert_false(txt_record_is_value(span_of("")));
+    assert_false(txt_record_is_value(span_of("a=b")));
+    assert_false(txt_record_is_value(span_of("a b")));
+    assert_false(txt_record_is_value(span_of("a;b")));
+    assert_false(txt_record_is_value(span_of("\xc3\xb8")));
+    assert_false(txt_record_is_name((struct span){ "a\0b", 3 }));
+}
+
+static void quotes_no_more_than_a_sentence_bears(void **state)
+{
+    assert_string_equal(txt_record_quote(*state, span_of("a\nb")), "\"a\\nb\"");
+    assert_string_equal(
+        txt_record_quote(*state,
+                         span_of("0123456789012345678901234567890123456789012345678901234567"
+                                 "89and more")),
+        "\"012345678901234567890123456789012345678901234567890123456789...\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(picks_the_record_that_begins_with_the_version),
+        cmocka_unit_test_setup_teardown(takes_fields_one_by_one, set_up, tear_down),
+        cmocka_unit_test(tells_values_that_nobody_knows),
+        cmocka_unit_test_setup_teardown(quotes_no_more_than_a_sentence_bears, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
