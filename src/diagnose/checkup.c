@@ -6,6 +6,7 @@
 #include "diagnose/judge.h"
 #include "diagnose/target.h"
 #include "link/observation_json.h"
+#include "link/route_link.h"
 
 enum {
     ARENA_BYTES = 24 << 20,
@@ -81,13 +82,26 @@ static enum policy_tlsa state_of_own_tlsa(const struct checkup_settings *asked)
     return POLICY_TLSA_UNUSABLE;
 }
 
+/* As if the host had published them: under the name that it is to be verified by. */
+static void set_up_own_tlsa(const struct checkup_run *run, struct client_link_settings *settings)
+{
+    settings->tlsa = run->settings.tlsa;
+    settings->tlsa_count = run->settings.tlsa_count;
+    settings->tlsa_state = state_of_own_tlsa(&run->settings);
+    settings->tlsa_base = NULL;
+    settings->tlsa_failure = NULL;
+    settings->mx_dnssec = DNS_SECURE;
+    settings->dane_names[0] = settings->host;
+    settings->dane_names[1] = run->checkup.domain;
+    settings->dane_name_count = 2;
+}
+
 static void set_up_dial(const struct call *call, enum dial dial,
                         struct client_link_settings *settings)
 {
     const struct checkup_run *run = call->run;
     const struct checkup_settings *asked = &run->settings;
     const struct route_host *host = call->route_host;
-    bool has_own_tlsa = asked->tlsa_count > 0;
 
     *settings = (struct client_link_settings){
         .hostname = asked->hostname,
@@ -101,7 +115,7 @@ static void set_up_dial(const struct call *call, enum dial dial,
                 : host != NULL      ? host->name
                                     : run->target.name,
         .address = call->address,
-        .preference = host == NULL ? -1 : host->preference,
+        .preference = -1,
         .level = asked->level,
         .dial = dial,
         .connect_timeout_ms = patience_ms(run, CONNECT_MOST_MS),
@@ -110,17 +124,15 @@ static void set_up_dial(const struct call *call, enum dial dial,
         .anchors = asked->anchors,
         .intermediates = asked->intermediates,
         .credentials = asked->credentials,
-        .tlsa = has_own_tlsa || host == NULL ? asked->tlsa : host->tlsa_records,
-        .tlsa_count = has_own_tlsa || host == NULL ? asked->tlsa_count : host->tlsa_count,
-        .tlsa_state = has_own_tlsa   ? state_of_own_tlsa(asked)
-                      : host == NULL ? POLICY_TLSA_NOT_ASKED
-                                     : host->tlsa,
-        .dnssec = host == NULL ? DNS_INSECURE : host->security,
-        .has_lookups = host != NULL,
+        .mx_dnssec = DNS_SECURE,
         .fingerprint = asked->fingerprint,
         .self = asked->self,
         .clock = asked->clock,
     };
+    if (host != NULL)
+        route_link_set_up(run->checkup.route, host, settings);
+    if (asked->tlsa_count > 0)
+        set_up_own_tlsa(run, settings);
 }
 
 static void take_observation(void *owner, struct observation *observation);

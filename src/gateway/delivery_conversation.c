@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "gateway/delivery_destination.h"
+#include "link/route_link.h"
 
 enum {
     ARENA_BYTES = 4 * 1024 * 1024, /* of an observation with all that a peer can make it hold */
@@ -140,14 +141,8 @@ static void set_up_tls(const struct delivery_conversation *conversation,
         settings->minimum_version = policy->minimum_version;
         settings->fingerprint = policy->fingerprint;
     }
-    if (host != NULL) {
-        settings->preference = host->preference;
-        settings->tlsa = host->tlsa_records;
-        settings->tlsa_count = host->tlsa_count;
-        settings->tlsa_state = host->tlsa;
-        settings->dnssec = host->security;
-        settings->has_lookups = true;
-    }
+    if (host != NULL)
+        route_link_set_up(conversation->way->route, host, settings);
 }
 
 static int64_t connect_timeout_ms(const struct delivery_conversation *conversation)
@@ -172,6 +167,7 @@ static void set_up_link(const struct delivery_conversation *conversation,
         .local_socket = destination->path,
         .address = address->address,
         .preference = -1,
+        .mx_dnssec = DNS_SECURE,
         .level = conversation->in_clear ? POLICY_NONE : destination->level,
         .is_lmtp = delivery_is_lmtp(destination),
         .connect_timeout_ms = connect_timeout_ms(conversation),

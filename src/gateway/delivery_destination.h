@@ -56,7 +56,8 @@ struct delivery_address {
 struct delivery_way {
     unsigned references;
     struct arena arena;
-    struct host_query host; /* of an LMTP server that has a name */
+    struct host_query host;    /* of an LMTP server that has a name */
+    const struct route *route; /* that the hosts are of; NULL: they came without the DNS */
     struct delivery_address addresses[DELIVERY_ADDRESSES_MOST];
     size_t count;
     int64_t found_at_ms;

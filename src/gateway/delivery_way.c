@@ -235,6 +235,7 @@ static void take_route(void *owner, struct route *route)
 
     route_cancel(&destination->query);
     shuffle(route);
+    way->route = route;
     for (size_t i = 0; route->outcome == ROUTE_FOUND && i < route->host_count; i++)
         if (route->hosts[i].preference < ours)
             add_host(destination, way, &route->hosts[i], destination->address.port);

@@ -25,6 +25,8 @@
 #include "trust/dane.h"
 #include "trust/policy.h"
 
+enum { CLIENT_LINK_DANE_NAMES_MOST = 3 };
+
 /* Everything is borrowed and must outlive the link. */
 struct client_link_settings {
     const char *hostname;            /* ours, for EHLO */
@@ -48,10 +50,17 @@ struct client_link_settings {
     struct link_tickets
         *tickets;   /* NULL: no session is resumed or kept; DIAL_AS_CONFIGURED alone */
     bool no_resume; /* offers none; what the server gives is kept all the same */
+    /* What the DNS says of the host; link/route_link.h fills all of it from a route. */
     const struct dane_record *tlsa;
     size_t tlsa_count;
     enum policy_tlsa tlsa_state;
-    enum dns_security dnssec;
+    const char *tlsa_base; /* the TLSA base domain: SNI where TLSA decides; NULL: the host */
+    const char *tlsa_failure;
+    const char *dane_names[CLIENT_LINK_DANE_NAMES_MOST]; /* that records of usage 2 ask for */
+    size_t dane_name_count;                              /* 0: the base domain alone */
+    enum dns_security dnssec;                            /* of the host's addresses */
+    enum dns_security
+        mx_dnssec; /* of the answer that named the host; secure where we were told it */
     bool has_lookups;
     enum policy_sts sts;
     bool sts_host_listed;

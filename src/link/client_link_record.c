@@ -30,7 +30,10 @@ void client_link_record_asked(struct client_link *link)
     observation->host_reference = settings->host;
     observation->fingerprint_asked = settings->fingerprint != NULL;
     observation->fingerprint_wanted = settings->fingerprint;
+    observation->mx_dnssec = settings->mx_dnssec;
     observation->tlsa = settings->tlsa_state;
+    observation->tlsa_base = settings->tlsa_base;
+    observation->tlsa_failure = settings->tlsa_failure;
     observation->sts = settings->sts;
     observation->sts_host_listed = settings->sts_host_listed;
     observation->minimum_version = settings->minimum_version;

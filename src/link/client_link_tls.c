@@ -2,15 +2,27 @@
 #include "link/client_link_parts.h"
 #include "link/self_signed.h"
 
-/* RFC 6066 section 3: the name of a host, never an address. */
+bool client_link_goes_by_tlsa(const struct client_link_settings *settings)
+{
+    bool is_asked = settings->level == POLICY_DANE || settings->level == POLICY_DANE_ONLY ||
+                    (settings->level == POLICY_STS && settings->mx_dnssec == DNS_SECURE);
+
+    return is_asked && settings->tlsa_state == POLICY_TLSA_USABLE;
+}
+
+/* RFC 6066 section 3: the name of a host, never an address. RFC 7672 section 8.1: with TLSA records
+ * their base domain. */
 static const char *choose_sni(const struct client_link_settings *settings)
 {
     struct net_address address = { .port = 0 };
+    const char *name = settings->tlsa_base != NULL && client_link_goes_by_tlsa(settings)
+                           ? settings->tlsa_base
+                           : settings->host;
 
-    if (settings->dial == DIAL_WITHOUT_SNI || settings->host[0] == '\0' ||
-        net_address_parse(span_of(settings->host), &address))
+    if (settings->dial == DIAL_WITHOUT_SNI || name[0] == '\0' ||
+        net_address_parse(span_of(name), &address))
         return NULL;
-    return settings->host;
+    return name;
 }
 
 /* TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL 3 allows at level 0 alone. */

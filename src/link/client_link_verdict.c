@@ -101,10 +101,21 @@ static bool fingerprint_matches(const struct client_link_settings *settings,
              fingerprint_equal(settings->fingerprint, leaf->spki_sha256)));
 }
 
+/* RFC 7672 section 3.2.2 */
+static void list_dane_names(const struct client_link_settings *settings,
+                            struct references *references)
+{
+    for (size_t i = 0; i < settings->dane_name_count; i++)
+        add_reference(references, settings->dane_names[i]);
+    if (references->count == 0)
+        add_reference(references,
+                      settings->tlsa_base != NULL ? settings->tlsa_base : settings->host);
+}
+
 bool client_link_judge(const struct client_link_settings *settings, struct arena *arena,
                        struct observation *observation, struct error *err)
 {
-    struct references names = { .count = 0 }, domain_names = { .count = 0 };
+    struct references names = { .count = 0 }, domain_names = { .count = 0 }, dane = { .count = 0 };
     const struct tls_facts *tls = &observation->tls;
     struct chain_request request = {
         .certificates = tls->chain,
@@ -125,6 +136,9 @@ bool client_link_judge(const struct client_link_settings *settings, struct arena
         add_reference(&names, domain_names.names[i]);
     request.names = names.names;
     request.name_count = names.count;
+    list_dane_names(settings, &dane);
+    request.dane_names = dane.names;
+    request.dane_name_count = dane.count;
     if (!chain_verify(&request, arena, &observation->verdict, err))
         return error_wrap(err, "judging the chain of %s", settings->host);
     observation->has_verdict = true;

@@ -135,8 +135,10 @@ struct observation {
     int64_t wall_s; /* when, seconds since 1970 by our clock */
     enum dial dial;
     enum dns_security dnssec; /* of the weakest answer used; insecure where none was */
-    bool has_lookups;         /* the host came from DNS */
-    bool is_implicit_tls;     /* TLS from the first byte was asked for */
+    enum dns_security
+        mx_dnssec;        /* of the answer that named the host; secure where we were told it */
+    bool has_lookups;     /* the host came from DNS */
+    bool is_implicit_tls; /* TLS from the first byte was asked for */
 
     /* the conversation */
     enum step reached; /* the step in which it ended; STEP_AFTER_TLS with ENDING_QUIT: all of it */
@@ -162,6 +164,8 @@ struct observation {
     bool fingerprint_asked, fingerprint_matched;
     const char *fingerprint_wanted; /* hex; NULL */
     enum policy_tlsa tlsa;
+    const char *tlsa_base;     /* TLSA base domain (RFC 7672 section 2.2.3); NULL: the host */
+    const char *tlsa_failure;  /* what look-up failed, and how; NULL */
     const char **tlsa_records; /* as text */
     size_t tlsa_count;
     enum policy_sts sts;

@@ -53,6 +53,7 @@ static const char *const security_list[] = {
     [DNS_INSECURE] = "insecure",
     [DNS_SECURE] = "secure",
     [DNS_VALIDATION_FAILED] = "bogus",
+    [DNS_INDETERMINATE] = "indeterminate",
 };
 static const struct words securities = { ARRAY_SIZE(security_list), NULL, security_list };
 
@@ -435,6 +436,7 @@ static const struct field observation_fields[] = {
     FIELD(FIELD_TIME, "wall_s", wall_s),
     WORD("dial", dial, &dials),
     WORD("dnssec", dnssec, &securities),
+    WORD("mx_dnssec", mx_dnssec, &securities),
     FIELD(FIELD_BOOL, "has_lookups", has_lookups),
     FIELD(FIELD_BOOL, "is_implicit_tls", is_implicit_tls),
 
@@ -476,6 +478,8 @@ static const struct field observation_fields[] = {
     FIELD(FIELD_BOOL, "fingerprint_matched", fingerprint_matched),
     FIELD(FIELD_TEXT_OR_NULL, "fingerprint_wanted", fingerprint_wanted),
     WORD("tlsa", tlsa, &policy_tlsas),
+    FIELD(FIELD_TEXT_OR_NULL, "tlsa_base", tlsa_base),
+    FIELD(FIELD_TEXT_OR_NULL, "tlsa_failure", tlsa_failure),
     { .name = "tlsa_records",
       .kind = FIELD_LIST,
       AT(struct observation, tlsa_records),
@@ -543,6 +547,8 @@ static const struct field host_fields[] = {
     HOST_WORD("outcome", outcome, &dns_outcomes),
     HOST(FIELD_TEXT_OR_NULL, "why_bogus", why_bogus),
     HOST_WORD("tlsa", tlsa, &policy_tlsas),
+    HOST(FIELD_TEXT_OR_NULL, "tlsa_base", tlsa_base),
+    HOST(FIELD_TEXT_OR_NULL, "tlsa_failure", tlsa_failure),
     { .name = "tlsa_records",
       .kind = FIELD_LIST,
       AT(struct route_host, tlsa_records),
@@ -578,6 +584,7 @@ static const struct field lookup_item = { .kind = FIELD_RECORD, .record = &looku
 
 static const struct field route_fields[] = {
     { .name = "domain", .kind = FIELD_TEXT, AT(struct route, domain) },
+    { .name = "canonical_domain", .kind = FIELD_TEXT_OR_NULL, AT(struct route, canonical_domain) },
     { .name = "outcome", .kind = FIELD_WORD, AT(struct route, outcome), .words = &route_outcomes },
     { .name = "mx_security",
       .kind = FIELD_WORD,

@@ -35,7 +35,7 @@ struct question {
 /* What must be known of a host before TLSA can be asked. */
 struct progress {
     unsigned address_answers_due; /* A and AAAA that are still to come */
-    bool has_outcome, has_secure_answer, has_insecure_answer;
+    bool has_outcome, has_secure_answer, has_insecure_answer, has_bogus_answer;
 };
 
 struct route_query {
@@ -93,7 +93,9 @@ static struct question *add_question(struct route_query *query, struct observed_
 static bool ask(struct route_query *query, const char *name, enum dns_type type,
                 enum purpose purpose, size_t host, struct error *err)
 {
-    struct observed_lookup lookup = { .name = name, .type = type, .outcome = DNS_TIMEOUT };
+    struct observed_lookup lookup = {
+        .name = name, .type = type, .outcome = DNS_TIMEOUT, .security = DNS_INDETERMINATE
+    };
     struct question *question = add_question(query, lookup);
     int64_t left_ms = query->deadline_ms - loop_now_ms(query->loop);
 
@@ -118,13 +120,22 @@ static void ask_addresses(struct route_query *query, size_t index)
     progress->address_answers_due += ask(query, host->name, DNS_TYPE_AAAA, FOR_AAAA, index, NULL);
 }
 
+static void fail_tlsa(struct route_query *query, size_t index, const char *name, const char *type,
+                      const char *how)
+{
+    struct route_host *host = &query->route->hosts[index];
+
+    host->tlsa = POLICY_TLSA_LOOKUP_FAILED;
+    host->tlsa_failure = arena_format(query->arena, "%s %s: %s", name, type, how);
+}
+
 static void ask_tlsa(struct route_query *query, size_t index, const char *base,
                      enum purpose purpose)
 {
     const char *name = arena_format(query->arena, "_%u._tcp.%s", query->port, base);
 
     if (!ask(query, name, DNS_TYPE_TLSA, purpose, index, NULL))
-        query->route->hosts[index].tlsa = POLICY_TLSA_LOOKUP_FAILED;
+        fail_tlsa(query, index, name, "TLSA", "it could not be asked");
 }
 
 /* ---- answers ---- */
@@ -257,6 +268,7 @@ static void take_mx(struct route_query *query, const struct dns_answer *answer)
     struct route *route = query->route;
 
     route->mx_security = answer->security;
+    route->canonical_domain = route->lookups[0].canonical_name;
     route->why_bogus = route->lookups[0].why_bogus;
     switch (answer->outcome) {
     case DNS_ANSWERED: read_mx(query, answer); break;
@@ -299,6 +311,15 @@ static bool is_worse(enum dns_outcome outcome, enum dns_outcome than)
     return rank[outcome] > rank[than];
 }
 
+static enum dns_security security_of(const struct progress *progress)
+{
+    if (progress->has_bogus_answer)
+        return DNS_VALIDATION_FAILED;
+    if (progress->has_insecure_answer)
+        return DNS_INSECURE;
+    return progress->has_secure_answer ? DNS_SECURE : DNS_INDETERMINATE;
+}
+
 /* RFC 7672 section 2.2.2: TLSA counts where the address answers are secure. An alias that leads
  * out of a secure zone may still be secure itself: then its own name is the base, which only the
  * CNAME's own state can tell. */
@@ -308,21 +329,17 @@ static void go_on_to_tlsa(struct route_query *query, size_t index)
     struct route_host *host = &query->route->hosts[index];
     bool is_secure = progress->has_secure_answer && !progress->has_insecure_answer;
 
-    host->security = is_secure ? DNS_SECURE : DNS_INSECURE;
-    if (host->outcome == DNS_BOGUS)
-        host->security = DNS_VALIDATION_FAILED;
+    host->security = security_of(progress);
     host->tlsa = POLICY_TLSA_NONE;
     if (host->address_count == 0)
         return;
     host->outcome = DNS_ANSWERED;
-    if (query->route->mx_security != DNS_SECURE)
-        return;
     if (is_secure && host->is_alias)
         ask_tlsa(query, index, host->canonical_name, FOR_TLSA_BEYOND);
     else if (is_secure)
         ask_tlsa(query, index, host->name, FOR_TLSA);
     else if (host->is_alias && !ask(query, host->name, DNS_TYPE_CNAME, FOR_ALIAS, index, NULL))
-        host->tlsa = POLICY_TLSA_LOOKUP_FAILED;
+        fail_tlsa(query, index, host->name, "CNAME", "it could not be asked");
 }
 
 static void note_address_outcome(struct route_query *query, const struct question *question)
@@ -339,6 +356,7 @@ static void note_address_outcome(struct route_query *query, const struct questio
         progress->has_secure_answer |= lookup->security == DNS_SECURE;
         progress->has_insecure_answer |= lookup->security != DNS_SECURE;
     }
+    progress->has_bogus_answer |= lookup->outcome == DNS_BOGUS;
     if (!progress->has_outcome || is_worse(lookup->outcome, host->outcome))
         host->outcome = lookup->outcome;
     if (lookup->why_bogus != NULL)
@@ -358,15 +376,40 @@ static void take_addresses(struct route_query *query, const struct question *que
         go_on_to_tlsa(query, question->host);
 }
 
+static const char *failure_words(struct arena *arena, const struct dns_answer *answer)
+{
+    switch (answer->outcome) {
+    case DNS_BOGUS:
+        return arena_format(arena, "bogus%s%s", answer->why_bogus == NULL ? "" : ": ",
+                            answer->why_bogus == NULL ? "" : answer->why_bogus);
+    case DNS_TIMEOUT: return "no answer in time";
+    case DNS_SERVFAIL:
+    case DNS_ANSWERED:
+    case DNS_NO_DATA:
+    case DNS_NXDOMAIN: break;
+    }
+    return answer->rcode == 2 ? "SERVFAIL" : arena_format(arena, "rcode %d", answer->rcode);
+}
+
+/* RFC 7672 section 2.1.2: what fails must never be taken for none. True: it did. */
+static bool take_failure(struct route_query *query, const struct question *question,
+                         const struct dns_answer *answer)
+{
+    const struct observed_lookup *lookup = &query->route->lookups[question->lookup];
+
+    if (is_told(answer->outcome))
+        return false;
+    fail_tlsa(query, question->host, lookup->name, dns_type_name(lookup->type),
+              failure_words(query->arena, answer));
+    return true;
+}
+
 static void take_alias(struct route_query *query, const struct question *question,
                        const struct dns_answer *answer)
 {
-    struct route_host *host = &query->route->hosts[question->host];
-
-    if (!is_told(answer->outcome))
-        host->tlsa = POLICY_TLSA_LOOKUP_FAILED;
-    else if (answer->outcome == DNS_ANSWERED && answer->security == DNS_SECURE)
-        ask_tlsa(query, question->host, host->name, FOR_TLSA);
+    if (!take_failure(query, question, answer) && answer->outcome == DNS_ANSWERED &&
+        answer->security == DNS_SECURE)
+        ask_tlsa(query, question->host, query->route->hosts[question->host].name, FOR_TLSA);
 }
 
 static void read_tlsa(struct route_query *query, struct route_host *host,
@@ -385,19 +428,22 @@ static void read_tlsa(struct route_query *query, struct route_host *host,
     }
 }
 
-/* RFC 7672 section 2.1.2 and 2.2: an insecure answer counts as none; one that fails must never be
- * taken for none. */
+/* RFC 7672 section 2.2.3: an insecure answer counts as none, and an alias of the TLSA name itself does
+ * not change the base domain. */
 static void take_tlsa(struct route_query *query, const struct question *question,
                       const struct dns_answer *answer)
 {
     struct route_host *host = &query->route->hosts[question->host];
+    bool is_beyond = question->purpose == FOR_TLSA_BEYOND;
 
-    if (!is_told(answer->outcome))
-        host->tlsa = POLICY_TLSA_LOOKUP_FAILED;
-    else if (answer->outcome == DNS_ANSWERED && answer->security == DNS_SECURE)
+    if (take_failure(query, question, answer))
+        return;
+    if (answer->outcome == DNS_ANSWERED && answer->security == DNS_SECURE) {
+        host->tlsa_base = is_beyond ? host->canonical_name : host->name;
         read_tlsa(query, host, answer);
-    else if (question->purpose == FOR_TLSA_BEYOND)
+    } else if (is_beyond) {
         ask_tlsa(query, question->host, host->name, FOR_TLSA);
+    }
 }
 
 static void take_answer(void *owner, const struct dns_answer *answer)

@@ -1,7 +1,8 @@
 /* link/route.h - from a domain to the hosts that take its mail (RFC 5321 section 5.1, RFC 7505).
  *
- * MX, then A and AAAA of each host, then TLSA where the answers so far were secure (RFC 7672
- * section 2.2). All through net/dns, in parallel, within one deadline.
+ * MX, then A and AAAA of each host, then TLSA where the addresses, or the alias that leads to them, were
+ * secure (RFC 7672 section 2.2.2); also where the MX was not, which is noted: such records authenticate
+ * nothing (section 2.2.1). All through net/dns, in parallel, within one deadline.
  */
 #pragma once
 
@@ -25,12 +26,16 @@ struct route_host {
     bool is_alias;              /* CNAME: RFC 5321 section 5.1 forbids it; still followed */
     const char *canonical_name; /* where the alias leads; NULL */
     bool is_address;            /* an address where a name should be: nobody can deliver there */
-    enum dns_security security; /* weakest of its address answers */
+    enum dns_security security; /* weakest of its address answers; what failed counts if all did */
     struct net_address addresses[ROUTE_ADDRESSES_MOST];
     size_t address_count;
     enum dns_outcome outcome; /* why there is none: the worse of A and AAAA */
     const char *why_bogus;
     enum policy_tlsa tlsa;
+    const char
+        *tlsa_base; /* the TLSA base domain, where records count: the host's own name, or where
+                                 the alias leads; NULL: there are none */
+    const char *tlsa_failure; /* with POLICY_TLSA_LOOKUP_FAILED: what failed and how; else NULL */
     struct dane_record *tlsa_records;
     size_t tlsa_count;
 };
@@ -48,6 +53,7 @@ enum route_outcome {
 /* Lives in the arena. */
 struct route {
     const char *domain;
+    const char *canonical_domain; /* where its MX was found, if it is an alias; NULL */
     enum route_outcome outcome;
     enum dns_security mx_security; /* secure too where no MX was asked for */
     bool has_mx;                   /* MX records were found */

@@ -64,6 +64,7 @@ const char *dns_security_name(enum dns_security security)
     case DNS_INSECURE: return "insecure";
     case DNS_SECURE: return "secure";
     case DNS_VALIDATION_FAILED: return "bogus";
+    case DNS_INDETERMINATE: return "indeterminate";
     }
     return "";
 }
@@ -299,6 +300,7 @@ static void deliver_failure(void *owner, int rcode)
     /* A reply that libunbound could make nothing of is a failure whatever its code says. */
     const struct dns_answer answer = {
         .outcome = is_silent ? DNS_TIMEOUT : DNS_SERVFAIL,
+        .security = DNS_INDETERMINATE,
         .rcode = is_silent || rcode == 0 || rcode == RCODE_NXDOMAIN ? RCODE_SERVFAIL : rcode,
     };
 
@@ -367,6 +369,7 @@ static struct dns_query *find_doomed(const struct source *source)
 static void hear_of_life(void *owner, int rcode)
 {
     const struct dns_answer answer = { .outcome = DNS_TIMEOUT,
+                                       .security = DNS_INDETERMINATE,
                                        .rcode = RCODE_SERVFAIL,
                                        .resolver_is_silent = true };
     struct source *source = owner;
@@ -392,7 +395,9 @@ static void ask_for_life(void *owner)
 
 static void expire(void *owner)
 {
-    const struct dns_answer answer = { .outcome = DNS_TIMEOUT, .rcode = RCODE_SERVFAIL };
+    const struct dns_answer answer = { .outcome = DNS_TIMEOUT,
+                                       .security = DNS_INDETERMINATE,
+                                       .rcode = RCODE_SERVFAIL };
 
     deliver(owner, &answer);
 }

@@ -29,9 +29,16 @@ enum dns_outcome {
     DNS_BOGUS,    /* validation failed: see why_bogus */
 };
 
-enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_VALIDATION_FAILED };
+/* RFC 4035 section 4.3. A part of the tree without a trust anchor is insecure: RFC 7672 section 2.1.1. */
+enum dns_security {
+    DNS_INSECURE,
+    DNS_SECURE,
+    DNS_VALIDATION_FAILED, /* bogus */
+    DNS_INDETERMINATE,     /* no answer came of which it could be told */
+};
 
-const char *dns_security_name(enum dns_security security); /* "secure", "insecure", "bogus" */
+/* "secure", "insecure", "bogus", "indeterminate" */
+const char *dns_security_name(enum dns_security security);
 const char *dns_type_name(enum dns_type type);
 
 /* Borrowed during the callback. */

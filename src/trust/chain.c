@@ -94,9 +94,9 @@ static const char *address_form(struct arena *arena, struct span name)
     return text;
 }
 
-static const char *find_name(struct chain_work *work, const struct certificate *leaf,
-                             const char *reference)
+const char *chain_find_name(struct chain_work *work, const char *reference)
 {
+    const struct certificate *leaf = &work->verdict->certificates[0];
     const char *address = address_form(work->arena, span_of(reference));
 
     for (size_t i = 0; address == NULL && i < leaf->name_count; i++)
@@ -117,7 +117,7 @@ static void judge_names(struct chain_work *work)
     bool is_in_common_name = false;
 
     for (size_t i = 0; i < request->name_count && verdict->matched_name == NULL; i++) {
-        verdict->matched_name = find_name(work, leaf, request->names[i]);
+        verdict->matched_name = chain_find_name(work, request->names[i]);
         is_in_common_name |= names_match(span_of(common), span_of(request->names[i]));
     }
     verdict->name_matched = request->name_count == 0 || verdict->matched_name != NULL;

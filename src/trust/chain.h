@@ -77,6 +77,9 @@ struct chain_request {
     size_t certificate_count;
     const char *const *names; /* reference identifiers, any of them will do */
     size_t name_count;        /* 0: names are not judged */
+    const char *const
+        *dane_names;        /* those that a record of usage 2 asks for: RFC 7672 section 3.2.2 */
+    size_t dane_name_count; /* 0: `names` */
     int64_t now_s;
     enum chain_profile profile;
     struct anchors *anchors;       /* may be empty */

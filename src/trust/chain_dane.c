@@ -27,6 +27,33 @@ static const char *why_not(const struct chain_trial *trial)
     return "the path is not accepted";
 }
 
+/* RFC 7672 section 3.2.2: the names for which DANE-TA holds. */
+static bool is_named(struct chain_work *work)
+{
+    const struct chain_request *request = work->request;
+
+    if (request->dane_name_count == 0)
+        return work->verdict->name_matched;
+    for (size_t i = 0; i < request->dane_name_count; i++)
+        if (chain_find_name(work, request->dane_names[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* "mx.example.org or example.org" */
+static const char *names_wanted(struct chain_work *work)
+{
+    const struct chain_request *request = work->request;
+    bool has_own = request->dane_name_count > 0;
+    const char *const *names = has_own ? request->dane_names : request->names;
+    size_t count = has_own ? request->dane_name_count : request->name_count;
+    const char *list = "";
+
+    for (size_t i = 0; i < count; i++)
+        list = arena_format(work->arena, "%s%s%s", list, *list == '\0' ? "" : " or ", names[i]);
+    return *list == '\0' ? "the host" : list;
+}
+
 /* A record matched this certificate: does a valid path lead up to it, and is the host named?
  * (RFC 7672 section 3.1.2) */
 static bool holds_below(struct chain_work *work, X509 *anchor, size_t record_index)
@@ -41,11 +68,13 @@ static bool holds_below(struct chain_work *work, X509 *anchor, size_t record_ind
     const char *subject = certificate_name_text(work->arena, X509_get_subject_name(anchor));
 
     chain_trial_run(work, &question, &trial);
-    if (trial.is_accepted && verdict->name_matched)
+    if (trial.is_accepted && is_named(work))
         return true;
     verdict->tlsa_detail = arena_format(
         work->arena, "record %zu matches the issuer %s, but %s", record_index + 1, subject,
-        trial.is_accepted ? "the certificate does not name the host" : why_not(&trial));
+        trial.is_accepted
+            ? arena_format(work->arena, "the certificate does not name %s", names_wanted(work))
+            : why_not(&trial));
     return false;
 }
 

@@ -91,6 +91,10 @@ void chain_flaws_sort(struct chain_verdict *verdict);
 int chain_sent_index(const struct chain_work *work, const X509 *certificate);
 const char *chain_subject(struct chain_work *work, X509 *certificate);
 
+/* --- chain.c */
+/* The name of the leaf that does for this reference; NULL. */
+const char *chain_find_name(struct chain_work *work, const char *reference);
+
 /* --- chain_dane.c */
 void chain_dane_judge(struct chain_work *work);
 

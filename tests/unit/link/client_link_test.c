@@ -528,6 +528,42 @@ static void tells_an_alert_of_the_server(void **state)
     assert_false(seen->tls.alerts[0].is_sent);
 }
 
+/* RFC 7672 section 8.1 */
+static void asks_for_the_base_domain_where_tlsa_decides(void **state)
+{
+    static const struct {
+        enum policy_level level;
+        enum policy_tlsa tlsa;
+        enum dns_security mx;
+        const char *sni;
+    } cases[] = {
+        { POLICY_DANE, POLICY_TLSA_USABLE, DNS_SECURE, "base.test" },
+        { POLICY_DANE, POLICY_TLSA_USABLE, DNS_INSECURE, "base.test" },
+        { POLICY_DANE_ONLY, POLICY_TLSA_USABLE, DNS_SECURE, "base.test" },
+        { POLICY_STS, POLICY_TLSA_USABLE, DNS_SECURE, "base.test" },
+        { POLICY_STS, POLICY_TLSA_USABLE, DNS_INSECURE, "mx.test" },
+        { POLICY_DANE, POLICY_TLSA_UNUSABLE, DNS_SECURE, "mx.test" },
+        { POLICY_VERIFY, POLICY_TLSA_USABLE, DNS_SECURE, "mx.test" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct observation *seen;
+
+        tear_down(state);
+        set_up(state);
+        stage.settings.level = cases[i].level;
+        stage.settings.tlsa_state = cases[i].tlsa;
+        stage.settings.mx_dnssec = cases[i].mx;
+        stage.settings.tlsa_base = "base.test";
+        stage.settings.tlsa_failure = "words";
+        seen = RUN(AGAIN, BYE, END);
+        assert_string_equal(seen->tls.sni, cases[i].sni);
+        assert_int_equal(seen->mx_dnssec, cases[i].mx);
+        assert_string_equal(seen->tlsa_base, "base.test");
+        assert_string_equal(seen->tlsa_failure, "words");
+    }
+}
+
 /* In TLS 1.3 the refusal comes when our own handshake has succeeded. */
 static void takes_a_late_alert_for_the_handshakes(void **state)
 {
@@ -925,6 +961,7 @@ int main(void)
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         PROMISE(records_a_whole_conversation),
+        PROMISE(asks_for_the_base_domain_where_tlsa_decides),
         PROMISE(delivers_over_tls12_alike),
         PROMISE(stays_in_the_clear_at_level_none),
         PROMISE(speaks_tls_from_the_first_byte_where_asked),

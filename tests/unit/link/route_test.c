@@ -101,7 +101,7 @@ static void answer(void *owner)
     struct dns_query *query = owner;
     const struct scripted_answer *scripted = query->answer;
     struct span records[RECORDS_MOST];
-    struct dns_answer told = { .outcome = DNS_NO_DATA, .security = stage.security };
+    struct dns_answer told = { .outcome = DNS_NO_DATA, .security = stage.security, .rcode = 2 };
 
     if (scripted != NULL) {
         told.outcome = scripted->outcome;
@@ -167,6 +167,11 @@ bool dns_name_text(struct span wire, char *text, size_t size)
         span_take_front(&wire, len);
     }
     return false;
+}
+
+const char *dns_type_name(enum dns_type type)
+{
+    return type == DNS_TYPE_TLSA ? "TLSA" : type == DNS_TYPE_CNAME ? "CNAME" : "";
 }
 
 /* ---- the stage ---- */
@@ -460,9 +465,14 @@ static void tells_the_states_of_tlsa_apart(void **state)
         { DNS_ANSWERED, DNS_INSECURE, "3 1 1 " DIGEST, POLICY_TLSA_NONE },
         { DNS_NO_DATA, DNS_SECURE, NULL, POLICY_TLSA_NONE },
         { DNS_NXDOMAIN, DNS_SECURE, NULL, POLICY_TLSA_NONE },
-        { DNS_SERVFAIL, DNS_INSECURE, NULL, POLICY_TLSA_LOOKUP_FAILED },
-        { DNS_TIMEOUT, DNS_INSECURE, NULL, POLICY_TLSA_LOOKUP_FAILED },
+        { DNS_SERVFAIL, DNS_INDETERMINATE, NULL, POLICY_TLSA_LOOKUP_FAILED },
+        { DNS_TIMEOUT, DNS_INDETERMINATE, NULL, POLICY_TLSA_LOOKUP_FAILED },
         { DNS_BOGUS, DNS_VALIDATION_FAILED, NULL, POLICY_TLSA_LOOKUP_FAILED },
+    };
+    static const char *const failures[] = {
+        [DNS_SERVFAIL] = "_25._tcp.mx.example.test TLSA: SERVFAIL",
+        [DNS_TIMEOUT] = "_25._tcp.mx.example.test TLSA: no answer in time",
+        [DNS_BOGUS] = "_25._tcp.mx.example.test TLSA: bogus: signature expired",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -478,11 +488,19 @@ static void tells_the_states_of_tlsa_apart(void **state)
                        NULL,
                        { cases[i].record } });
         assert_int_equal(route->hosts[0].tlsa, cases[i].tlsa);
+        if (cases[i].tlsa == POLICY_TLSA_LOOKUP_FAILED)
+            assert_string_equal(route->hosts[0].tlsa_failure, failures[cases[i].outcome]);
+        else
+            assert_null(route->hosts[0].tlsa_failure);
+        if (cases[i].tlsa == POLICY_TLSA_NONE || cases[i].tlsa == POLICY_TLSA_LOOKUP_FAILED)
+            assert_null(route->hosts[0].tlsa_base);
+        else
+            assert_string_equal(route->hosts[0].tlsa_base, "mx.example.test");
     }
 }
 
-/* RFC 7672 section 2.2.1 and 2.2.2 */
-static void asks_no_tlsa_where_an_answer_was_insecure(void **state)
+/* RFC 7672 section 2.2.1 */
+static void asks_tlsa_of_a_host_that_an_insecure_mx_names(void **state)
 {
     const struct route *route = FIND({ "example.test",
                                        DNS_TYPE_MX,
@@ -490,15 +508,74 @@ static void asks_no_tlsa_where_an_answer_was_insecure(void **state)
                                        DNS_INSECURE,
                                        NULL,
                                        { "10 mx.example.test." } },
+                                     A_ONE,
+                                     { "_25._tcp.mx.example.test",
+                                       DNS_TYPE_TLSA,
+                                       DNS_ANSWERED,
+                                       DNS_SECURE,
+                                       NULL,
+                                       { "3 1 1 " DIGEST } });
+
+    (void)state;
+    assert_int_equal(route->mx_security, DNS_INSECURE);
+    assert_int_equal(route->hosts[0].security, DNS_SECURE);
+    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_USABLE);
+}
+
+static void notes_where_the_domain_itself_leads(void **state)
+{
+    const struct route *route = FIND({ "example.test",
+                                       DNS_TYPE_MX,
+                                       DNS_ANSWERED,
+                                       DNS_SECURE,
+                                       "real.example.test.",
+                                       { "10 mx.example.test." } },
                                      A_ONE);
 
-    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
-    assert_null(find_lookup("_25._tcp.mx.example.test", DNS_TYPE_TLSA));
-    tear_down(state);
-    set_up(state);
-    route =
+    (void)state;
+    assert_string_equal(route->canonical_domain, "real.example.test");
+}
+
+static void keeps_the_states_of_addresses_apart(void **state)
+{
+    static const struct {
+        enum dns_outcome outcome;
+        enum dns_security security, wanted;
+    } cases[] = {
+        { DNS_SERVFAIL, DNS_INDETERMINATE, DNS_INDETERMINATE },
+        { DNS_TIMEOUT, DNS_INDETERMINATE, DNS_INDETERMINATE },
+        { DNS_BOGUS, DNS_VALIDATION_FAILED, DNS_VALIDATION_FAILED },
+        { DNS_NO_DATA, DNS_INSECURE, DNS_INSECURE },
+        { DNS_NO_DATA, DNS_SECURE, DNS_SECURE },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct route *route;
+
+        tear_down(state);
+        set_up(state);
+        route = FIND(
+            MX_ONE,
+            { "mx.example.test", DNS_TYPE_A, cases[i].outcome, cases[i].security, NULL, { NULL } },
+            { "mx.example.test",
+              DNS_TYPE_AAAA,
+              cases[i].outcome,
+              cases[i].security,
+              NULL,
+              { NULL } });
+        assert_int_equal(route->hosts[0].security, cases[i].wanted);
+        assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
+    }
+}
+
+/* RFC 7672 section 2.2.2 */
+static void asks_no_tlsa_where_the_addresses_are_insecure(void **state)
+{
+    const struct route *route =
         FIND(MX_ONE,
              { "mx.example.test", DNS_TYPE_A, DNS_ANSWERED, DNS_INSECURE, NULL, { "192.0.2.1" } });
+
+    (void)state;
     assert_int_equal(route->hosts[0].security, DNS_INSECURE);
     assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
     assert_null(find_lookup("_25._tcp.mx.example.test", DNS_TYPE_TLSA));
@@ -547,6 +624,7 @@ static void follows_an_alias_and_says_so(void **state)
     assert_string_equal(route->hosts[0].canonical_name, "real.example.test");
     assert_int_equal(route->hosts[0].address_count, 1);
     assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_USABLE);
+    assert_string_equal(route->hosts[0].tlsa_base, "real.example.test");
     assert_null(find_lookup("_25._tcp.mx.example.test", DNS_TYPE_TLSA));
 }
 
@@ -563,6 +641,40 @@ static void looks_at_the_alias_itself_where_its_end_has_no_tlsa(void **state)
     (void)state;
     assert_non_null(find_lookup("_25._tcp.real.example.test", DNS_TYPE_TLSA));
     assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_USABLE);
+    assert_string_equal(route->hosts[0].tlsa_base, "mx.example.test");
+}
+
+/* RFC 7672 section 2.1.2: that there is nothing at the first base domain must be known for certain. */
+static void fails_where_the_end_of_an_alias_cannot_be_asked(void **state)
+{
+    const struct route *route = FIND(MX_ONE, ALIAS(DNS_SECURE),
+                                     { "_25._tcp.real.example.test",
+                                       DNS_TYPE_TLSA,
+                                       DNS_SERVFAIL,
+                                       DNS_INDETERMINATE,
+                                       NULL,
+                                       { NULL } },
+                                     { "_25._tcp.mx.example.test",
+                                       DNS_TYPE_TLSA,
+                                       DNS_ANSWERED,
+                                       DNS_SECURE,
+                                       NULL,
+                                       { "3 1 1 " DIGEST } });
+
+    (void)state;
+    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_LOOKUP_FAILED);
+    assert_null(find_lookup("_25._tcp.mx.example.test", DNS_TYPE_TLSA));
+}
+
+static void fails_where_the_alias_itself_cannot_be_asked(void **state)
+{
+    const struct route *route = FIND(
+        MX_ONE, ALIAS(DNS_INSECURE),
+        { "mx.example.test", DNS_TYPE_CNAME, DNS_SERVFAIL, DNS_INDETERMINATE, NULL, { NULL } });
+
+    (void)state;
+    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_LOOKUP_FAILED);
+    assert_string_equal(route->hosts[0].tlsa_failure, "mx.example.test CNAME: SERVFAIL");
 }
 
 static void trusts_a_secure_alias_that_leads_out_of_its_zone(void **state)
@@ -688,10 +800,15 @@ int main(void)
         PROMISE(cuts_a_list_of_hosts_that_is_too_long),
         PROMISE(finds_tlsa_where_all_answers_are_secure),
         PROMISE(tells_the_states_of_tlsa_apart),
-        PROMISE(asks_no_tlsa_where_an_answer_was_insecure),
+        PROMISE(asks_no_tlsa_where_the_addresses_are_insecure),
+        PROMISE(asks_tlsa_of_a_host_that_an_insecure_mx_names),
+        PROMISE(notes_where_the_domain_itself_leads),
+        PROMISE(keeps_the_states_of_addresses_apart),
         PROMISE(asks_tlsa_though_the_other_family_is_bogus),
         PROMISE(follows_an_alias_and_says_so),
         PROMISE(looks_at_the_alias_itself_where_its_end_has_no_tlsa),
+        PROMISE(fails_where_the_end_of_an_alias_cannot_be_asked),
+        PROMISE(fails_where_the_alias_itself_cannot_be_asked),
         PROMISE(trusts_a_secure_alias_that_leads_out_of_its_zone),
         PROMISE(lists_every_question_with_its_state),
         PROMISE(looks_up_the_a_label_of_a_domain),

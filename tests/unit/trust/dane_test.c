@@ -174,10 +174,41 @@ static void asks_names_and_dates_below_an_issuer(void **state)
     assert_int_equal(judge(world, &record, 1, "mx.example.org", MAKE_NOW_S), CHAIN_TLSA_MATCHED);
     assert_int_equal(judge(world, &record, 1, "other.example", MAKE_NOW_S), CHAIN_TLSA_MISMATCH);
     assert_non_null(strstr(world->verdict.tlsa_detail, "CN=Inter"));
-    assert_non_null(strstr(world->verdict.tlsa_detail, "does not name the host"));
+    assert_non_null(strstr(world->verdict.tlsa_detail, "does not name other.example"));
     assert_int_equal(judge(world, &record, 1, "mx.example.org", MAKE_NOW_S + 999 * MAKE_DAY_S),
                      CHAIN_TLSA_MISMATCH);
     assert_non_null(strstr(world->verdict.tlsa_detail, "expired"));
+}
+
+/* RFC 7672 section 3.2.2: what other levels would take for a name counts for nothing here. */
+static void asks_for_names_of_its_own_below_an_issuer(void **state)
+{
+    static const char *const names[] = { "mx.example.org" };
+    static const char *const wanted[] = { "example.net", "base.example.net" };
+    static const char *const fitting[] = { "example.net", "mx.example.org" };
+    struct world *world = *state;
+    struct dane_record record = record_of(world, &world->inter, 2, 0, 1);
+    struct span sent[] = { world->leaf.der, world->inter.der };
+    struct chain_request request = { .certificates = sent,
+                                     .certificate_count = 2,
+                                     .names = names,
+                                     .name_count = 1,
+                                     .dane_names = wanted,
+                                     .dane_name_count = 2,
+                                     .now_s = MAKE_NOW_S,
+                                     .anchors = world->nobody,
+                                     .tlsa = &record,
+                                     .tlsa_count = 1 };
+
+    assert_true(chain_verify(&request, &world->arena, &world->verdict, NULL));
+    assert_true(world->verdict.name_matched);
+    assert_int_equal(world->verdict.tlsa, CHAIN_TLSA_MISMATCH);
+    assert_non_null(strstr(world->verdict.tlsa_detail, "example.net or base.example.net"));
+    request.dane_names = fitting;
+    request.names = wanted;
+    assert_true(chain_verify(&request, &world->arena, &world->verdict, NULL));
+    assert_false(world->verdict.name_matched);
+    assert_int_equal(world->verdict.tlsa, CHAIN_TLSA_MATCHED);
 }
 
 static void finds_an_issuer_that_only_the_record_holds(void **state)
@@ -280,6 +311,7 @@ int main(void)
         PROMISE(matches_every_selector_and_matching_type),
         PROMISE(ignores_names_and_dates_for_the_leaf_itself),
         PROMISE(asks_names_and_dates_below_an_issuer),
+        PROMISE(asks_for_names_of_its_own_below_an_issuer),
         PROMISE(finds_an_issuer_that_only_the_record_holds),
         PROMISE(does_not_take_the_leaf_for_an_issuer),
         PROMISE(does_not_take_a_copy_of_the_leaf_for_an_issuer),
