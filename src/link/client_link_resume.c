@@ -78,6 +78,7 @@ static bool meets_level(const struct client_link_settings *settings, const struc
         .fingerprint_matched = seen->fingerprint_matched,
         .tlsa = settings->tlsa_state,
         .tlsa_matched = seen->verdict.tlsa == CHAIN_TLSA_MATCHED,
+        .mx_insecure = settings->has_lookups && settings->mx_dnssec != DNS_SECURE,
         .sts = settings->sts,
         .sts_host_listed = settings->sts_host_listed,
     };

@@ -138,6 +138,7 @@ struct policy_session observation_session(const struct observation *observation)
         .domain_named = observation->domain_named,
         .fingerprint_matched = observation->fingerprint_matched,
         .tlsa = observation->tlsa,
+        .mx_insecure = observation->has_lookups && observation->mx_dnssec != DNS_SECURE,
         .tlsa_matched = observation->has_verdict && observation->verdict.tlsa == CHAIN_TLSA_MATCHED,
         .sts = observation->sts,
         .sts_host_listed = observation->sts_host_listed,

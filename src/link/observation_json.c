@@ -30,6 +30,9 @@ bool observation_from_json(const json_t *json, struct arena *arena, struct obser
     observation_init(observation);
     if (!record_from_json(&observation_record, json, arena, observation, err))
         return false;
+    /* Files of before tell of TLSA only where the MX was secure too. */
+    if (json_object_get(json, "mx_dnssec") == NULL)
+        observation->mx_dnssec = observation->dnssec;
     if (json_object_get(json, "reached") == NULL || json_object_get(json, "ending") == NULL)
         return error_set(err, ERROR_FORMAT, "reached and ending are missing");
     return check_whole(observation, err);
