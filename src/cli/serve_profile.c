@@ -8,9 +8,11 @@
 #include "base/text.h"
 #include "gateway/certificates.h"
 #include "gateway/client_certificate.h"
+#include "gateway/dkim.h"
 #include "link/our_side.h"
 #include "settings/options.h"
 #include "trust/anchors.h"
+#include "trust/names.h"
 
 enum {
     ARENA_BYTES = 64 << 20,
@@ -22,6 +24,7 @@ enum {
 struct serve_profile {
     struct gateway_profile profile;
     struct settings *settings;
+    struct dkim_key *dkim;
     struct anchors *anchors; /* the senders' roots, as far as we know, and those of servers */
     struct arena arena;
 };
@@ -34,6 +37,7 @@ static void release(void *owner)
         gateway_certificates_release(&made->profile.listeners[i].certificates);
     anchors_free(&made->anchors);
     gateway_client_certificate_release(&made->profile.client);
+    dkim_key_free(&made->dkim);
     settings_free(&made->settings);
     arena_clear(&made->arena);
     memory_free(made);
@@ -217,6 +221,41 @@ static bool fill_client(struct serve_profile *made, int64_t now_s, struct error 
     return true;
 }
 
+/* ---- TLS reports -------------------------------------------------------------------------- */
+
+static const char *domain_of(const char *address, struct arena *arena)
+{
+    const char *at = strrchr(address, '@');
+    const char *name = at == NULL ? NULL : names_normalize(arena, span_of(at + 1));
+
+    return name == NULL ? "" : name;
+}
+
+static bool fill_reports(struct serve_profile *made, struct error *err)
+{
+    const struct settings_reports *from = &made->settings->reports;
+    struct gateway_profile_reports *reports = &made->profile.reports;
+    const char *hostname = made->profile.hostname;
+    struct arena *arena = &made->arena;
+
+    reports->sends = from->send != 0;
+    reports->organization = from->organization != NULL ? from->organization : hostname;
+    reports->contact =
+        from->contact != NULL ? from->contact : arena_format(arena, "postmaster@%s", hostname);
+    reports->from = from->from != NULL ? from->from : reports->contact;
+    reports->submitter = domain_of(reports->contact, arena);
+    reports->read = from->read;
+    if (from->dkim_key == NULL)
+        return true;
+    if (!dkim_key_load(from->dkim_key,
+                       from->dkim_domain != NULL ? from->dkim_domain
+                                                 : domain_of(reports->from, arena),
+                       from->dkim_selector, &made->dkim, err))
+        return error_wrap(err, "dkim_key of reports");
+    reports->key = made->dkim;
+    return true;
+}
+
 /* ---- a whole profile ---------------------------------------------------------------------- */
 
 static struct gateway_limits_settings limits_of(const struct settings_limits *limits)
@@ -262,7 +301,7 @@ bool serve_profile_new(struct settings **settings, struct tls_tickets *tickets, 
     if (made->anchors == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the trust store");
     fill(made);
-    if (!fill_client(made, now_s, err))
+    if (!fill_client(made, now_s, err) || !fill_reports(made, err))
         return false;
     if (!fill_domains(made) || made->arena.exhausted)
         return error_set(err, ERROR_MEMORY, "no memory for the settings");

@@ -25,6 +25,17 @@
 struct gateway_certificates;
 struct gateway_client_certificate;
 
+struct dkim_key;
+
+/* TLS reports: gateway/tls_reports.h. All but `key` and `read` are set. */
+struct gateway_profile_reports {
+    bool sends; /* else they are only counted */
+    const char *organization, *contact, *from;
+    const char *submitter;      /* the domain of `contact`, lower case */
+    const struct dkim_key *key; /* NULL: nothing is signed */
+    const char *read;           /* mail to this address is read as reports of others; NULL */
+};
+
 struct gateway_profile_listener {
     struct net_address address; /* as in the settings; port 0: a free one */
     struct smtp_server_settings smtp;
@@ -70,6 +81,7 @@ struct gateway_profile {
     const struct tls_credentials *credentials; /* of that; NULL */
     struct observed_self self;                 /* what of it the findings tell */
     struct dns_settings dns;
+    struct gateway_profile_reports reports;
     uint16_t mx_port;  /* of MX hosts: 25 */
     uint16_t sts_port; /* of the web servers that MTA-STS policies are fetched from: 443 */
     /* How long a server may be silent at any step; 0: 30 s to connect, then RFC 5321 section 4.5.3.2. */

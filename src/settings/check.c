@@ -536,6 +536,7 @@ void settings_check(struct settings_load *load)
     check_policies_of_ours(load);
     check_relay(load);
     check_client(load);
+    settings_check_reports(load);
     check_queue(load);
     check_limits(load);
     if (load->settings->listener_count == 0 && load->faults->fault_count == 0)

@@ -29,3 +29,5 @@ void settings_check(struct settings_load *load);
 /* settings/check_next_keys.c: of one listener. */
 void settings_check_next_keys(struct settings_load *load, size_t section,
                               const struct settings_listener *listener);
+/* settings/check_reports.c */
+void settings_check_reports(struct settings_load *load);

@@ -31,12 +31,14 @@ const struct settings_section_row settings_sections[SETTINGS_SECTION_COUNT] = {
     [SETTINGS_QUEUE] = { "queue", NULL, "when to try again and when to give up" },
     [SETTINGS_LIMITS] = { "limits", NULL, "how much is too much" },
     [SETTINGS_DNS] = { "dns", NULL, "how names are looked up" },
+    [SETTINGS_REPORTS] = { "reports", NULL, "TLS reports to and from other domains" },
     [SETTINGS_WEB] = { "web", NULL, "the status page" },
 };
 
 /* In the order of the enums that they stand for. */
 static const char *const log_words[] = { "text", "json", NULL };
 static const char *const log_to_words[] = { "stderr", "syslog", NULL };
+static const char *const yes_words[] = { "no", "yes", NULL };
 static const char *const tls_words[] = { "none", "may", "required", "implicit", NULL };
 static const char *const client_certificate_words[] = { "none", "request", "require", NULL };
 static const char *const sts_words[] = { "off", "none", "testing", "enforce", NULL };
@@ -222,6 +224,32 @@ const struct settings_option settings_options[] = {
     { AT(dns.trust_anchor), .section = SETTINGS_DNS, .key = "trust_anchor", .type = SETTINGS_FILE,
       .fallback = "/usr/share/dns/root.key",
       .help = "The keys of the root of the DNS, as DS or DNSKEY records", .since = "0.1" },
+
+    { AT(reports.send), .section = SETTINGS_REPORTS, .key = "send", .type = SETTINGS_WORD,
+      .words = yes_words, .fallback = "no",
+      .help = "Whether domains that ask for it are told each day what our sessions with their "
+              "servers showed. It is counted either way: postern report",
+      .since = "0.1" },
+    { AT(reports.organization), .section = SETTINGS_REPORTS, .key = "organization",
+      .type = SETTINGS_TEXT, .help = "Who we are in our reports. The default is hostname",
+      .since = "0.1" },
+    { AT(reports.contact), .section = SETTINGS_REPORTS, .key = "contact", .type = SETTINGS_MAILBOX,
+      .help = "Whom to ask about our reports; its domain is the submitter. The default is "
+              "postmaster at hostname",
+      .since = "0.1" },
+    { AT(reports.from), .section = SETTINGS_REPORTS, .key = "from", .type = SETTINGS_MAILBOX,
+      .help = "Who sends our reports. The default is contact", .since = "0.1" },
+    { AT(reports.dkim_key), .section = SETTINGS_REPORTS, .key = "dkim_key", .type = SETTINGS_FILE,
+      .help = "The key that signs them, RSA or Ed25519, in PEM: receivers ignore reports without "
+              "a signature",
+      .since = "0.1" },
+    { AT(reports.dkim_selector), .section = SETTINGS_REPORTS, .key = "dkim_selector",
+      .type = SETTINGS_HOST, .help = "The selector of that key", .since = "0.1" },
+    { AT(reports.dkim_domain), .section = SETTINGS_REPORTS, .key = "dkim_domain",
+      .type = SETTINGS_HOST, .help = "The domain that signs. The default is that of from",
+      .since = "0.1" },
+    { AT(reports.read), .section = SETTINGS_REPORTS, .key = "read", .type = SETTINGS_MAILBOX,
+      .help = "Mail to this address is read as reports of others about us", .since = "0.1" },
 
     { AT(web.listen), .section = SETTINGS_WEB, .key = "listen", .type = SETTINGS_LISTEN,
       .help = "The address of the status page. The default is none, and no page", .since = "0.1" },

@@ -21,6 +21,7 @@ enum settings_section {
     SETTINGS_QUEUE,
     SETTINGS_LIMITS,
     SETTINGS_DNS,
+    SETTINGS_REPORTS,
     SETTINGS_WEB,
     SETTINGS_SECTION_COUNT,
 };
@@ -53,6 +54,8 @@ enum settings_type {
     SETTINGS_FINGERPRINT, /* SHA-256 in hex */
     SETTINGS_MX_PATTERN,  /* of MTA-STS: a host, or "*." and a domain */
     SETTINGS_REPORT_URI,  /* mailto: or https: */
+    SETTINGS_MAILBOX,     /* "postmaster@example.org", in ASCII */
+    SETTINGS_TEXT,        /* one line for people */
 };
 
 struct settings_option {

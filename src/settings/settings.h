@@ -128,6 +128,16 @@ struct settings_dns {
     const char *trust_anchor;
 };
 
+struct settings_reports {
+    unsigned send;                           /* 1: yes */
+    const char *organization;                /* NULL: hostname */
+    const char *contact;                     /* NULL: postmaster at hostname */
+    const char *from;                        /* NULL: contact */
+    const char *dkim_key;                    /* a file; NULL: nothing is signed */
+    const char *dkim_selector, *dkim_domain; /* NULL: none; that of `from` */
+    const char *read;                        /* NULL: nothing is read */
+};
+
 struct settings_web {
     struct net_address *listen; /* NULL: no web page */
 };
@@ -158,6 +168,7 @@ struct settings {
     struct queue_schedule_settings queue;
     struct settings_limits limits;
     struct settings_dns dns;
+    struct settings_reports reports;
     struct settings_web web;
 };
 

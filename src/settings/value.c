@@ -12,9 +12,10 @@
 #include "gateway/maildir_path.h"
 #include "settings/network.h"
 #include "settings/settings.h"
+#include "smtp/address.h"
 #include "trust/names.h"
 
-enum { SMTP_PORT = 25, LMTP_PORT = 24, SHA256_BYTES = 32 };
+enum { SMTP_PORT = 25, LMTP_PORT = 24, SHA256_BYTES = 32, TEXT_MOST = 200 };
 
 typedef bool parser(const struct settings_option *option, struct span text, void *place,
                     const struct settings_value_context *context, struct error *err);
@@ -352,6 +353,33 @@ static bool parse_report_uri(const struct settings_option *option, struct span t
     return span_find(rest, '/') > 0 || error_set(err, ERROR_FORMAT, "has no host");
 }
 
+static bool parse_mailbox(const struct settings_option *option, struct span text, void *place,
+                          const struct settings_value_context *context, struct error *err)
+{
+    struct smtp_address address;
+    struct smtp_address_flaw flaw;
+
+    (void)option;
+    *(const char **)place = arena_copy(context->arena, text);
+    if (!smtp_address_parse(text, &address, &flaw))
+        return error_set(err, ERROR_FORMAT, "is no mail address: %s", flaw.text);
+    if (address.is_utf8 || address.is_literal)
+        return error_set(err, ERROR_FORMAT, "is not a mail address in ASCII at a domain");
+    return true;
+}
+
+static bool parse_text(const struct settings_option *option, struct span text, void *place,
+                       const struct settings_value_context *context, struct error *err)
+{
+    (void)option;
+    *(const char **)place = arena_copy(context->arena, text);
+    if (text.len == 0 || text.len > TEXT_MOST)
+        return error_set(err, ERROR_FORMAT, "is not a text of 1 to %d octets", TEXT_MOST);
+    if (strcmp(text_printable(context->arena, text, true), *(const char **)place) != 0)
+        return error_set(err, ERROR_FORMAT, "is not one line of printable UTF-8");
+    return true;
+}
+
 static bool parse_hop(const struct settings_option *option, struct span text, void *place,
                       const struct settings_value_context *context, struct error *err)
 {
@@ -456,6 +484,8 @@ static const struct type {
     [SETTINGS_FINGERPRINT] = { sizeof(const char *), parse_fingerprint },
     [SETTINGS_MX_PATTERN] = { sizeof(const char *), parse_mx_pattern },
     [SETTINGS_REPORT_URI] = { sizeof(const char *), parse_report_uri },
+    [SETTINGS_MAILBOX] = { sizeof(const char *), parse_mailbox },
+    [SETTINGS_TEXT] = { sizeof(const char *), parse_text },
 };
 
 _Static_assert(sizeof(enum settings_tls) == sizeof(unsigned), "words are stored as unsigned");
