@@ -37,6 +37,11 @@ static bool make_room(struct buffer *buffer, size_t more)
     return true;
 }
 
+bool buffer_reserve(struct buffer *buffer, size_t more)
+{
+    return make_room(buffer, more);
+}
+
 bool buffer_append(struct buffer *buffer, struct span bytes)
 {
     if (bytes.len == 0)

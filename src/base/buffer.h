@@ -18,6 +18,9 @@ void buffer_init(struct buffer *buffer, size_t limit);
 /* Frees the bytes; the buffer is empty and usable again with the same limit. */
 void buffer_clear(struct buffer *buffer);
 
+/* Room for so many more bytes, so that they move no others. False: as below. */
+MUST_CHECK bool buffer_reserve(struct buffer *buffer, size_t more);
+
 /* Each false: the limit or the memory was reached, and nothing was added. */
 MUST_CHECK bool buffer_append(struct buffer *buffer, struct span bytes);
 MUST_CHECK bool buffer_append_text(struct buffer *buffer, const char *text);

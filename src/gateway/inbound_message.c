@@ -14,7 +14,10 @@
 #include "queue/id.h"
 #include "smtp/received.h"
 
-enum { RECIPIENTS_AT_FIRST = 4 };
+enum {
+    RECIPIENTS_AT_FIRST = 4,
+    LARGE_BYTES = 16 * 1024, /* who sends so much at once has more */
+};
 
 struct inbound_message {
     struct inbound *inbound;
@@ -352,11 +355,18 @@ static void go_on(struct inbound_message *message)
     }
 }
 
+static bool gather(struct buffer *gathered, struct span content)
+{
+    size_t room = content.len < LARGE_BYTES ? content.len : gathered->limit - gathered->len;
+
+    return buffer_reserve(gathered, room) && buffer_append(gathered, content);
+}
+
 void inbound_message_take(struct inbound_message *message, struct span content)
 {
     if (message->status != QUEUE_OK || message->is_looping)
         return;
-    if (!buffer_append(&message->gathered, content)) {
+    if (!gather(&message->gathered, content)) {
         message->status = QUEUE_FAILED;
         buffer_clear(&message->gathered);
         return;

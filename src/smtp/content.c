@@ -1,6 +1,7 @@
 #include "smtp/content.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* The first five read content; the others follow a flaw, and only look for the end. */
 enum {
@@ -29,6 +30,21 @@ static size_t plain_len(struct span bytes)
 {
     bytes.len = span_find(bytes, '\n');
     return span_find(bytes, '\r');
+}
+
+/* Length of the front that is lines that end in CRLF, and need nothing else; a line begins there. */
+static size_t sound_lines_len(struct span bytes, bool is_stuffable)
+{
+    const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
+
+    while (line < end && !(is_stuffable && *line == '.')) {
+        lf = memchr(line, '\n', (size_t)(end - line));
+        if (lf == NULL || lf == line || lf[-1] != '\r' ||
+            memchr(line, '\r', (size_t)(lf - line - 1)) != NULL)
+            break;
+        line = lf + 1;
+    }
+    return (size_t)(line - bytes.data);
 }
 
 /* Gives the bytes that stand at the front of *input, behind those given already. */
@@ -189,7 +205,9 @@ static bool take_run(struct smtp_content *content, struct span *input, struct sp
     default: break;
     }
     while (input->len > 0 && content->flaw == SMTP_CONTENT_FINE) {
-        if (content->state == AFTER_CR ||
+        if (content->state == LINE_START && !content->after_bare_end)
+            give(input, sound_lines_len(*input, is_stuffable), decoded);
+        if (input->len == 0 || content->state == AFTER_CR ||
             (content->state == LINE_START && is_stuffable && input->data[0] == '.'))
             break;
         size_t before = input->len;
