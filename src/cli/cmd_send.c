@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/queue_access.h"
 #include "cli/send_options.h"
+#include "gateway/message_header.h"
 #include "queue/id.h"
 #include "smtp/address.h"
 #include "smtp/address_list.h"
@@ -293,6 +294,7 @@ static const char *format_envid(struct arena *arena, const char *text)
 static bool fill_request(struct sending *sending, struct control_request *request)
 {
     const struct send_options *options = &sending->options;
+    struct message_header header = message_header_read(buffer_span(&sending->submission.header));
 
     request->recipients =
         arena_new(&sending->arena, sending->recipient_count, sizeof *request->recipients);
@@ -310,6 +312,8 @@ static bool fill_request(struct sending *sending, struct control_request *reques
         .message_id = span_part(span_of(sending->submission.message_id), 0, QUEUE_FACT_BYTES),
         .returns = options->returns,
         .is_8bit = options->is_8bit || sending->submission.is_8bit,
+        .requires_tls = options->requires_tls,
+        .tls_optional = header.tls_optional && !options->requires_tls,
     };
     return !sending->arena.exhausted;
 }

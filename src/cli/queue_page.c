@@ -245,6 +245,15 @@ static const char *format_traits(struct queue_page *page, const struct queue_env
                         envelope->is_smtputf8 ? ", SMTPUTF8" : "");
 }
 
+const char *queue_page_wish(const struct queue_envelope *envelope)
+{
+    return envelope->requires_tls
+               ? "REQUIRETLS: authenticated TLS on every hop, or back to the sender"
+           : envelope->tls_optional
+               ? "TLS-Required: No: delivered in the clear rather than not at all"
+               : "";
+}
+
 static const char *format_notify(struct queue_page *page, unsigned notify)
 {
     if (notify == 0)
@@ -271,6 +280,7 @@ void queue_page_message(struct queue_page *page, const struct queue_message *mes
     put_fact(page, "accepted", format_age(page, envelope->received_at_s));
     put_fact(page, "by way of", queue_page_origin(page, &envelope->origin));
     put_fact(page, "size", format_traits(page, envelope));
+    put_fact(page, "TLS", queue_page_wish(envelope));
     put_fact(page, "Message-ID", queue_page_text(page, envelope->message_id));
     put_fact(page, "ENVID", queue_page_text(page, envelope->envid));
     put_fact(page, "RET", returns[envelope->returns]);

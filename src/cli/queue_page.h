@@ -38,5 +38,7 @@ const char *queue_page_reason(struct queue_page *page, struct span code, struct 
                               struct span words);
 /* "192.0.2.1, HELO mx.example.org", "user alice of this host". */
 const char *queue_page_client(struct queue_page *page, const struct queue_origin *origin);
+/* What the message asks of TLS (RFC 8689); "" where it asks nothing. */
+const char *queue_page_wish(const struct queue_envelope *envelope);
 /* The same with ", over TLSv1.3 (TLS_AES_256_GCM_SHA384)" or ", in clear". */
 const char *queue_page_origin(struct queue_page *page, const struct queue_origin *origin);

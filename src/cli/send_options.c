@@ -1,5 +1,6 @@
 #include "cli/send_options.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -9,6 +10,10 @@
 
 /* Options end at the first recipient; those that sendmail has and we take and ignore are here too. */
 static const char letters[] = "+:A:B:C:F:GIL:N:O:R:UV:X:b:c:e:f:h:imno:p:q::r:tvx";
+
+enum { REQUIRE_TLS = 256 };
+static const struct option long_options[] = { { "require-tls", no_argument, NULL, REQUIRE_TLS },
+                                              { NULL, 0, NULL, 0 } };
 
 void send_options_print_help(void)
 {
@@ -25,13 +30,16 @@ void send_options_print_help(void)
          "  -R WHAT      return full or hdrs with a report\n"
          "  -V ENVID     a name that reports are to carry\n"
          "  -B TYPE      7BIT or 8BITMIME\n"
+         "  --require-tls\n"
+         "               REQUIRETLS: authenticated TLS on the whole way, or back to the sender;\n"
+         "               also -O requiretls=yes\n"
          "  -c FILE      settings (/etc/postern/postern.conf); also -C\n"
          "  -v           say under which id it was taken\n"
          "  -b MODE      m: take a message; p: list the queue; i: nothing\n"
          "  -q           try everything that waits\n"
          "  --help       this text\n"
          "\n"
-         "-A -G -I -L -O -U -X -e -h -m -n -o -p -x are taken and ignored.\n"
+         "-A -G -I -L -U -X -e -h -m -n -o -p -x are taken and ignored, as are other -O.\n"
          "\n"
          "Exit status: those of sysexits. 0 taken, 64 wrong usage, 65 no message that can\n"
          "be sent, 67 a recipient that is no address, 69 too large, 71 no memory, 74 the\n"
@@ -96,6 +104,20 @@ static bool read_body_type(const char *name, const char *value, bool *is_8bit)
            refuse(name, "-B takes 7BIT or 8BITMIME, not ", value);
 }
 
+/* -O NAME=VALUE sets whatever sendmail has; this one is ours, too. */
+static bool read_setting(const char *name, const char *value, bool *requires_tls)
+{
+    struct span said = span_of(value), word = span_take_until(&said, '=');
+
+    if (!span_equal_nocase(word, span_of("requiretls")))
+        return true;
+    *requires_tls =
+        span_equal_nocase(said, span_of("yes")) || span_equal_nocase(said, span_of("true"));
+    return *requires_tls || span_equal_nocase(said, span_of("no")) ||
+           span_equal_nocase(said, span_of("false")) ||
+           refuse(name, "-O requiretls takes yes or no, not ", value);
+}
+
 static bool read_mode(const char *name, const char *value, enum send_mode *mode)
 {
     if (strcmp(value, "m") == 0)
@@ -123,6 +145,8 @@ static bool take_option(const char *name, int option, const char *value,
     case 'R': return read_return(name, value, &options->returns);
     case 'V': options->envid = value; return true;
     case 'B': return read_body_type(name, value, &options->is_8bit);
+    case 'O': return read_setting(name, value, &options->requires_tls);
+    case REQUIRE_TLS: options->requires_tls = true; return true;
     case 'c':
     case 'C': options->settings_file = value; return true;
     case 'v': options->is_verbose = true; return true;
@@ -154,13 +178,14 @@ bool send_options_parse(const char *name, int argc, char **argv, struct send_opt
     options->wants_help = argc == 2 && strcmp(argv[1], "--help") == 0;
     opterr = 0;
     optind = 0; /* glibc: start afresh, also behind another set of options */
-    while (!options->wants_help && (option = getopt(argc, argv, letters)) != -1) {
+    while (!options->wants_help &&
+           (option = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
         char letter[] = { '-', (char)optopt, '\0' };
 
         if (option == ':')
             return refuse(name, "a value is missing behind ", letter);
         if (option == '?')
-            return refuse(name, "there is no option ", letter);
+            return refuse(name, "there is no option ", optopt == 0 ? argv[optind - 1] : letter);
         if (!take_option(name, option, optarg, options))
             return false;
     }

@@ -21,7 +21,7 @@ struct send_options {
     const char *envid; /* as it was given, not as xtext */
     enum queue_return returns;
     unsigned notify;
-    bool takes_recipients, ignores_dots, is_8bit, is_verbose, wants_help;
+    bool takes_recipients, ignores_dots, is_8bit, requires_tls, is_verbose, wants_help;
     char **recipients;
     int recipient_count;
 };

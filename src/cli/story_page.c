@@ -109,6 +109,7 @@ static void put_acceptance(struct queue_page *page, const struct tracking_story 
         &page->page, INDENT, text_time(page->arena, envelope->received_at_s), HANG, PAGE_PLAIN,
         arena_format(page->arena, "accepted from %s", queue_page_origin(page, &envelope->origin)));
     put_line(page, format_recipients(page, story));
+    put_line(page, queue_page_wish(envelope));
 }
 
 /* One attempt at several recipients: what it showed is told once for them. */

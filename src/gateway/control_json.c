@@ -106,6 +106,8 @@ json_t *control_json_of_envelope(const struct queue_envelope *envelope)
                           set_text(json, "return", span_of(return_names[envelope->returns])) &&
                           set_claim(json, "eight_bit", envelope->is_8bit) &&
                           set_claim(json, "smtputf8", envelope->is_smtputf8) &&
+                          set_claim(json, "requires_tls", envelope->requires_tls) &&
+                          set_claim(json, "tls_optional", envelope->tls_optional) &&
                           set(json, "origin", json_of_origin(&envelope->origin)));
 }
 
@@ -244,6 +246,8 @@ bool control_json_read_envelope(const json_t *json, struct arena *arena,
            read_return(json, &envelope->returns, err) &&
            control_json_read_bool(json, "eight_bit", &envelope->is_8bit, err) &&
            control_json_read_bool(json, "smtputf8", &envelope->is_smtputf8, err) &&
+           control_json_read_bool(json, "requires_tls", &envelope->requires_tls, err) &&
+           control_json_read_bool(json, "tls_optional", &envelope->tls_optional, err) &&
            control_json_read_number(json, "received", INT64_MAX, &envelope->received_at_s, err) &&
            control_json_read_number(json, "size", INT64_MAX, &envelope->size_bytes, err) &&
            read_origin(json, arena, &envelope->origin, err);

@@ -35,6 +35,7 @@ static void fill_envelope(struct control_session *session)
     envelope->received_at_s = clock->wall_s(clock);
     envelope->size_bytes = 0;
     envelope->origin = (struct queue_origin){ .user = span_of(session->user) };
+    envelope->tls_optional &= !envelope->requires_tls; /* RFC 8689 section 4.1 */
     envelope->is_smtputf8 |= !text_is_ascii(envelope->sender);
     for (size_t i = 0; i < session->request.recipient_count; i++)
         envelope->is_smtputf8 |= !text_is_ascii(session->request.recipients[i].address);

@@ -166,6 +166,8 @@ struct delivery_outcome delivery_outcome_of_unsent(enum smtp_client_unsent why)
     } rows[] = {
         [SMTP_CLIENT_UNSENT_NONE] = { "5.0.0", "the message cannot be sent" },
         [SMTP_CLIENT_UNSENT_8BIT] = { "5.6.3", "the message is 8-bit, and the server takes none" },
+        [SMTP_CLIENT_UNSENT_REQUIRETLS] = { "5.7.30",
+                                            "the message asks for REQUIRETLS, and the server does not offer it" },
         [SMTP_CLIENT_UNSENT_UTF8] = { "5.6.7",
                                       "the message needs SMTPUTF8, which the server lacks" },
         [SMTP_CLIENT_UNSENT_SIZE] = { "5.3.4", "the message is larger than the server takes" },

@@ -33,11 +33,14 @@ void inbound_log_accepted(const struct session *session, const struct queue_enve
     queue_id_format(envelope->id, id);
     log_event(log, LOG_NOTE, "accepted",
               "id=%s from=<%.*s> to=<%.*s> nrcpt=%zu size=%lld client=%.*s helo=%.*s tls=%s "
-              "cipher=%s message_id=%.*s",
+              "cipher=%s message_id=%.*s%s",
               id, SPAN(envelope->sender), SPAN(recipients[0].address), count,
               (long long)envelope->size_bytes, SPAN(envelope->origin.client_address),
               SPAN(envelope->origin.helo), tls_of(session), session->tls_cipher,
-              SPAN(envelope->message_id));
+              SPAN(envelope->message_id),
+              envelope->requires_tls   ? " requiretls=yes"
+              : envelope->tls_optional ? " tls_required=no"
+                                       : "");
 }
 
 void inbound_log_rejected(const struct session *session, const struct queue_envelope *envelope,

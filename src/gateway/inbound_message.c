@@ -56,6 +56,8 @@ static void look_at_header(struct inbound_message *message)
     message->was_read = true;
     message->envelope.message_id = arena_copy_bytes(&message->arena, id);
     message->is_looping = header.hops > HOPS_MOST;
+    message->envelope.tls_optional = /* RFC 8689 section 4.1: REQUIRETLS goes first */
+        header.tls_optional && !message->envelope.requires_tls;
     if (header.is_whole)
         message->envelope.is_smtputf8 &= needs_utf8(message, &header);
 }
@@ -96,6 +98,7 @@ bool inbound_message_open(struct session *session, const struct smtp_command *ma
         .returns = return_of(mail->parts),
         .is_8bit = mail->is_8bit,
         .is_smtputf8 = mail->is_utf8,
+        .requires_tls = mail->requires_tls,
     };
     session->message = made;
     return !made->arena.exhausted;

@@ -21,12 +21,22 @@ static bool put_origin(struct buffer *out, const struct queue_origin *origin)
            put_text(out, origin->tls_cipher);
 }
 
+/* Records of before have 0 or 1 here: SMTPUTF8 alone. */
+enum { TRAIT_SMTPUTF8 = 1, TRAIT_REQUIRES_TLS = 2, TRAIT_TLS_OPTIONAL = 4, TRAITS = 7 };
+
+static int64_t traits_of(const struct queue_envelope *envelope)
+{
+    return (envelope->is_smtputf8 ? TRAIT_SMTPUTF8 : 0) |
+           (envelope->requires_tls ? TRAIT_REQUIRES_TLS : 0) |
+           (envelope->tls_optional ? TRAIT_TLS_OPTIONAL : 0);
+}
+
 static bool put_envelope(struct buffer *out, const struct queue_envelope *envelope)
 {
     return put_number(out, envelope->id) && put_text(out, envelope->sender) &&
            put_text(out, envelope->envid) && put_text(out, envelope->message_id) &&
            put_number(out, (int64_t)envelope->returns) && put_number(out, envelope->is_8bit) &&
-           put_number(out, envelope->is_smtputf8) && put_number(out, envelope->received_at_s) &&
+           put_number(out, traits_of(envelope)) && put_number(out, envelope->received_at_s) &&
            put_number(out, envelope->size_bytes) && put_origin(out, &envelope->origin);
 }
 
@@ -149,7 +159,8 @@ static struct queue_origin take_origin(struct input *input)
 
 static struct queue_envelope take_envelope(struct input *input)
 {
-    struct queue_envelope envelope;
+    struct queue_envelope envelope = { 0 };
+    int64_t traits;
 
     envelope.id = take_number(input);
     envelope.sender = take_text(input);
@@ -157,7 +168,10 @@ static struct queue_envelope take_envelope(struct input *input)
     envelope.message_id = take_text(input);
     envelope.returns = (enum queue_return)take_choice(input, QUEUE_RETURN_HEADERS);
     envelope.is_8bit = take_choice(input, 1) != 0;
-    envelope.is_smtputf8 = take_choice(input, 1) != 0;
+    traits = take_choice(input, TRAITS);
+    envelope.is_smtputf8 = (traits & TRAIT_SMTPUTF8) != 0;
+    envelope.requires_tls = (traits & TRAIT_REQUIRES_TLS) != 0;
+    envelope.tls_optional = (traits & TRAIT_TLS_OPTIONAL) != 0;
     envelope.received_at_s = take_number(input);
     envelope.size_bytes = take_number(input);
     envelope.origin = take_origin(input);

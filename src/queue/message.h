@@ -1,7 +1,7 @@
 /* queue/message.h - a message on its way: its envelope, its recipients and how far each has come.
  *
  * RFC 5321 section 2.3.1 (the envelope), RFC 3461 (ENVID, RET, NOTIFY, ORCPT), RFC 6152 (8BITMIME),
- * RFC 6531 (SMTPUTF8). Plain values: texts are borrowed from whoever made the message, in what the
+ * RFC 6531 (SMTPUTF8), RFC 8689 (REQUIRETLS). Plain values: texts are borrowed from whoever made the message, in what the
  * store answers from the arena of the request.
  */
 #pragma once
@@ -66,6 +66,9 @@ struct queue_envelope {
     struct span message_id; /* of the header, for tracking; empty where there is none */
     enum queue_return returns;
     bool is_8bit, is_smtputf8;
+    bool requires_tls; /* REQUIRETLS: no hop without authenticated TLS that promises the same */
+    bool
+        tls_optional; /* "TLS-Required: No": rather in the clear than not at all; not with the other */
     int64_t received_at_s;
     int64_t size_bytes; /* of the body; the store's own count where it answers */
     struct queue_origin origin;

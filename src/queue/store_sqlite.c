@@ -29,7 +29,7 @@ enum {
 
 #define ENVELOPE_COLUMNS                                                                           \
     "id, sender, envid, message_id, returns, is_8bit, is_smtputf8, received_at, size, "            \
-    "client_address, helo, user, tls_version, tls_cipher"
+    "client_address, helo, user, tls_version, tls_cipher, requires_tls, tls_optional"
 #define RECIPIENT_COLUMNS                                                                          \
     "number, message, address, orcpt, notify, state, due_at, attempts, has_warned, code, reply, "  \
     "finding"
@@ -44,7 +44,7 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_GIVE_BACK_LEASES] =
         "UPDATE recipient SET state = attempts > 0, due_at = 0, lease = 0 WHERE state = 2",
     [SQL_ADD_MESSAGE] = "INSERT INTO message(" ENVELOPE_COLUMNS ", open, body) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [SQL_ADD_RECIPIENT] = "INSERT INTO recipient(message, number, address, orcpt, notify, due_at) "
                           "VALUES (?, ?, ?, ?, ?, ?)",
     [SQL_FIND_MESSAGE] = "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id = ?",
@@ -532,6 +532,8 @@ void sqlite_queue_read_envelope(sqlite3_stmt *statement, struct arena *arena,
                     .user = database_text(statement, 11, arena),
                     .tls_version = database_text(statement, 12, arena),
                     .tls_cipher = database_text(statement, 13, arena) },
+        .requires_tls = sqlite3_column_int(statement, 14) != 0,
+        .tls_optional = sqlite3_column_int(statement, 15) != 0,
     };
 }
 

@@ -21,9 +21,11 @@ static enum queue_status add_message(struct sqlite_queue *queue, const struct jo
     database_bind(statement, 12, envelope->origin.user);
     database_bind(statement, 13, envelope->origin.tls_version);
     database_bind(statement, 14, envelope->origin.tls_cipher);
-    sqlite3_bind_int64(statement, 15, (int64_t)put->recipient_count);
+    sqlite3_bind_int(statement, 15, envelope->requires_tls);
+    sqlite3_bind_int(statement, 16, envelope->tls_optional);
+    sqlite3_bind_int64(statement, 17, (int64_t)put->recipient_count);
     database_bind_bytes(
-        statement, 16,
+        statement, 18,
         (struct span){ (const char *)put->places, put->place_count * sizeof *put->places });
     return database_do(&queue->database, statement, err);
 }

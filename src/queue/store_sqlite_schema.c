@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { SCHEMA = 3, OLDEST = 2 };
+enum { SCHEMA = 4, OLDEST = 2 };
 
 /* The rows of a message stand together and at the end: ids grow with time. `body`: its places in the
  * journal, one behind the other. `progress`: up to where in the journal these tables go, and its
@@ -14,7 +14,8 @@ static const char tables[] =
     "returns INTEGER NOT NULL, is_8bit INTEGER NOT NULL, is_smtputf8 INTEGER NOT NULL,"
     "received_at INTEGER NOT NULL, size INTEGER NOT NULL, client_address TEXT NOT NULL,"
     "helo TEXT NOT NULL, user TEXT NOT NULL, tls_version TEXT NOT NULL, tls_cipher TEXT NOT NULL,"
-    "open INTEGER NOT NULL, body BLOB NOT NULL);"
+    "open INTEGER NOT NULL, body BLOB NOT NULL,"
+    "requires_tls INTEGER NOT NULL DEFAULT 0, tls_optional INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE recipient("
     "message INTEGER NOT NULL, number INTEGER NOT NULL, address TEXT NOT NULL,"
     "orcpt TEXT NOT NULL, notify INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
@@ -26,7 +27,13 @@ static const char tables[] =
     "CREATE TABLE progress(newest INTEGER NOT NULL, file INTEGER NOT NULL,"
     "place INTEGER NOT NULL, batch INTEGER NOT NULL, secret INTEGER NOT NULL);"
     "INSERT INTO progress VALUES (0, 0, 0, 1, random());"
-    "PRAGMA user_version = 3;";
+    "PRAGMA user_version = 4;";
+
+/* Version 3 knew nothing of RFC 8689. */
+static const char wishes[] =
+    "ALTER TABLE message ADD COLUMN requires_tls INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN tls_optional INTEGER NOT NULL DEFAULT 0;"
+    "PRAGMA user_version = 4;";
 
 /* Version 2 had bodies in the database: whole in `body`, or in parts in `part`. */
 static const char old_names[] = "ALTER TABLE message RENAME TO old_message;"
@@ -43,7 +50,7 @@ static const char old_messages[] = "SELECT * FROM old_message ORDER BY id";
 static const char old_parts[] = "SELECT bytes FROM body WHERE id = ?1";
 static const char old_more_parts[] = "SELECT bytes FROM part WHERE message = ?1 ORDER BY number";
 static const char new_message[] =
-    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)";
 enum { MESSAGE_COLUMNS = 15 };
 
 struct migration {
@@ -160,14 +167,22 @@ static bool migrate(struct database *database, struct journal *journal, struct e
     return is_done && database_run(database, copies, err);
 }
 
+/* As they are now, from what they are. */
+static bool make_tables(struct database *database, struct journal *journal, int64_t version,
+                        struct error *err)
+{
+    if (version == OLDEST)
+        return migrate(database, journal, err);
+    return database_run(database, version == 0 ? tables : wishes, err) &&
+           take_secret(database, journal, err);
+}
+
 static bool change_tables(struct database *database, struct journal *journal, int64_t version,
                           struct error *err)
 {
     if (!database_run(database, "BEGIN IMMEDIATE", err))
         return false;
-    if ((version == 0 ? database_run(database, tables, err) && take_secret(database, journal, err)
-                      : migrate(database, journal, err)) &&
-        database_run(database, "COMMIT", err))
+    if (make_tables(database, journal, version, err) && database_run(database, "COMMIT", err))
         return true;
     sqlite3_exec(database->connection, "ROLLBACK", NULL, NULL, NULL);
     return false;

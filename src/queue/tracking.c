@@ -23,7 +23,8 @@ struct tracking {
 static const char *const texts[STATEMENTS] = {
     [ADD_MESSAGE] = "INSERT OR REPLACE INTO message(id, sender, envid, message_id, is_8bit, "
                     "is_smtputf8, received_at, size, client_address, helo, user, tls_version, "
-                    "tls_cipher) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "tls_cipher, requires_tls, tls_optional) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ADD_EVENT] = "INSERT INTO event(kind, message, recipient, at, milliseconds, relay, tls, code, "
                   "reply, finding, session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [ADD_NOTE] = "INSERT INTO note(at, milliseconds, relay, tls, code, reply, finding, "
@@ -49,7 +50,8 @@ static const char schema[] =
     "message_id TEXT NOT NULL, is_8bit INTEGER NOT NULL, is_smtputf8 INTEGER NOT NULL,"
     "received_at INTEGER NOT NULL, size INTEGER NOT NULL, client_address TEXT NOT NULL,"
     "helo TEXT NOT NULL, user TEXT NOT NULL, tls_version TEXT NOT NULL,"
-    "tls_cipher TEXT NOT NULL);"
+    "tls_cipher TEXT NOT NULL, requires_tls INTEGER NOT NULL DEFAULT 0,"
+    "tls_optional INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX IF NOT EXISTS message_sender ON message(sender);"
     "CREATE INDEX IF NOT EXISTS message_message_id ON message(message_id);"
     "CREATE TABLE IF NOT EXISTS event("
@@ -77,6 +79,14 @@ static const char schema[] =
 static const char has_session[] =
     "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'session'";
 static const char add_session[] = "ALTER TABLE event ADD COLUMN session INTEGER NOT NULL DEFAULT 0";
+/* One that was begun before messages said what they ask of TLS. */
+static const char has_wishes[] =
+    "SELECT count(*) FROM pragma_table_info('message') WHERE name = 'tls_optional'";
+static const char add_wishes[] =
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE message ADD COLUMN requires_tls INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN tls_optional INTEGER NOT NULL DEFAULT 0;"
+    "COMMIT;";
 
 const char *tracking_kind_name(enum tracking_kind kind)
 {
@@ -137,6 +147,8 @@ static bool open_day(struct tracking *tracking, int64_t day, struct error *err)
         !database_run(&tracking->database, schema, err) ||
         (database_number(&tracking->database, has_session, 0) == 0 &&
          !database_run(&tracking->database, add_session, err)) ||
+        (database_number(&tracking->database, has_wishes, 0) == 0 &&
+         !database_run(&tracking->database, add_wishes, err)) ||
         !database_prepare(&tracking->database, texts, STATEMENTS, err)) {
         close_day(tracking);
         return false;
@@ -195,6 +207,8 @@ bool tracking_add_message(struct tracking *tracking, const struct queue_envelope
     sqlite3_bind_int64(statement, 7, envelope->received_at_s);
     sqlite3_bind_int64(statement, 8, envelope->size_bytes);
     bind_origin(statement, 9, &envelope->origin);
+    sqlite3_bind_int(statement, 14, envelope->requires_tls);
+    sqlite3_bind_int(statement, 15, envelope->tls_optional);
     return database_do(&tracking->database, statement, err) == QUEUE_OK;
 }
 

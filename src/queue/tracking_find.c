@@ -48,7 +48,9 @@ struct queue_envelope tracking_read_envelope(sqlite3_stmt *row, struct arena *ar
                                     .is_smtputf8 = sqlite3_column_int(row, 5) != 0,
                                     .received_at_s = sqlite3_column_int64(row, 6),
                                     .size_bytes = sqlite3_column_int64(row, 7),
-                                    .origin = read_origin(row, 8, arena) };
+                                    .origin = read_origin(row, 8, arena),
+                                    .requires_tls = sqlite3_column_int(row, 13) != 0,
+                                    .tls_optional = sqlite3_column_int(row, 14) != 0 };
 }
 
 /* Room for one more event, twice as many each time; NULL: the arena is exhausted. */
@@ -166,6 +168,12 @@ bool tracking_search_run(struct tracking_search *search, const char *sql, size_t
     return code == SQLITE_DONE || code == SQLITE_ROW;
 }
 
+/* Columns behind those of an envelope. */
+static const char *wishes_of(const struct tracking_search *search)
+{
+    return search->has_wishes ? ", requires_tls, tls_optional" : ", 0, 0";
+}
+
 /* Only what is asked for is in the text, so that the index of it serves. */
 static bool find_messages(struct tracking_search *search, struct error *err)
 {
@@ -174,9 +182,10 @@ static bool find_messages(struct tracking_search *search, struct error *err)
 
     snprintf(sql, sizeof sql,
              "SELECT " ENVELOPE_COLUMNS
-             " FROM message WHERE received_at >= ?1 AND received_at <= ?2"
+             "%s FROM message WHERE received_at >= ?1 AND received_at <= ?2"
              "%s%s%s%s ORDER BY id",
-             query->id != 0 ? " AND id = ?3" : "", query->sender.len > 0 ? " AND sender = ?4" : "",
+             wishes_of(search), query->id != 0 ? " AND id = ?3" : "",
+             query->sender.len > 0 ? " AND sender = ?4" : "",
              query->recipient.len > 0
                  ? " AND id IN (SELECT message FROM event WHERE recipient = ?5 AND kind = 0)"
                  : "",
@@ -279,11 +288,12 @@ static bool has_begun(struct tracking_search *search)
     return code != SQLITE_DONE; /* an error is told by the search itself */
 }
 
-static bool has_sessions(struct database *database)
+static bool has_column(struct database *database, const char *table, const char *column)
 {
-    static const char sql[] =
-        "SELECT count(*) FROM pragma_table_info('event') WHERE name = 'session'";
+    char sql[128];
 
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'",
+             table, column);
     return database_number(database, sql, 0) > 0;
 }
 
@@ -294,7 +304,8 @@ bool tracking_search_open(struct tracking_search *search, int64_t day, struct er
     if (!tracking_day_path(search->folder, day, path, err) ||
         !database_open(&search->database, path, DATABASE_LOOK, BUSY_MS, err))
         return false;
-    search->has_sessions = has_sessions(&search->database);
+    search->has_sessions = has_column(&search->database, "event", "session");
+    search->has_wishes = has_column(&search->database, "message", "tls_optional");
     return true;
 }
 
@@ -341,10 +352,13 @@ static bool take_envelope(struct tracking_search *search, sqlite3_stmt *row, siz
 
 static bool find_envelopes(struct tracking_search *search, struct error *err)
 {
+    char sql[SQL_BYTES];
+
+    snprintf(sql, sizeof sql, "SELECT " ENVELOPE_COLUMNS "%s FROM message WHERE id = ?7",
+             wishes_of(search));
     for (size_t i = 0; i < search->count; i++) {
         if (search->stories[i].envelope.received_at_s == 0 &&
-            !tracking_search_run(search, "SELECT " ENVELOPE_COLUMNS " FROM message WHERE id = ?7",
-                                 i, take_envelope, err))
+            !tracking_search_run(search, sql, i, take_envelope, err))
             return false;
     }
     return true;

@@ -24,7 +24,9 @@ struct tracking_search {
     size_t id_count, id_room;
 
     struct database database; /* of the day that is looked at */
-    bool has_sessions;        /* that day; not one that was begun before attempts named theirs */
+    bool
+        has_wishes; /* that day; not one that was begun before messages said what they ask of TLS */
+    bool has_sessions; /* that day; not one that was begun before attempts named theirs */
 };
 
 /* Takes a row of a result; false: enough. */

@@ -1,7 +1,8 @@
 /* smtp/client.h - the sending side of one SMTP conversation (sans-I/O).
  *
  * RFC 5321 section 3 and 4, RFC 3207 (STARTTLS), RFC 2920 (PIPELINING), RFC 1870 (SIZE),
- * RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP), RFC 9422 (LIMITS).
+ * RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP), RFC 9422 (LIMITS),
+ * RFC 8689 (REQUIRETLS).
  *
  * Contract: feed bytes and time, pull events with next until SMTP_CLIENT_NOTHING, send what
  * output gives, close when SMTP_CLIENT_FINISHED came. Any split of the input gives the same
@@ -83,6 +84,7 @@ enum smtp_client_unsent {
     SMTP_CLIENT_UNSENT_NONE,
     SMTP_CLIENT_UNSENT_8BIT,        /* 8BITMIME is needed and not offered */
     SMTP_CLIENT_UNSENT_UTF8,        /* SMTPUTF8 is needed and not offered */
+    SMTP_CLIENT_UNSENT_REQUIRETLS,  /* REQUIRETLS is needed, and not offered inside TLS */
     SMTP_CLIENT_UNSENT_SIZE,        /* larger than the SIZE that the server takes */
     SMTP_CLIENT_UNSENT_SENDER,      /* a text that would break out of its command line */
     SMTP_CLIENT_UNSENT_RECIPIENT,   /* likewise, number `recipient` */
@@ -120,8 +122,10 @@ struct smtp_client_message {
     const char *sender; /* "" for the null reverse-path */
     const struct smtp_client_recipient *recipients;
     size_t recipient_count;
-    uint64_t size_bytes;     /* 0: not known */
-    bool is_8bit, is_utf8;   /* needs 8BITMIME; needs SMTPUTF8 */
+    uint64_t size_bytes;   /* 0: not known */
+    bool is_8bit, is_utf8; /* needs 8BITMIME; needs SMTPUTF8 */
+    bool
+        requires_tls; /* needs REQUIRETLS, but with the null reverse-path, where it is said if offered */
     const char *envelope_id; /* ENVID, or NULL */
     const char *return_part; /* "FULL", "HDRS" or NULL */
 };

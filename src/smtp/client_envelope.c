@@ -58,9 +58,28 @@ static enum smtp_client_unsent check_texts(const struct smtp_client_message *mes
     return SMTP_CLIENT_UNSENT_NONE;
 }
 
-static enum smtp_client_unsent check_server(const struct smtp_client_message *message,
-                                            const struct smtp_capabilities *capabilities)
+/* What was said in the clear of REQUIRETLS binds nobody: RFC 8689 section 2. */
+static uint32_t usable_extensions(const struct smtp_client *client)
 {
+    uint32_t extensions = client->capabilities.extensions;
+
+    return client->is_encrypted ? extensions : extensions & ~(uint32_t)SMTP_EXTENSION_REQUIRETLS;
+}
+
+/* A report has an empty reverse-path; it goes to servers without REQUIRETLS, too, for nobody would hear
+ * of its loss: RFC 8689 section 5. */
+static bool must_have_requiretls(const struct smtp_client_message *message)
+{
+    return message->requires_tls && message->sender[0] != '\0';
+}
+
+static enum smtp_client_unsent check_server(const struct smtp_client *client,
+                                            const struct smtp_client_message *message)
+{
+    const struct smtp_capabilities *capabilities = &client->capabilities;
+
+    if (must_have_requiretls(message) && !(usable_extensions(client) & SMTP_EXTENSION_REQUIRETLS))
+        return SMTP_CLIENT_UNSENT_REQUIRETLS;
     if (message->is_utf8 && !(capabilities->extensions & SMTP_EXTENSION_SMTPUTF8))
         return SMTP_CLIENT_UNSENT_UTF8;
     if (message->is_8bit && !(capabilities->extensions & SMTP_EXTENSION_8BITMIME))
@@ -89,7 +108,7 @@ void smtp_client_send(struct smtp_client *client, const struct smtp_client_messa
     assert(client->state == SMTP_CLIENT_READY);
     client->now_ms = now_ms;
     if (why == SMTP_CLIENT_UNSENT_NONE)
-        why = check_server(message, &client->capabilities);
+        why = check_server(client, message);
     if (why != SMTP_CLIENT_UNSENT_NONE) {
         refuse_message(client, why, recipient);
         smtp_client_become_ready(client);
@@ -135,8 +154,7 @@ void smtp_client_write_commands(struct smtp_client *client)
 
         if (size < SMTP_COMMAND_BYTES)
             return;
-        client->output_len +=
-            format_command(out, &client->transaction, client->capabilities.extensions);
+        client->output_len += format_command(out, &client->transaction, usable_extensions(client));
         client->transaction.written++;
     }
 }

@@ -65,6 +65,8 @@ size_t smtp_command_format_mail(char *out, const struct smtp_client_message *mes
         add(out, &len, " BODY=8BITMIME");
     if ((extensions & SMTP_EXTENSION_SMTPUTF8) && message->is_utf8)
         add(out, &len, " SMTPUTF8");
+    if ((extensions & SMTP_EXTENSION_REQUIRETLS) && message->requires_tls)
+        add(out, &len, " REQUIRETLS");
     if ((extensions & SMTP_EXTENSION_DSN) && message->return_part != NULL)
         add(out, &len, " RET=%s", message->return_part);
     if ((extensions & SMTP_EXTENSION_DSN) && message->envelope_id != NULL)

@@ -1,7 +1,7 @@
 /* smtp/command.h - the lines of a client: writes MAIL and RCPT, and reads them all as a server.
  *
  * RFC 5321 section 4.1.1, RFC 1870 (SIZE), RFC 6152 (BODY), RFC 6531 (SMTPUTF8), RFC 3461 section 4
- * (RET, ENVID, NOTIFY, ORCPT), RFC 3030 (BDAT), RFC 3207 (STARTTLS).
+ * (RET, ENVID, NOTIFY, ORCPT), RFC 3030 (BDAT), RFC 3207 (STARTTLS), RFC 8689 (REQUIRETLS).
  */
 #pragma once
 
@@ -20,8 +20,8 @@ enum {
     SMTP_COMMAND_ENVID_MOST = 100, /* RFC 3461 section 4.4 */
     SMTP_COMMAND_ORCPT_MOST = 500, /* RFC 3461 section 4.2 */
     /* Octets of a line that a server takes, CRLF not counted: 512 and what the extensions add to
-     * MAIL (RFC 1870: 26, RFC 6152: 17, RFC 6531: 10 and longer addresses, RFC 3461: 109) or RCPT
-     * (RFC 3461: 528). */
+     * MAIL (RFC 1870: 26, RFC 6152: 17, RFC 6531: 10 and longer addresses, RFC 3461: 109, RFC 8689:
+     * 11) or RCPT (RFC 3461: 528). */
     SMTP_COMMAND_LINE_MOST = 1280,
 };
 
@@ -74,6 +74,7 @@ struct smtp_command {
     bool is_postmaster;             /* RCPT TO:<Postmaster>: RFC 5321 section 4.1.1.3 */
     bool has_size;                  /* SIZE was given: RFC 1870 */
     bool is_8bit, is_utf8;          /* BODY=8BITMIME; SMTPUTF8 */
+    bool requires_tls;              /* REQUIRETLS */
     bool is_last;                   /* BDAT n LAST */
     uint64_t size;                  /* SIZE=n, or BDAT n */
     enum smtp_command_return parts; /* RET */

@@ -60,6 +60,12 @@ static bool read_utf8(struct smtp_command *command, struct span value)
     return command->is_utf8 = true;
 }
 
+static bool read_requiretls(struct smtp_command *command, struct span value)
+{
+    (void)value;
+    return command->requires_tls = true;
+}
+
 static bool read_return(struct smtp_command *command, struct span value)
 {
     command->parts = span_equal_nocase(value, span_of("FULL"))   ? SMTP_COMMAND_RETURN_FULL
@@ -133,6 +139,8 @@ static const struct parameter {
       "BODY takes 7BIT or 8BITMIME" },
     { "SMTPUTF8", SMTP_COMMAND_MAIL, SMTP_EXTENSION_SMTPUTF8, false, read_utf8,
       "SMTPUTF8 takes no value" },
+    { "REQUIRETLS", SMTP_COMMAND_MAIL, SMTP_EXTENSION_REQUIRETLS, false, read_requiretls,
+      "REQUIRETLS takes no value" },
     { "RET", SMTP_COMMAND_MAIL, SMTP_EXTENSION_DSN, true, read_return, "RET takes FULL or HDRS" },
     { "ENVID", SMTP_COMMAND_MAIL, SMTP_EXTENSION_DSN, true, read_envelope_id,
       "ENVID takes xtext of 1 to 100 octets" },

@@ -371,12 +371,22 @@ static bool is_unsafe(enum smtp_command_verb verb, bool is_good)
     return verb == SMTP_COMMAND_FOREIGN || (verb == SMTP_COMMAND_BDAT && !is_good);
 }
 
+/* Extensions whose parameters are understood. REQUIRETLS is, where TLS is still to come, so that the
+ * refusal says what is missing. */
+static uint32_t understood(const struct smtp_server *server)
+{
+    uint32_t offered = smtp_server_offered(server);
+
+    return offered & SMTP_EXTENSION_STARTTLS
+               ? offered | (server->settings->extensions & SMTP_EXTENSION_REQUIRETLS)
+               : offered;
+}
+
 static void take_command(struct smtp_server *server)
 {
     struct smtp_command *command = &server->storage->command;
     struct smtp_answer answer, misplaced;
-    bool is_good =
-        smtp_command_parse(line_of(server), smtp_server_offered(server), command, &answer);
+    bool is_good = smtp_command_parse(line_of(server), understood(server), command, &answer);
     const struct row *row = &rows[command->verb];
     bool is_there = command->verb <= SMTP_COMMAND_FOREIGN || is_in_place(server, row, &misplaced);
 

@@ -1,7 +1,8 @@
 /* smtp/server.h - the receiving side of one SMTP conversation (sans-I/O).
  *
  * RFC 5321, RFC 3207 (STARTTLS), RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531
- * (SMTPUTF8), RFC 2034 (ENHANCEDSTATUSCODES), RFC 3461 (DSN), RFC 3030 (CHUNKING), RFC 9422 (LIMITS).
+ * (SMTPUTF8), RFC 2034 (ENHANCEDSTATUSCODES), RFC 3461 (DSN), RFC 3030 (CHUNKING), RFC 9422 (LIMITS), RFC 8689
+ * (REQUIRETLS).
  *
  * Contract: feed bytes and time, pull events with next until SMTP_SERVER_NOTHING, send what output
  * gives, close when SMTP_SERVER_FINISHED came and the output is sent. What the owner of the engine
@@ -47,11 +48,11 @@ enum smtp_server_tls {
 };
 
 enum {
-    /* All that we can offer but STARTTLS, which `tls` governs. */
-    SMTP_SERVER_EXTENSIONS = SMTP_EXTENSION_PIPELINING | SMTP_EXTENSION_SIZE |
-                             SMTP_EXTENSION_8BITMIME | SMTP_EXTENSION_SMTPUTF8 |
-                             SMTP_EXTENSION_DSN | SMTP_EXTENSION_ENHANCEDSTATUSCODES |
-                             SMTP_EXTENSION_CHUNKING | SMTP_EXTENSION_LIMITS,
+    /* All that we can offer but STARTTLS, which `tls` governs; REQUIRETLS inside TLS alone. */
+    SMTP_SERVER_EXTENSIONS =
+        SMTP_EXTENSION_PIPELINING | SMTP_EXTENSION_SIZE | SMTP_EXTENSION_8BITMIME |
+        SMTP_EXTENSION_SMTPUTF8 | SMTP_EXTENSION_DSN | SMTP_EXTENSION_ENHANCEDSTATUSCODES |
+        SMTP_EXTENSION_CHUNKING | SMTP_EXTENSION_LIMITS | SMTP_EXTENSION_REQUIRETLS,
     SMTP_SERVER_OUTPUT_BYTES = 2048,
     SMTP_SERVER_QUEUE_MOST = 8,
     SMTP_SERVER_CONTENT_MOST = 16384, /* octets of one SMTP_SERVER_CONTENT */

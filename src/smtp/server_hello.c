@@ -23,6 +23,9 @@ uint32_t smtp_server_offered(const struct smtp_server *server)
 
     if (!server->is_encrypted && (tls == SMTP_SERVER_TLS_MAY || tls == SMTP_SERVER_TLS_REQUIRED))
         extensions |= SMTP_EXTENSION_STARTTLS;
+    if (!server
+             ->is_encrypted) /* RFC 8689 section 2: a session without TLS cannot keep the promise */
+        extensions &= ~(uint32_t)SMTP_EXTENSION_REQUIRETLS;
     if (server->settings->recipients_most == 0 && server->settings->messages_most == 0)
         extensions &= ~(uint32_t)SMTP_EXTENSION_LIMITS;
     return extensions;

@@ -14,7 +14,8 @@ static const struct smtp_answer
     too_large = { 552, "5.3.4", "The message is larger than the SIZE that EHLO offers" },
     bare_lf = { 554, "5.6.0", "The message holds a bare LF: lines end in CRLF" },
     bare_cr = { 554, "5.6.0", "The message holds a bare CR: lines end in CRLF" },
-    nul = { 554, "5.6.0", "The message holds a NUL" }, none = { 0 };
+    nul = { 554, "5.6.0", "The message holds a NUL" },
+    in_clear = { 530, "5.7.10", "REQUIRETLS needs TLS: say STARTTLS first" }, none = { 0 };
 
 void smtp_server_drop_message(struct smtp_server *server)
 {
@@ -34,6 +35,8 @@ void smtp_server_take_mail(struct smtp_server *server)
         smtp_server_break_off(server, "4.7.0", "Enough messages: connect again for more");
     else if (settings->size_most > 0 && command->size > settings->size_most)
         smtp_server_refuse(server, too_large);
+    else if (command->requires_tls && !server->is_encrypted)
+        smtp_server_refuse(server, in_clear);
     else
         smtp_server_ask(server, SMTP_SERVER_MAIL_CAME);
 }

@@ -56,7 +56,7 @@ static bool read_setting(struct scenario *scenario, struct span text)
     return false;
 }
 
-/* from ADDRESS [size=N] [8bit] [utf8] [envid=X] [ret=X] */
+/* from ADDRESS [size=N] [8bit] [utf8] [requiretls] [envid=X] [ret=X] */
 static bool read_sender(struct scenario *scenario, struct span text)
 {
     struct smtp_client_message *message = &scenario->message;
@@ -74,6 +74,8 @@ static bool read_sender(struct scenario *scenario, struct span text)
             message->is_8bit = true;
         else if (span_equal(name, span_of("utf8")))
             message->is_utf8 = true;
+        else if (span_equal(name, span_of("requiretls")))
+            message->requires_tls = true;
         else if (span_equal(name, span_of("envid")))
             message->envelope_id = store(scenario, bytes);
         else if (span_equal(name, span_of("ret")))

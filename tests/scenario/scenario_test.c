@@ -64,6 +64,7 @@ static const char *const unsent[] = {
     [SMTP_CLIENT_UNSENT_NONE] = "none",
     [SMTP_CLIENT_UNSENT_8BIT] = "8bit",
     [SMTP_CLIENT_UNSENT_UTF8] = "utf8",
+    [SMTP_CLIENT_UNSENT_REQUIRETLS] = "requiretls",
     [SMTP_CLIENT_UNSENT_SIZE] = "size",
     [SMTP_CLIENT_UNSENT_SENDER] = "sender",
     [SMTP_CLIENT_UNSENT_RECIPIENT] = "recipient",

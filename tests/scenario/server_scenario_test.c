@@ -127,9 +127,10 @@ static void add_command(char *text, const struct smtp_command *command)
         add(text, " BDAT");
     if (command->has_size || command->verb == SMTP_COMMAND_BDAT)
         add(text, " size=%" PRIu64, command->size);
-    add(text, "%s%s%s%s%s", command->is_last ? " last" : "",
+    add(text, "%s%s%s%s%s%s", command->is_last ? " last" : "",
         command->is_postmaster ? " postmaster" : "", command->is_8bit ? " 8bit" : "",
-        command->is_utf8 ? " utf8" : "", parts[command->parts]);
+        command->is_utf8 ? " utf8" : "", command->requires_tls ? " requiretls" : "",
+        parts[command->parts]);
     if (command->notify != 0)
         add(text, " notify=%u", command->notify);
     if (command->envelope_id.len > 0)

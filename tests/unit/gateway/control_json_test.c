@@ -19,6 +19,7 @@ static void an_envelope_comes_back_as_it_went(void **state)
         .envid = span_of("QQ+2B"),
         .message_id = span_of("<a@b>"),
         .returns = QUEUE_RETURN_HEADERS,
+        .requires_tls = true,
         .is_8bit = true,
         .received_at_s = 1795219200,
         .size_bytes = 42,
@@ -42,7 +43,8 @@ static void an_envelope_comes_back_as_it_went(void **state)
     check_text(back.message_id, "<a@b>");
     assert_int_equal(back.returns, QUEUE_RETURN_HEADERS);
     assert_true(back.is_8bit);
-    assert_false(back.is_smtputf8);
+    assert_false(back.is_smtputf8 || back.tls_optional);
+    assert_true(back.requires_tls);
     assert_int_equal(back.received_at_s, 1795219200);
     assert_int_equal(back.size_bytes, 42);
     check_text(back.origin.client_address, "192.0.2.1");

@@ -55,6 +55,36 @@ static void tells_an_8bit_header_from_an_8bit_body(void **state)
     }
 }
 
+/* RFC 8689 section 3: one field, and it can say but one thing. */
+static void hears_the_wish_of_a_sender_who_can_do_without_tls(void **state)
+{
+    static const struct {
+        const char *message;
+        bool tls_optional;
+    } rows[] = {
+        { "TLS-Required: No\r\n\r\n", true },
+        { "tls-required:NO\r\n\r\n", true },
+        { "TLS-Required:\r\n\tno \r\n\r\n", true },
+        { "Subject: x\r\nTLS-Required: No\r\nTo: y\r\n\r\n", true },
+        { "TLS-Required: Yes\r\n\r\n", false },
+        { "TLS-Required: No way\r\n\r\n", false },
+        { "TLS-Required: Nope\r\n\r\n", false },
+        { "TLS-Required:\r\n\r\n", false },
+        { "TLS-Required\r\n\r\n", false },
+        { "X-TLS-Required: No\r\n\r\n", false },
+        { "Subject: x\r\n TLS-Required: No\r\n\r\n", false },
+        { "TLS-Required: No\r\nTLS-Required: No\r\n\r\n", false },
+        { "TLS-Required: Yes\r\nTLS-Required: No\r\n\r\n", false },
+        { "TLS-Required: No\r\nTLS-Required: No\r\nTLS-Required: No\r\n\r\n", false },
+        { "Subject: x\r\n\r\nTLS-Required: No\r\n", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (message_header_read(span_of(rows[i].message)).tls_optional != rows[i].tls_optional)
+            fail_msg("case %zu", i);
+}
+
 /* Whatever is cut off, nothing outside is read (under a sanitizer) and the rest is as before. */
 static void takes_a_beginning_of_any_length(void **state)
 {
@@ -70,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_message_id_and_counts_hops),
         cmocka_unit_test(tells_an_8bit_header_from_an_8bit_body),
+        cmocka_unit_test(hears_the_wish_of_a_sender_who_can_do_without_tls),
         cmocka_unit_test(takes_a_beginning_of_any_length),
     };
 

@@ -132,6 +132,8 @@ enum queue_status asking_put(struct asking *asking, const char *sender, const ch
         .message_id = span_of("<one@example.net>"),
         .returns = QUEUE_RETURN_HEADERS,
         .is_8bit = true,
+        .requires_tls = asking->requires_tls,
+        .tls_optional = asking->tls_optional,
         .received_at_s = ASKING_NOW_S,
         .origin = { .client_address = span_of("192.0.2.1"),
                     .helo = span_of("mail.example.net"),

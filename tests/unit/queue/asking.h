@@ -9,7 +9,8 @@ struct asking {
     struct queue_store *store;
     struct loop *loop;
     struct queue_door *door;
-    int answers; /* so far */
+    int answers;                     /* so far */
+    bool requires_tls, tls_optional; /* what is put from now on */
 };
 
 enum { ASKING_NOW_S = 1795219200 };

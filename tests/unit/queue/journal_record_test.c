@@ -91,6 +91,24 @@ static void a_put_comes_back_as_it_was(void **state)
     }
 }
 
+static void what_is_asked_of_tls_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    for (unsigned traits = 0; traits < 8; traits++) {
+        struct journal_put wishing = put, again;
+
+        wishing.envelope.is_smtputf8 = traits & 1;
+        wishing.envelope.requires_tls = traits & 2;
+        wishing.envelope.tls_optional = traits & 4;
+        out.len = 0;
+        assert_true(journal_format_put(&wishing, &out));
+        assert_true(journal_parse_put(buffer_span(&out), &arena, &again));
+        assert_int_equal(again.envelope.is_smtputf8, wishing.envelope.is_smtputf8);
+        assert_int_equal(again.envelope.requires_tls, wishing.envelope.requires_tls);
+        assert_int_equal(again.envelope.tls_optional, wishing.envelope.tls_optional);
+    }
+}
+
 static void a_change_comes_back_as_it_was(void **state)
 {
     struct journal_change again;
@@ -171,7 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_put_comes_back_as_it_was),         TEST(a_change_comes_back_as_it_was),
         TEST(a_lease_comes_back_as_it_was),       TEST(what_is_cut_or_too_long_is_refused),
-        TEST(octets_that_are_wrong_lead_nowhere),
+        TEST(octets_that_are_wrong_lead_nowhere), TEST(what_is_asked_of_tls_comes_back_as_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,28 @@ static void a_queue_of_version_2_keeps_all_that_it_had(void **state)
     assert_int_equal(asking_stats(&asking).body_bytes, 0);
 }
 
+/* Version 3 is this one, without what a message asks of TLS. */
+static void a_queue_of_version_3_keeps_all_and_learns_what_messages_ask_of_tls(void **state)
+{
+    struct queue_list list;
+    int64_t id;
+
+    (void)state;
+    asking_start(&asking);
+    asking_stop(&asking);
+    change("ALTER TABLE message DROP COLUMN requires_tls;"
+           "ALTER TABLE message DROP COLUMN tls_optional; PRAGMA user_version = 3");
+    asking_start(&asking);
+    has_all();
+    asking.requires_tls = true;
+    assert_int_equal(asking_put(&asking, "s@example.net", "r@example.org", 10, 10, &id), QUEUE_OK);
+    asking_reopen(&asking);
+    list = asking_list(&asking, (struct queue_selection){ 0 }, &arena);
+    assert_int_equal(list.message_count, MESSAGES + 1);
+    for (size_t i = 0; i <= MESSAGES; i++)
+        assert_int_equal(list.messages[i].envelope.requires_tls, i == MESSAGES);
+}
+
 static void a_migration_that_fails_leaves_the_old_queue(void **state)
 {
     struct queue_store *store = NULL;
@@ -221,6 +243,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_queue_of_version_2_keeps_all_that_it_had),
+        TEST(a_queue_of_version_3_keeps_all_and_learns_what_messages_ask_of_tls),
         TEST(a_migration_that_fails_leaves_the_old_queue),
         TEST(a_file_of_a_later_version_or_one_of_long_ago_is_refused_and_left_alone),
     };

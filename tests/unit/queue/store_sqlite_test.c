@@ -633,6 +633,56 @@ static void a_process_that_was_killed_holds_nothing(void **state)
     put("a@example.org");
 }
 
+static void expect_wishes(size_t index, bool requires_tls, bool tls_optional)
+{
+    struct queue_list list = asking_list(&asking, (struct queue_selection){ 0 }, &arena);
+
+    assert_int_equal(list.message_count, 3);
+    assert_int_equal(list.messages[index].envelope.requires_tls, requires_tls);
+    assert_int_equal(list.messages[index].envelope.tls_optional, tls_optional);
+}
+
+/* Three messages; none is in the tables when the process ends. */
+static void put_wishes_and_die(void)
+{
+    asking_start(&asking);
+    put("a@example.org");
+    asking.requires_tls = true;
+    put("a@example.org");
+    asking.requires_tls = false;
+    asking.tls_optional = true;
+    put("a@example.org");
+    abort();
+}
+
+static void what_a_message_asks_of_tls_outlives_a_crash_and_a_restart(void **state)
+{
+    struct queue_lease lease;
+    int status;
+    pid_t child;
+
+    (void)state;
+    asking_stop(&asking);
+    child = fork();
+    if (child == 0)
+        put_wishes_and_die();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    asking_start(&asking);
+    for (int starts = 0; starts < 2; starts++) { /* from the journal, then from the tables */
+        expect_wishes(0, false, false);
+        expect_wishes(1, true, false);
+        expect_wishes(2, false, true);
+        asking_reopen(&asking);
+    }
+    lease = asking_lease(&asking, LATER_S, 10, &arena);
+    assert_int_equal(lease.message_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(lease.messages[i].envelope.requires_tls, i == 1);
+        assert_int_equal(lease.messages[i].envelope.tls_optional, i == 2);
+    }
+}
+
 static void ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back(void **state)
 {
     int64_t id = put("a@example.org");
@@ -763,6 +813,7 @@ int main(void)
         TEST(a_second_instance_is_refused_with_the_holder_named),
         TEST(a_file_that_another_program_writes_to_is_busy_only_meanwhile),
         TEST(a_process_that_was_killed_holds_nothing),
+        TEST(what_a_message_asks_of_tls_outlives_a_crash_and_a_restart),
         TEST(ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back),
         TEST(nothing_that_mail_needs_looks_at_all_that_waits),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),

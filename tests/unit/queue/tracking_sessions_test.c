@@ -400,6 +400,30 @@ static void a_day_that_knows_no_sessions_learns_of_them_when_it_is_written_on(vo
     assert_int_equal(story->events[2].session->id, session);
 }
 
+static void what_a_message_asks_of_tls_is_told_also_in_a_day_begun_before(void **state)
+{
+    int64_t old = make_old_day();
+    struct queue_envelope envelope = { .id = make_id(NOW_S + 9, 3),
+                                       .sender = span_of("t@example.net"),
+                                       .received_at_s = NOW_S + 9,
+                                       .tls_optional = true };
+    struct tracking_story *stories;
+    size_t count;
+
+    (void)state;
+    stories = find((struct tracking_query){ .id = old }, &count);
+    assert_false(stories[0].envelope.requires_tls || stories[0].envelope.tls_optional);
+    begin_stories(NOW_S + 9);
+    assert_true(tracking_add_message(tracking, &envelope, NULL));
+    end_stories();
+    stories = find((struct tracking_query){ .id = envelope.id }, &count);
+    assert_true(count == 1 && stories[0].envelope.tls_optional &&
+                !stories[0].envelope.requires_tls);
+    stories = find((struct tracking_query){ .in_the_clear = true }, &count);
+    assert_true(count == 1 && !stories[0].envelope.tls_optional);
+    expect_old_story(old);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_stories, close_stories)
 
 int main(void)
@@ -416,6 +440,7 @@ int main(void)
         TEST(only_what_left_is_in_the_ledger),
         TEST(the_ledger_is_narrowed_by_each_fact),
         TEST(a_day_that_knows_no_sessions_is_read),
+        TEST(what_a_message_asks_of_tls_is_told_also_in_a_day_begun_before),
         TEST(a_day_that_knows_no_sessions_learns_of_them_when_it_is_written_on),
     };
 

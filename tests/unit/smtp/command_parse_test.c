@@ -10,8 +10,9 @@
 #define X50  X10 X10 X10 X10 X10
 #define X100 X50 X50
 
-static const uint32_t all =
-    SMTP_EXTENSION_SIZE | SMTP_EXTENSION_8BITMIME | SMTP_EXTENSION_SMTPUTF8 | SMTP_EXTENSION_DSN;
+static const uint32_t all = SMTP_EXTENSION_SIZE | SMTP_EXTENSION_8BITMIME |
+                            SMTP_EXTENSION_SMTPUTF8 | SMTP_EXTENSION_DSN |
+                            SMTP_EXTENSION_REQUIRETLS;
 
 static struct smtp_command parse(const char *line)
 {
@@ -97,12 +98,13 @@ static void reads_each_parameter_of_mail(void **state)
 {
     struct smtp_command plain = parse("MAIL FROM:<a@example.org>");
     struct smtp_command full = parse("MAIL FROM:<\xc3\xb6@example.org> size=18446744073709551615 "
-                                     "BODY=8bitmime  SMTPUTF8 RET=HDRS ENVID=a+2Bb ");
+                                     "BODY=8bitmime  SMTPUTF8 requiretls RET=HDRS ENVID=a+2Bb ");
 
     (void)state;
     assert_true(!plain.has_size && !plain.is_8bit && !plain.is_utf8 && plain.envelope_id.len == 0);
     assert_int_equal(plain.parts, SMTP_COMMAND_RETURN_NONE);
-    assert_true(full.has_size && full.is_8bit && full.is_utf8);
+    assert_true(full.has_size && full.is_8bit && full.is_utf8 && full.requires_tls);
+    assert_false(plain.requires_tls);
     assert_true(full.size == UINT64_MAX);
     assert_int_equal(full.parts, SMTP_COMMAND_RETURN_HDRS);
     assert_span(full.envelope_id, "a+2Bb");
@@ -263,6 +265,7 @@ static void knows_no_parameter_of_what_is_not_offered(void **state)
     static const char *const lines[] = { "MAIL FROM:<> SIZE=1",
                                          "MAIL FROM:<> BODY=8BITMIME",
                                          "MAIL FROM:<> SMTPUTF8",
+                                         "MAIL FROM:<> REQUIRETLS",
                                          "MAIL FROM:<> RET=FULL",
                                          "MAIL FROM:<> ENVID=x",
                                          "RCPT TO:<a@example.org> NOTIFY=NEVER",
@@ -306,6 +309,7 @@ static void reads_what_the_client_writes(void **state)
                                                  .size_bytes = 77,
                                                  .is_8bit = true,
                                                  .is_utf8 = true,
+                                                 .requires_tls = true,
                                                  .envelope_id = "x+20y",
                                                  .return_part = "FULL" };
     const struct smtp_client_recipient recipient = { "b@example.org", "rfc822;c", 14 };
@@ -317,7 +321,7 @@ static void reads_what_the_client_writes(void **state)
     struct smtp_command command = parse(line);
 
     assert_span(command.argument, message.sender);
-    assert_true(command.size == 77 && command.is_8bit && command.is_utf8);
+    assert_true(command.size == 77 && command.is_8bit && command.is_utf8 && command.requires_tls);
     assert_span(command.envelope_id, message.envelope_id);
     len = smtp_command_format_rcpt(line, &recipient, UINT32_MAX);
     line[len - 2] = '\0';
