@@ -19,7 +19,7 @@ enum { FAULTS_MOST = 256, EXAM_BYTES_MOST = 1024 * 1024, PATH_BYTES = 4096 };
 struct lab_options {
     const char *faults[FAULTS_MOST];
     size_t fault_count;
-    uint16_t port, dns_port;
+    uint16_t port, dns_port, sts_port;
     const char *directory; /* NULL: a temporary one */
     const char *manifest;  /* NULL: none */
     bool with_dns, as_json, judges, lists, wants_help;
@@ -31,6 +31,7 @@ enum lab_option {
     OPTION_PORT,
     OPTION_DNS,
     OPTION_DNS_PORT,
+    OPTION_STS_PORT,
     OPTION_DIRECTORY,
     OPTION_MANIFEST,
     OPTION_JSON,
@@ -43,6 +44,7 @@ static const struct option_row rows[] = {
     { "port", "N", "one port for all, each at an address of its own", OPTION_PORT },
     { "dns", NULL, "serve the signed zone lab.test for them", OPTION_DNS },
     { "dns-port", "N", "at this port of 127.0.0.1", OPTION_DNS_PORT },
+    { "sts-port", "N", "the port of the web servers with their MTA-STS policies", OPTION_STS_PORT },
     { "directory", "DIR", "write the certificates here (a temporary directory)", OPTION_DIRECTORY },
     { "manifest", "FILE", "write what runs where there, as JSON", OPTION_MANIFEST },
     { "json", NULL, "the same on standard output, one line", OPTION_JSON },
@@ -86,6 +88,9 @@ static bool take_option(int option, const char *value, struct lab_options *optio
     case OPTION_DNS_PORT:
         options->with_dns = true;
         return options_read_port(&table, "dns-port", value, &options->dns_port);
+    case OPTION_STS_PORT:
+        options->with_dns = true;
+        return options_read_port(&table, "sts-port", value, &options->sts_port);
     case OPTION_DIRECTORY: options->directory = value; return true;
     case OPTION_MANIFEST: options->manifest = value; return true;
     case OPTION_JSON: options->as_json = true; return true;
@@ -173,6 +178,7 @@ static bool open_bench(struct bench *bench, const struct lab_options *options, s
         .port = options->port,
         .with_dns = options->with_dns,
         .dns_port = options->dns_port,
+        .sts_port = options->sts_port,
         .now_s = clock.wall_s(&clock),
     };
 

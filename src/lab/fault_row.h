@@ -147,6 +147,37 @@ enum fault_safety {
     FAULT_DEAD,      /* no mail can go */
 };
 
+/* What the server of a domain's MTA-STS policy does. */
+enum fault_policy_server {
+    FAULT_POLICY_ANSWERS,
+    FAULT_POLICY_REFUSES,    /* nothing listens there */
+    FAULT_POLICY_NOT_TLS,    /* HTTP in the clear */
+    FAULT_POLICY_STALLS,     /* takes the ClientHello and says nothing */
+    FAULT_POLICY_SILENT,     /* takes the request and says nothing */
+    FAULT_POLICY_DRIPS,      /* an octet a second, without end */
+    FAULT_POLICY_CUT,        /* FIN in the middle of the body */
+    FAULT_POLICY_NOT_HTTP,   /* a greeting of SMTP inside TLS */
+    FAULT_POLICY_HUGE,       /* chunks without end */
+    FAULT_POLICY_NO_ADDRESS, /* its name has none */
+    FAULT_POLICY_SERVFAIL,   /* asking for its address fails */
+};
+
+/* What its domain publishes of its TLS, beside TLSA; with a zone only. */
+struct fault_published {
+    const char *sts_record;        /* TXT at _mta-sts; NULL: none, and no server of a policy */
+    const char *second_sts_record; /* one more */
+    bool sts_record_servfail;      /* asking for it fails */
+    const char *policy;       /* the file, {host} replaced; NULL: enforce, and the host is listed */
+    int status;               /* of HTTP; 0: 200 */
+    const char *content_type; /* NULL: text/plain */
+    const char *location;     /* a header of that name; NULL: none */
+    enum fault_policy_server server;
+    enum certificate_case certificate;         /* of that server */
+    uint16_t minimum_version, maximum_version; /* 0: TLS 1.2 and 1.3 */
+    const char *report_record;                 /* TXT at _smtp._tls; NULL: none */
+    const char *second_report_record;          /* one more */
+};
+
 struct fault_row {
     const char *name, *summary;
     struct fault_expectation expect;
@@ -160,6 +191,7 @@ struct fault_row {
     struct fault_tls tls;
     enum fault_tlsa tlsa;
     enum fault_zone zone;
+    struct fault_published published;
     struct fault_client client;
 };
 

@@ -29,6 +29,7 @@ struct lab {
     struct lab_server *servers;
     size_t server_count;
     uint16_t port;      /* common to all servers; 0: each has its own */
+    uint16_t sts_port;  /* of policy servers, each at its mail server's address */
     bool has_addresses; /* each server has an address of its own */
     struct zone *zone;
     struct dns_server *dns;
@@ -114,13 +115,35 @@ static bool start_server(struct lab *lab, struct lab_server *server, size_t inde
     return true;
 }
 
+static bool start_policy_server(struct lab *lab, struct lab_server *server, struct error *err)
+{
+    struct policy_server_settings settings = { .published = &server->row->published,
+                                               .mail_host = server->host,
+                                               .certificate = &server->policy_certificate };
+
+    if (!lab_server_has_policy(server->row))
+        return true;
+    if (!certificates_issue(lab->certificates, server->row->published.certificate,
+                            server->policy_host, server->domain, &lab->arena,
+                            &server->policy_certificate, err))
+        return false;
+    server->policy_address = server->address;
+    server->policy_address.port = lab->sts_port;
+    if (!policy_server_open(lab->loop, &settings, &server->policy_address, &server->policy_server,
+                            err))
+        return false;
+    lab->sts_port = server->policy_address.port;
+    return true;
+}
+
 static bool start_servers(struct lab *lab, struct error *err)
 {
     for (size_t i = 0; i < lab->server_count; i++) {
         struct lab_server *server = &lab->servers[i];
 
         lab_server_name(server, &lab->arena);
-        if (!make_certificate(lab, server, err) || !start_server(lab, server, i, err))
+        if (!make_certificate(lab, server, err) || !start_server(lab, server, i, err) ||
+            !start_policy_server(lab, server, err))
             return false;
     }
     return true;
@@ -168,6 +191,7 @@ bool lab_open(struct loop *loop, const struct lab_settings *settings, struct lab
     made->loop = loop;
     made->directory = settings->directory;
     made->port = settings->port;
+    made->sts_port = settings->sts_port;
     made->has_addresses = settings->with_dns || settings->port != 0;
     if (!choose_rows(made, settings, err) ||
         !certificates_new(settings->now_s, &made->certificates, err) ||
@@ -189,8 +213,10 @@ void lab_close(struct lab **lab)
     *lab = NULL;
     if (closing == NULL)
         return;
-    for (size_t i = 0; i < closing->server_count; i++)
+    for (size_t i = 0; i < closing->server_count; i++) {
         fault_server_close(&closing->servers[i].server);
+        policy_server_close(&closing->servers[i].policy_server);
+    }
     dns_server_close(&closing->dns);
     zone_free(&closing->zone);
     certificates_free(&closing->certificates);
@@ -247,7 +273,9 @@ static bool push_way(const struct lab *lab, const struct lab_server *server, jso
                                         server->address.port));
     return push_option(array, "--resolver", dns_text(lab, text)) &&
            push_option(array, "--trust-anchor", lab->anchor_file) &&
-           push(array, json_string("--port")) && push(array, json_sprintf("%u", lab->port));
+           push(array, json_string("--port")) && push(array, json_sprintf("%u", lab->port)) &&
+           (lab->sts_port == 0 || (push(array, json_string("--sts-port")) &&
+                                   push(array, json_sprintf("%u", lab->sts_port))));
 }
 
 static bool push_client(const struct lab *lab, const struct fault_row *row, json_t *array)
@@ -319,10 +347,11 @@ json_t *lab_manifest(const struct lab *lab)
         }
     if (servers == NULL)
         return NULL;
-    return json_pack("{s:s, s:o, s:s?, s:s?, s:o}", "directory", lab->directory, "ca_file",
-                     json_sprintf("%s/ca.pem", lab->directory), "dns",
-                     lab->dns == NULL ? NULL : dns_text(lab, text), "trust_anchor",
-                     lab->anchor_file, "servers", servers);
+    return json_pack(
+        "{s:s, s:o, s:s?, s:s?, s:o, s:o}", "directory", lab->directory, "ca_file",
+        json_sprintf("%s/ca.pem", lab->directory), "dns",
+        lab->dns == NULL ? NULL : dns_text(lab, text), "trust_anchor", lab->anchor_file, "sts_port",
+        lab->sts_port == 0 ? json_null() : json_integer(lab->sts_port), "servers", servers);
 }
 
 void lab_remove_files(const char *directory)

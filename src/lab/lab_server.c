@@ -6,7 +6,13 @@
 
 bool lab_server_needs_dns(const struct fault_row *row)
 {
-    return row->zone != FAULT_ZONE_USUAL || row->tlsa == FAULT_TLSA_SERVFAIL;
+    return row->zone != FAULT_ZONE_USUAL || row->tlsa == FAULT_TLSA_SERVFAIL ||
+           row->published.sts_record != NULL || row->published.report_record != NULL;
+}
+
+bool lab_server_has_policy(const struct fault_row *row)
+{
+    return row->published.sts_record != NULL;
 }
 
 void lab_server_name(struct lab_server *server, struct arena *arena)
@@ -19,6 +25,7 @@ void lab_server_name(struct lab_server *server, struct arena *arena)
         label = "alias.";
     server->domain = arena_format(arena, "%s.lab.test", server->row->name);
     server->host = arena_format(arena, "%s%s", label, server->domain);
+    server->policy_host = arena_format(arena, "mta-sts.%s", server->domain);
 }
 
 /* A multicast or broadcast address has no route for TCP, and asks nothing of any network. */

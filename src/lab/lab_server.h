@@ -11,6 +11,7 @@
 #include "lab/certificates.h"
 #include "lab/fault_row.h"
 #include "lab/fault_server.h"
+#include "lab/policy_server.h"
 #include "net/address.h"
 
 /* Texts live in the lab's arena. */
@@ -22,6 +23,11 @@ struct lab_server {
     struct span staple;
     const char *tlsa; /* "3 1 1 HEX"; NULL: none is published */
     struct fault_server *server;
+    /* of its MTA-STS policy */
+    const char *policy_host; /* "mta-sts.sts-fetch-404.lab.test" */
+    struct net_address policy_address;
+    struct certificate_made policy_certificate;
+    struct policy_server *policy_server; /* NULL: none */
 };
 
 /* Does the fault show only where its domain is looked up? */
@@ -31,6 +37,9 @@ void lab_server_name(struct lab_server *server, struct arena *arena);
 
 /* 127.0.0.1 and `port`, or an address of its own by `index` (each its own below 15,000). */
 void lab_server_choose_address(struct lab_server *server, size_t index, bool is_own, uint16_t port);
+
+/* Has its domain a policy of MTA-STS, and so a server for it? */
+bool lab_server_has_policy(const struct fault_row *row);
 
 /* After its certificate was made. */
 MUST_CHECK bool lab_server_make_tlsa(struct lab_server *server, struct certificates *certificates,

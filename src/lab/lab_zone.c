@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/compiler.h"
+
 enum { SMTP_PORT = 25, NAME_BYTES = 300 };
 
 static bool add_address(struct zone *zone, const char *name, const struct lab_server *server,
@@ -45,6 +47,47 @@ static bool add_usual(struct zone *zone, const struct lab_server *server, struct
            add_address(zone, server->host, server, err) && add_tlsa(zone, server, err);
 }
 
+static bool add_texts(struct zone *zone, const char *label, const struct lab_server *server,
+                      const char *first, const char *second, struct error *err)
+{
+    const char *texts[] = { first, second };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (texts[i] != NULL &&
+            !zone_add(zone, err, "%s.%s. 300 IN TXT \"%s\"", label, server->domain, texts[i]))
+            return false;
+    return true;
+}
+
+static bool add_policy_host(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    enum fault_policy_server how = server->row->published.server;
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "%s.", server->policy_host);
+    if (how == FAULT_POLICY_NO_ADDRESS)
+        return zone_add(zone, err, "%s 300 IN TXT \"no address\"", name);
+    if (how == FAULT_POLICY_SERVFAIL && !zone_trouble(zone, name, ZONE_SERVFAIL, err))
+        return false;
+    return add_address(zone, server->policy_host, server, err);
+}
+
+/* RFC 8461 section 3.1, RFC 8460 section 3 */
+static bool add_published(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    const struct fault_published *published = &server->row->published;
+    char name[NAME_BYTES];
+
+    snprintf(name, sizeof name, "_mta-sts.%s.", server->domain);
+    if (published->sts_record_servfail && !zone_trouble(zone, name, ZONE_SERVFAIL, err))
+        return false;
+    return add_texts(zone, "_mta-sts", server, published->sts_record, published->second_sts_record,
+                     err) &&
+           add_texts(zone, "_smtp._tls", server, published->report_record,
+                     published->second_report_record, err) &&
+           (!lab_server_has_policy(server->row) || add_policy_host(zone, server, err));
+}
+
 static bool add_trouble(struct zone *zone, const struct lab_server *server,
                         enum zone_trouble trouble, struct error *err)
 {
@@ -72,7 +115,7 @@ static bool add_insecure(struct zone *zone, const struct lab_server *server, str
     return zone_delegate_insecurely(zone, name, err) && add_usual(zone, server, err);
 }
 
-bool lab_zone_add(struct zone *zone, const struct lab_server *server, struct error *err)
+static bool add_mail(struct zone *zone, const struct lab_server *server, struct error *err)
 {
     switch (server->row->zone) {
     case FAULT_ZONE_USUAL: return add_usual(zone, server, err);
@@ -93,4 +136,9 @@ bool lab_zone_add(struct zone *zone, const struct lab_server *server, struct err
     case FAULT_ZONE_INSECURE: return add_insecure(zone, server, err);
     }
     return true;
+}
+
+bool lab_zone_add(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    return add_mail(zone, server, err) && add_published(zone, server, err);
 }
