@@ -110,6 +110,10 @@ struct observed_lookup {
     size_t record_count;
 };
 
+/* Notes what the answer says beside its records; texts are copied into the arena. */
+void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answer *answer,
+                          struct arena *arena);
+
 /* Our own state, for "is it us?". */
 struct observed_self {
     bool has_client_certificate;

@@ -70,7 +70,7 @@ static const char *const policy_sts_list[] = {
     [POLICY_STS_TESTING] = "testing",
     [POLICY_STS_ENFORCE] = "enforce",
 };
-static const struct words policy_stss = { ARRAY_SIZE(policy_sts_list), NULL, policy_sts_list };
+const struct words policy_sts_words = { ARRAY_SIZE(policy_sts_list), NULL, policy_sts_list };
 
 static const char *const chain_tlsa_list[] = {
     [CHAIN_TLSA_NONE] = "none",
@@ -486,7 +486,7 @@ static const struct field observation_fields[] = {
       .count_offset = offsetof(struct observation, tlsa_count),
       .most = 256,
       .item = &text_item },
-    WORD("sts", sts, &policy_stss),
+    WORD("sts", sts, &policy_sts_words),
     FIELD(FIELD_BOOL, "sts_host_listed", sts_host_listed),
     FIELD(FIELD_TLS_VERSION, "minimum_version", minimum_version),
 
@@ -579,7 +579,7 @@ static const struct field lookup_fields[] = {
     LOOKUP(FIELD_INT, "rcode", rcode),
     LOOKUP(FIELD_SIZE, "record_count", record_count),
 };
-static const struct record lookup_record = RECORD(struct observed_lookup, lookup_fields);
+const struct record lookup_record = RECORD(struct observed_lookup, lookup_fields);
 static const struct field lookup_item = { .kind = FIELD_RECORD, .record = &lookup_record };
 
 static const struct field route_fields[] = {

@@ -60,4 +60,7 @@ struct words {
 const char *words_find(const struct words *words, unsigned value); /* NULL: none */
 
 extern const struct record observation_record, inbound_observation_record, route_record;
-extern const struct record offer_record, tls_record, verdict_record; /* parts of them */
+extern const struct record offer_record, tls_record, verdict_record,
+    lookup_record;                           /* parts of them */
+extern const struct record published_record; /* link/published_json.c */
+extern const struct words policy_sts_words;

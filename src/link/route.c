@@ -140,30 +140,10 @@ static void ask_tlsa(struct route_query *query, size_t index, const char *base,
 
 /* ---- answers ---- */
 
-static const char *without_final_dot(struct arena *arena, const char *name)
-{
-    struct span text = span_of(name);
-
-    if (text.len > 1 && text.data[text.len - 1] == '.')
-        text.len--;
-    return arena_copy(arena, text);
-}
-
 static void note_answer(struct route_query *query, const struct question *question,
                         const struct dns_answer *answer)
 {
-    struct observed_lookup *lookup = &query->route->lookups[question->lookup];
-
-    lookup->outcome = answer->outcome;
-    lookup->security = answer->security;
-    lookup->rcode = answer->rcode;
-    lookup->anchor_failed = answer->anchor_failed;
-    lookup->resolver_is_silent = answer->resolver_is_silent;
-    lookup->record_count = answer->record_count;
-    if (answer->canonical_name != NULL)
-        lookup->canonical_name = without_final_dot(query->arena, answer->canonical_name);
-    if (answer->why_bogus != NULL)
-        lookup->why_bogus = arena_copy(query->arena, span_of(answer->why_bogus));
+    observed_lookup_note(&query->route->lookups[question->lookup], answer, query->arena);
 }
 
 /* The host as it is asked for and matched: no trailing dot. */

@@ -1,0 +1,26 @@
+#include "link/published.h"
+
+void observed_published_init(struct observed_published *published)
+{
+    *published = (struct observed_published){
+        .domain = "",
+        .sts_lookup = { .name = "", .type = DNS_TYPE_TXT },
+        .sts_text = "",
+        .url = "",
+        .host_lookup = { .name = "", .type = DNS_TYPE_A },
+        .content_type = "",
+        .location = "",
+        .policy_text = "",
+        .verdict = { .tlsa_detail = "" },
+        .address = "",
+        .sts = POLICY_STS_UNKNOWN,
+        .report_lookup = { .name = "", .type = DNS_TYPE_TXT },
+        .report_text = "",
+    };
+}
+
+bool observed_published_fetch_failed(const struct observed_published *published)
+{
+    return published->sts_record == MTA_STS_RECORD_VALID &&
+           (published->fetch_failure != NULL || published->policy_flaw != NULL);
+}
