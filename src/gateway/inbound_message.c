@@ -16,7 +16,7 @@
 
 enum {
     RECIPIENTS_AT_FIRST = 4,
-    LARGE_BYTES = 16 * 1024, /* who sends so much at once has more */
+    LARGE_BYTES = 16 * 1024, /* who sends so much has more */
 };
 
 struct inbound_message {
@@ -360,7 +360,8 @@ static void go_on(struct inbound_message *message)
 
 static bool gather(struct buffer *gathered, struct span content)
 {
-    size_t room = content.len < LARGE_BYTES ? content.len : gathered->limit - gathered->len;
+    bool is_large = gathered->len + content.len >= LARGE_BYTES;
+    size_t room = is_large ? gathered->limit - gathered->len : content.len;
 
     return buffer_reserve(gathered, room) && buffer_append(gathered, content);
 }
