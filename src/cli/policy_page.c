@@ -78,9 +78,7 @@ static bool has_policy(const struct policy_answer *answer)
 
 static bool is_available(const struct policy_answer *answer)
 {
-    enum policy_level level = answer->choice.policy->level;
-
-    return level != POLICY_DANE && level != POLICY_DANE_ONLY && level != POLICY_STS;
+    return answer->choice.policy->level != POLICY_STS;
 }
 
 /* ---- words -------------------------------------------------------------------------------- */

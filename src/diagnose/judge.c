@@ -214,6 +214,11 @@ void judge_observation(const struct observation *observation, const struct exper
 
     findings->count = 0;
     init_for_session(&judge, observation);
+    if (observation->ending == ENDING_BARRED) { /* there was no conversation */
+        judge_policy(&judge);
+        judge_sort(findings);
+        return;
+    }
     judge_self(&judge);
     judge_connect(&judge);
     judge_smtp(&judge);

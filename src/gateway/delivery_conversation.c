@@ -206,6 +206,22 @@ static void on_ready(void *owner, const struct observation *observation)
 
 static bool dial(struct delivery_conversation *conversation);
 
+static void use_next_address(struct delivery_conversation *conversation)
+{
+    conversation->at = next_address(conversation);
+    conversation->in_clear = conversation->without_certificate = false;
+    conversation->without_resuming = false;
+}
+
+static void forget_session(struct delivery_conversation *conversation)
+{
+    arena_clear(&conversation->arena);
+    observation_init(&conversation->observation);
+    conversation->told = NULL;
+    conversation->changes = NULL;
+    conversation->session = 0;
+}
+
 /* The same address in another way, or another address; false: neither, or no memory. */
 static bool dial_on(struct delivery_conversation *conversation)
 {
@@ -220,18 +236,20 @@ static bool dial_on(struct delivery_conversation *conversation)
                !conversation->without_certificate) {
         conversation->without_certificate = true;
     } else if (delivery_conversation_has_others(conversation)) {
-        conversation->at = next_address(conversation);
-        conversation->in_clear = conversation->without_certificate = false;
-        conversation->without_resuming = false;
+        use_next_address(conversation);
     } else {
         return false;
     }
-    arena_clear(&conversation->arena);
-    observation_init(&conversation->observation);
-    conversation->told = NULL;
-    conversation->changes = NULL;
-    conversation->session = 0;
+    forget_session(conversation);
     return dial(conversation);
+}
+
+/* No address takes mail. */
+static void take_end(struct delivery_conversation *conversation)
+{
+    conversation->is_over = true;
+    delivery_destination_take_failure(conversation->destination, &conversation->failure);
+    delivery_conversation_conclude(conversation);
 }
 
 /* It never came so far as to take mail. */
@@ -245,11 +263,8 @@ static void take_failure(struct delivery_conversation *conversation)
         delivery_verdict_keep(conversation);
         delivery_diagnosis_ask(conversation);
     }
-    if (!conversation->delivery->is_draining && dial_on(conversation))
-        return;
-    conversation->is_over = true;
-    delivery_destination_take_failure(conversation->destination, &conversation->failure);
-    delivery_conversation_conclude(conversation);
+    if (conversation->delivery->is_draining || !dial_on(conversation))
+        take_end(conversation);
 }
 
 void delivery_conversation_conclude(struct delivery_conversation *conversation)
@@ -315,8 +330,57 @@ void delivery_conversation_cut_all(struct delivery *delivery)
     }
 }
 
+/* ---- hosts that are passed over ------------------------------------------------------------- */
+
+/* Does what is published let no mail go there at our level, whatever the host would show? */
+static bool is_barred(struct delivery_conversation *conversation,
+                      const struct client_link_settings *settings)
+{
+    struct policy_session published;
+    enum policy_reason reason;
+
+    if (settings->is_lmtp)
+        return false;
+    client_link_describe(settings, &conversation->arena, &conversation->observation);
+    published = observation_session(&conversation->observation);
+    return policy_bars(settings->level, &published, &reason);
+}
+
+static void log_barred(struct delivery_conversation *conversation)
+{
+    const struct finding *told = conversation->told;
+
+    if (conversation->delivery->settings.log != NULL)
+        log_event(conversation->delivery->settings.log, LOG_NOTE, "host-passed-over",
+                  "relay=%s destination=%s finding=%s cause=%s",
+                  delivery_relay_name(conversation->destination, address_of(conversation),
+                                      &conversation->arena),
+                  conversation->destination->domain, told == NULL ? "none" : told->code,
+                  told == NULL ? "" : told->cause);
+}
+
+/* It has failed as if it had been dialled, and so have its other addresses: RFC 8461 section 5.1. */
+static void pass_over(struct delivery_conversation *conversation)
+{
+    struct delivery_way *way = conversation->way;
+    const struct route_host *host = address_of(conversation)->host;
+
+    for (size_t i = 0; i < way->count; i++)
+        if (i == conversation->at || (host != NULL && way->addresses[i].host == host)) {
+            conversation->tried |= (uint64_t)1 << i;
+            way->addresses[i].has_failed = true;
+        }
+    conversation->observation.ending = ENDING_BARRED;
+    conversation->observation.reached = STEP_POLICY;
+    delivery_verdict_make(conversation);
+    log_barred(conversation);
+    delivery_verdict_tell(conversation);
+    delivery_verdict_keep(conversation);
+}
+
 /* ---- its beginning -------------------------------------------------------------------------- */
 
+/* The address, or the next one that is not barred. False: none is left, or no memory. */
 static bool dial(struct delivery_conversation *conversation)
 {
     static const struct client_link_handlers handlers = {
@@ -332,6 +396,15 @@ static bool dial(struct delivery_conversation *conversation)
 
     conversation->tried |= (uint64_t)1 << conversation->at;
     set_up_link(conversation, &settings);
+    while (is_barred(conversation, &settings)) {
+        pass_over(conversation);
+        if (!delivery_conversation_has_others(conversation))
+            return false;
+        use_next_address(conversation);
+        forget_session(conversation);
+        conversation->tried |= (uint64_t)1 << conversation->at;
+        set_up_link(conversation, &settings);
+    }
     return client_link_open(conversation->delivery->settings.loop, &settings, &handlers,
                             conversation, &conversation->arena, &conversation->observation, NULL,
                             &conversation->link, NULL);
@@ -363,6 +436,10 @@ bool delivery_conversation_open(struct delivery_destination *destination)
     made->at = next_address(made);
     if (dial(made))
         return true;
+    if (made->failure.is_set) { /* every host is barred */
+        take_end(made);
+        return true;
+    }
     remove_conversation(made);
     return false;
 }

@@ -160,8 +160,8 @@ void delivery_let_go(struct delivery *delivery, const struct delivery_plan *plan
 
 /* ---- delivery_failure.c ---- */
 
-/* False: the level asks for what is published, dane, dane-only or sts, and nobody looks that up yet;
- * nothing may leave by guess. The failure is set. */
+/* False: the level asks for the policy that a domain publishes, and nobody looks that up yet; nothing may
+ * leave by guess. The failure is set. */
 bool delivery_destination_may_be_judged(struct delivery_destination *destination);
 /* It is our own lack that nothing goes there now. */
 void delivery_destination_defer_line(struct delivery_destination *destination, const char *words);

@@ -97,8 +97,7 @@ bool delivery_destination_may_be_judged(struct delivery_destination *destination
     struct arena arena;
     struct findings *findings;
 
-    if (destination->level != POLICY_DANE && destination->level != POLICY_DANE_ONLY &&
-        destination->level != POLICY_STS)
+    if (destination->level != POLICY_STS)
         return true;
     arena_init(&arena, FAILURE_BYTES);
     findings = arena_new(&arena, 1, sizeof *findings);

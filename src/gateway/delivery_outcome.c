@@ -150,6 +150,7 @@ struct delivery_outcome delivery_outcome_of_ending(const struct observation *obs
                      arena_format(arena, "TLS failed: %s", ending_name(observation->ending)));
     case ENDING_BROKEN: return later("4.5.0", "what the server answered is no LMTP or SMTP");
     case ENDING_FAILED: return failed(observation, arena);
+    case ENDING_BARRED: return later("4.7.0", "what is published lets no mail go to that host");
     case ENDING_QUIT:
     case ENDING_CLOSED:
     case ENDING_RESET:

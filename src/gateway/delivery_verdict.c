@@ -143,24 +143,38 @@ static bool is_refused_already(const struct delivery_conversation *conversation)
            has_code(conversation->failure.told, "client-certificate-");
 }
 
+/* A host that was dialled always came further than one that was passed over. */
+static enum step reached_by(const struct observation *seen)
+{
+    return seen->ending == ENDING_BARRED ? STEP_DNS : seen->reached;
+}
+
+/* The level lets mail go without TLS here, once it has waited for that. */
+static bool goes_in_clear_later(const struct delivery_conversation *conversation)
+{
+    struct policy_session session = observation_session(&conversation->observation);
+
+    return is_tls_alone(conversation->verdict.reason) &&
+           policy_terms(conversation->destination->level, &session).demand == POLICY_DEMAND_NOTHING;
+}
+
 void delivery_verdict_keep(struct delivery_conversation *conversation)
 {
     struct delivery_failure *failure = &conversation->failure;
     const struct delivery_destination *destination = conversation->destination;
 
-    if (failure->is_set && conversation->observation.reached < failure->reached)
+    if (failure->is_set && reached_by(&conversation->observation) < failure->reached)
         return;
     delivery_verdict_tell(conversation);
     if (is_refused_already(conversation))
         return;
     delivery_failure_clear(failure);
     failure->is_set = true;
-    failure->reached = conversation->observation.reached;
+    failure->reached = reached_by(&conversation->observation);
     failure->relay = delivery_relay_name(
         destination, &conversation->way->addresses[conversation->at], &failure->arena);
     failure->tls = delivery_tls_words(conversation, &failure->arena);
-    failure->goes_in_clear_later =
-        destination->level == POLICY_MAY && is_tls_alone(conversation->verdict.reason);
+    failure->goes_in_clear_later = goes_in_clear_later(conversation);
     failure->outcome = outcome_of(conversation, &failure->arena);
     failure->session = conversation->session;
     failure->told =

@@ -19,7 +19,7 @@ static bool tells_of_levels(const struct observation *seen, const struct policy_
                      seen->reached >= STEP_STARTTLS;
 
     return !session->unanswered && !session->client_certificate_refused &&
-           (was_tried || !session->offered);
+           seen->ending != ENDING_BARRED && (was_tried || !session->offered);
 }
 
 static bool is_known(enum policy_level level, const struct observation *seen)

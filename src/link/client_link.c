@@ -521,7 +521,7 @@ bool client_link_open(struct loop *loop, const struct client_link_settings *sett
         free_link(made);
         return false;
     }
-    client_link_record_asked(made);
+    client_link_describe(&made->settings, made->arena, made->observation);
     made->step = STEP_CONNECT;
     made->step_began_ms = client_link_now(made);
     start_connecting(made);

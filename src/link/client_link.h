@@ -98,6 +98,10 @@ MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_set
                                  struct transcript *transcript, struct client_link **link,
                                  struct error *err);
 
+/* Writes down what would be asked of whom, and dials nobody. Texts are the settings' and the arena's. */
+void client_link_describe(const struct client_link_settings *settings, struct arena *arena,
+                          struct observation *observation);
+
 /* After `ready`. The message is borrowed until message_done or finished. */
 void client_link_send(struct client_link *link, const struct smtp_client_message *message);
 /* After body_wanted: takes what fits now off *body. Where something is left, or is_last is false,

@@ -109,7 +109,6 @@ MUST_CHECK bool client_link_judge(const struct client_link_settings *settings, s
 /* client_link_record.c: what the engine and the stream tell goes into the observation. */
 void client_link_record_reply(struct client_link *link, const struct smtp_client_event *event);
 void client_link_record_cut(struct client_link *link, const struct smtp_client_event *event);
-void client_link_record_asked(struct client_link *link);
 /* Plaintext in front of a TLS record, among the first bytes of the handshake: somebody put it
  * there. Empty: none. */
 struct span client_link_find_injected(struct span first_bytes);

@@ -6,19 +6,18 @@ static struct span keep(struct client_link *link, struct span bytes, size_t most
     return arena_copy_bytes(link->arena, span_part(bytes, 0, most));
 }
 
-void client_link_record_asked(struct client_link *link)
+void client_link_describe(const struct client_link_settings *settings, struct arena *arena,
+                          struct observation *observation)
 {
-    const struct client_link_settings *settings = &link->settings;
-    struct observation *observation = link->observation;
     char text[NET_ADDRESS_TEXT];
 
     observation_init(observation);
     observation->domain = settings->domain;
     observation->host = settings->host;
     observation->address =
-        arena_copy(link->arena, span_of(settings->local_socket != NULL
-                                            ? settings->local_socket
-                                            : net_address_text(&settings->address, text)));
+        arena_copy(arena, span_of(settings->local_socket != NULL
+                                      ? settings->local_socket
+                                      : net_address_text(&settings->address, text)));
     observation->port = settings->address.port;
     observation->preference = settings->preference;
     observation->level = settings->level;
@@ -40,10 +39,10 @@ void client_link_record_asked(struct client_link *link)
     if (settings->self != NULL)
         observation->self = *settings->self;
     observation->tlsa_records =
-        arena_new(link->arena, settings->tlsa_count + 1, sizeof *observation->tlsa_records);
+        arena_new(arena, settings->tlsa_count + 1, sizeof *observation->tlsa_records);
     for (size_t i = 0; observation->tlsa_records != NULL && i < settings->tlsa_count; i++)
         observation->tlsa_records[observation->tlsa_count++] =
-            dane_format(link->arena, &settings->tlsa[i]);
+            dane_format(arena, &settings->tlsa[i]);
 }
 
 /* A second 220 where the reply to EHLO is due: the engine forgives one and waits on. */

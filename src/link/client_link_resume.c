@@ -198,6 +198,7 @@ bool client_link_should_dial_without_resuming(const struct observation *observat
     case ENDING_INJECTED:
     case ENDING_STOPPED:
     case ENDING_FAILED:
+    case ENDING_BARRED:
     case ENDING_COUNT: break;
     }
     return false;

@@ -33,6 +33,7 @@ const char *ending_name(enum ending ending)
         [ENDING_BROKEN] = "broken",
         [ENDING_STOPPED] = "stopped",
         [ENDING_FAILED] = "failed",
+        [ENDING_BARRED] = "barred",
     };
 
     return (size_t)ending < ARRAY_SIZE(names) ? names[ending] : "unknown";
@@ -144,7 +145,7 @@ struct policy_session observation_session(const struct observation *observation)
     bool is_encrypted = tls->was_completed && has_reply_inside;
 
     return (struct policy_session){
-        .unanswered = !from_first_byte &&
+        .unanswered = !from_first_byte && observation->ending != ENDING_BARRED &&
                       (!was_accepted(&observation->greeting) ||
                        (!was_accepted(&observation->ehlo) && !was_accepted(&observation->helo))),
         .offered = from_first_byte ||

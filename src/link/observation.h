@@ -67,6 +67,7 @@ enum ending {
     ENDING_BROKEN,     /* a reply that is not SMTP */
     ENDING_STOPPED,    /* our side ended it: nothing more was to be learned, such as no STARTTLS */
     ENDING_FAILED,     /* our own failure: see `failure` */
+    ENDING_BARRED,     /* never dialled: what is published lets no mail go to that host */
     ENDING_COUNT,
 };
 

@@ -139,15 +139,11 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
 
 /* --- policies and domains --- */
 
-static bool needs_what_is_published(enum policy_level level)
-{
-    return level == POLICY_DANE || level == POLICY_DANE_ONLY || level == POLICY_STS;
-}
 
 static void check_policy_level(struct settings_load *load, size_t section,
                                const struct settings_policy *policy)
 {
-    if (needs_what_is_published(policy->level))
+    if (policy->level == POLICY_STS)
         settings_fault_warn(load->faults, line_of(load, section, "level"),
                             "mail that this policy is for waits (level-unavailable): what a domain "
                             "publishes for level = %s is not looked up yet",

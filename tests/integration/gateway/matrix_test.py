@@ -22,17 +22,24 @@ PROGRAM = gateway.take_program()
 TIMEOUT = "6s" if os.environ.get("POSTERN_SANITIZED") else "2s"
 
 CLEAR, TLS, WAIT, BACK = "in the clear", "over TLS", "deferred", "bounced"
-COLUMNS = ("none", "may", "may-later", "encrypt", "fingerprint", "verify", "secure")
+COLUMNS = ("none", "may", "may-later", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
 KINDS = {
-    # what a server is  none   may    later  encrypt fingerprint verify secure
-    "sound":           (CLEAR, TLS,   TLS,   TLS,   TLS,   TLS,   TLS),
-    "untrusted":       (CLEAR, TLS,   TLS,   TLS,   TLS,   WAIT,  WAIT),
-    "not the pinned":  (CLEAR, TLS,   TLS,   TLS,   WAIT,  TLS,   TLS),
-    "without TLS":     (CLEAR, CLEAR, CLEAR, WAIT,  WAIT,  WAIT,  WAIT),
-    "broken in TLS":   (CLEAR, WAIT,  CLEAR, WAIT,  WAIT,  WAIT,  WAIT),
-    "spoken for":      (CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
-    "dead":            (WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
-    "no destination":  (BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK),
+    # what a server is  none   may    later  encrypt fingerprint verify secure dane   dane-only
+    "sound":           (CLEAR, TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   WAIT),
+    "untrusted":       (CLEAR, TLS,   TLS,   TLS,   TLS,   WAIT,  WAIT,  TLS,   WAIT),
+    "not the pinned":  (CLEAR, TLS,   TLS,   TLS,   WAIT,  TLS,   TLS,   TLS,   WAIT),
+    "without TLS":     (CLEAR, CLEAR, CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT),
+    "broken in TLS":   (CLEAR, WAIT,  CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT),
+    "spoken for":      (CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
+    "dead":            (WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
+    "no destination":  (BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK),
+}
+# Those that publish something, where that makes a difference.
+PUBLISHED = {
+    "healthy-dane":    {"dane-only": TLS},
+    "healthy-dane-ta": {"dane-only": TLS},
+    "tlsa-mismatch":   {"dane": WAIT},
+    "tlsa-servfail":   {"dane": WAIT},
 }
 SERVERS = {
     "sound": """healthy healthy-rsa healthy-tls13-only healthy-no-tickets healthy-lower-case healthy-wildcard
@@ -66,6 +73,9 @@ KIND_OF = {fault: kind for kind, faults in SERVERS.items() for fault in faults.s
 AT_FIRST = {"implicit-tls": "greeting-timeout", "rc4-only": "handshake-alert", "3des-only": "handshake-alert",
             "export-only": "handshake-alert", "null-only": "handshake-alert", "anonymous-only": "handshake-alert"}
 
+
+# Nobody knows where they are.
+NOT_FOUND = ("servfail", "dns-silent", "bogus", "signature-expired")
 
 # Where the exam is of another mind: a reply without codes may be read as one by a lenient sender, and only some demand
 # the staple that a certificate asks for.
@@ -146,9 +156,13 @@ class Column:
     # --- what became of it ---
 
     def wanted(self, fault):
-        return KINDS[KIND_OF[fault]][COLUMNS.index(self.name)]
+        return PUBLISHED.get(fault, {}).get(self.name) or KINDS[KIND_OF[fault]][COLUMNS.index(self.name)]
 
     def code_of(self, fault):
+        """At dane-only nobody is dialled who has no record, and what else is wrong there is not seen."""
+        is_dialled = fault in PUBLISHED or fault in NOT_FOUND or fault == "tlsa-unusable"
+        if self.level == "dane-only" and self.wanted(fault) == WAIT and not is_dialled:
+            return "dane-required"
         return AT_FIRST.get(fault) or self.lab.servers[fault]["expect"]["code"]
 
     def check_first(self, fault, line):
@@ -243,6 +257,8 @@ class Column:
         if event.get("session") is None or self.level == "none" or KIND_OF[fault] in ("dead", "no destination"):
             return
         session = story["sessions"][event["session"]]
+        if event.get("finding") in ("dane-required", "tlsa-lookup-failed"):
+            return  # nobody was dialled
         if session.get("why_clear") == "tls-failed" or session["decision"].startswith("redial"):
             return  # one of two sessions; the other one tells
         would = session.get("would_refuse", {})
@@ -324,6 +340,14 @@ def at_secure_mail_goes_to_the_trusted_domain_or_waits():
     Column("secure", "secure", LONG + " in_the_clear_after = 0").run()
 
 
+def at_dane_the_records_decide_where_there_are_some():
+    Column("dane", "dane", LONG + " in_the_clear_after = 0").run()
+
+
+def at_dane_only_nobody_is_dialled_who_has_no_record():
+    Column("dane-only", "dane-only", LONG + " in_the_clear_after = 0").run()
+
+
 def a_version_below_the_minimum_of_the_rule_is_no_tls_for_it():
     """healthy-rsa speaks TLS 1.2 at most."""
     wanted = {"may": "delivered", "encrypt": "deferred", "verify": "deferred"}
@@ -339,27 +363,6 @@ def a_version_below_the_minimum_of_the_rule_is_no_tls_for_it():
                 must((lines[0]["event"], lines[0]["finding"]) == (wanted[level], "version-below-minimum"), f"{lines[0]}")
                 must(not lines[0]["tls"].startswith("none:n"), f"{lines[0]}")
         must(lab.exam()["healthy-rsa"][0] == "TLSv1.2", "it left in the clear")
-
-
-PUBLISHED = ("dane", "dane-only", "sts")
-
-
-def levels_of_published_policies_wait_and_say_so():
-    """Nothing is looked up yet, and nothing is dialled."""
-    with Lab(PROGRAM) as lab:
-        faults = ("healthy", "healthy-dane", "no-starttls", "expired")
-        recipients = {f"user@{domain_of(fault)}": level for fault, level in zip(faults, PUBLISHED + PUBLISHED[:1])}
-        policies = "\n".join(f'policy "{recipient.partition("@")[2]}" {{ level = {level} }}'
-                             for recipient, level in recipients.items())
-        with Gateway(PROGRAM, listeners=[Listener("none")], relay_from=["127.0.0.0/8"], ca_file=lab.file("ca.pem"),
-                     settings=f"{lab.settings()} }}\nqueue {{ {LONG} in_the_clear_after = 0 }}\n{policies}") as one:
-            told = destinations.wait_for_attempts(one, destinations.send_all(one, recipients), bool)
-            for recipient, lines in told.items():
-                must((lines[0]["event"], lines[0].get("finding"), lines[0]["code"]) ==
-                     ("deferred", "level-unavailable", "4.7.0"), f"{lines[0]}")
-                must(destinations.waiting(one, [recipient])[recipient]["finding"] == "level-unavailable", "the queue")
-        exam = lab.exam()
-        must({exam[fault][0] for fault in faults} == {"never came"}, f"{exam}")
 
 
 def levels_do_not_borrow_each_others_conversations():
@@ -393,8 +396,9 @@ TESTS = [
     at_fingerprint_mail_goes_to_the_pinned_certificate_or_waits,
     at_verify_mail_goes_to_a_trusted_host_or_waits,
     at_secure_mail_goes_to_the_trusted_domain_or_waits,
+    at_dane_the_records_decide_where_there_are_some,
+    at_dane_only_nobody_is_dialled_who_has_no_record,
     a_version_below_the_minimum_of_the_rule_is_no_tls_for_it,
-    levels_of_published_policies_wait_and_say_so,
     levels_do_not_borrow_each_others_conversations,
 ]
 

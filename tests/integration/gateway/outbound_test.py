@@ -258,7 +258,7 @@ def a_server_that_refuses_our_certificate_gets_the_mail_without_it():
 
 
 def a_level_that_asks_for_what_is_published_waits_and_says_so():
-    with Scripted() as server, sending({"default": "level = dane-only"}, settings=f"client {{ port = {server.port} }}\n") as here:
+    with Scripted() as server, sending({"default": "level = sts"}, settings=f"client {{ port = {server.port} }}\n") as here:
         send(here, "user@there.test")
         line = here.wait_log("deferred", to="<user@there.test>")
         must(line["finding"] == "level-unavailable", f"{line}")

@@ -62,6 +62,36 @@ static void tells_unusable_failing_and_missing_records_apart(void **state)
     assert_int_equal(sample_judge(&seen, NULL)->count, 0);
 }
 
+/* Who was never dialled has no flaw but the one for which he was not. */
+static void says_why_a_host_was_passed_over_and_nothing_else(void **state)
+{
+    const struct findings *findings;
+    struct observation seen;
+
+    (void)state;
+    observation_init(&seen);
+    seen.domain = "example.org";
+    seen.host = "mx.example.org";
+    seen.address = "192.0.2.1";
+    seen.port = 25;
+    seen.ending = ENDING_BARRED;
+    seen.reached = STEP_POLICY;
+    seen.tlsa = POLICY_TLSA_LOOKUP_FAILED;
+    findings = sample_judge(&seen, NULL);
+    assert_int_equal(findings->count, 1);
+    assert_string_equal(findings->items[0].code, "tlsa-lookup-failed");
+    seen.tlsa = POLICY_TLSA_NONE;
+    seen.level = POLICY_DANE_ONLY;
+    findings = sample_judge(&seen, NULL);
+    assert_int_equal(findings->count, 1);
+    assert_string_equal(findings->items[0].code, "dane-required");
+    seen.level = POLICY_STS;
+    seen.sts = POLICY_STS_ENFORCE;
+    findings = sample_judge(&seen, NULL);
+    assert_int_equal(findings->count, 1);
+    assert_string_equal(findings->items[0].code, "sts-host-not-listed");
+}
+
 static void holds_hosts_to_the_sts_policy(void **state)
 {
     struct observation seen;
@@ -110,6 +140,7 @@ static void holds_the_version_to_the_rule(void **state)
 
 SAMPLES_RUN(cmocka_unit_test(puts_a_tlsa_mismatch_before_pkix),
             cmocka_unit_test(tells_unusable_failing_and_missing_records_apart),
+            cmocka_unit_test(says_why_a_host_was_passed_over_and_nothing_else),
             cmocka_unit_test(holds_hosts_to_the_sts_policy),
             cmocka_unit_test(tells_the_fingerprint_that_came),
             cmocka_unit_test(holds_the_version_to_the_rule))

@@ -107,6 +107,7 @@ static void defers_whatever_ends_a_conversation(void **state)
         { ENDING_BROKEN, 0, "4.5.0" },      { ENDING_TLS, 0, "4.7.5" },
         { ENDING_NOT_TLS, 0, "4.7.5" },     { ENDING_INJECTED, 0, "4.7.5" },
         { ENDING_FAILED, EMFILE, "4.3.0" }, { ENDING_FAILED, EACCES, "4.3.5" },
+        { ENDING_BARRED, 0, "4.7.0" },
     };
 
     (void)state;

@@ -148,6 +148,8 @@ static void a_session_that_tried_no_tls_says_nothing_of_other_levels(void **stat
     expect_text(make().would, "unknown");
     seen.greeting = sample_reply(554, "554 no\r\n");
     expect_text(make().would, "unknown");
+    seen.ending = ENDING_BARRED; /* nobody was dialled */
+    expect_text(make().would, "unknown");
     facts.seen = NULL;
     expect_text(make().would, "unknown");
     assert_int_equal(make().observation.len, 0);

@@ -199,6 +199,28 @@ static void records_a_whole_conversation(void **state)
             assert_true(seen->step_ms[i] >= 0);
 }
 
+static void describes_what_would_be_asked_and_dials_nobody(void **state)
+{
+    const struct observation *seen = &stage.observation;
+    const struct client_link_settings settings = { .domain = "example.test",
+                                                   .host = "mx.test",
+                                                   .address = { .port = 25 },
+                                                   .preference = 10,
+                                                   .level = POLICY_STS,
+                                                   .tlsa_state = POLICY_TLSA_LOOKUP_FAILED,
+                                                   .sts = POLICY_STS_ENFORCE,
+                                                   .clock = stage.settings.clock };
+
+    (void)state;
+    client_link_describe(&settings, &stage.arena, &stage.observation);
+    assert_string_equal(seen->host, "mx.test");
+    assert_int_equal(seen->port, 25);
+    assert_int_equal(seen->tlsa, POLICY_TLSA_LOOKUP_FAILED);
+    assert_int_equal(seen->sts, POLICY_STS_ENFORCE);
+    assert_false(seen->sts_host_listed);
+    assert_false(seen->greeting.came);
+}
+
 static void delivers_over_tls12_alike(void **state)
 {
     const struct observation *seen;
@@ -962,6 +984,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE(records_a_whole_conversation),
         PROMISE(asks_for_the_base_domain_where_tlsa_decides),
+        PROMISE(describes_what_would_be_asked_and_dials_nobody),
         PROMISE(delivers_over_tls12_alike),
         PROMISE(stays_in_the_clear_at_level_none),
         PROMISE(speaks_tls_from_the_first_byte_where_asked),

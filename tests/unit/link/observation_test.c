@@ -108,6 +108,17 @@ static void counts_a_handshake_only_with_a_reply_inside(void **state)
     assert_true(observation_session(&seen).encrypted);
 }
 
+static void a_host_that_was_passed_over_did_not_fail_to_answer(void **state)
+{
+    (void)state;
+    observation_init(&seen);
+    seen.tlsa = POLICY_TLSA_LOOKUP_FAILED;
+    assert_true(observation_session(&seen).unanswered);
+    seen.ending = ENDING_BARRED;
+    assert_false(observation_session(&seen).unanswered);
+    assert_string_equal(ending_name(ENDING_BARRED), "barred");
+}
+
 static void tells_a_failure_inside_from_one_of_the_handshake(void **state)
 {
     (void)state;
@@ -211,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup(sees_a_session_that_went_through, set_up),
         cmocka_unit_test_setup(tells_an_offer_that_was_refused, set_up),
         cmocka_unit_test_setup(counts_a_handshake_only_with_a_reply_inside, set_up),
+        cmocka_unit_test(a_host_that_was_passed_over_did_not_fail_to_answer),
         cmocka_unit_test_setup(tells_a_failure_inside_from_one_of_the_handshake, set_up),
         cmocka_unit_test_setup(reads_implicit_tls_alike, set_up),
         cmocka_unit_test_setup(takes_injected_bytes_for_what_they_are, set_up),
