@@ -96,19 +96,6 @@ static bool begin_file(struct database *database, const char *path,
     return false;
 }
 
-static void put_aside(const char *path)
-{
-    static const char *const endings[] = { "-wal", "-shm" };
-    char name[sizeof((struct database *)NULL)->path + 16];
-
-    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-        snprintf(name, sizeof name, "%s%s", path, endings[i]);
-        unlink(name);
-    }
-    snprintf(name, sizeof name, "%s.damaged", path);
-    rename(path, name);
-}
-
 bool host_file_open(struct database *database, const char *state_dir,
                     void (*found)(void *owner, const struct host_row *row), void *owner,
                     bool *was_put_aside, struct error *err)
@@ -122,7 +109,7 @@ bool host_file_open(struct database *database, const char *state_dir,
         return true;
     if (access(path, F_OK) != 0)
         return false;
-    put_aside(path);
+    database_put_aside(path);
     *was_put_aside = true;
     return begin_file(database, path, found, owner, err);
 }

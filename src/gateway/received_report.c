@@ -30,8 +30,13 @@ static bool looks_like_json(struct span text)
 static bool read_json(struct span text, struct arena *arena, struct received_report *received,
                       struct error *err)
 {
+    struct error flaw = { .kind = ERROR_NONE };
+
     received->json = arena_copy_bytes(arena, without_mark(text));
-    return tls_report_read(received->json, arena, &received->report, err);
+    if (tls_report_read(received->json, arena, &received->report, &flaw))
+        return true;
+    return error_set(err, flaw.kind, "%s", /* which may cite what was sent */
+                     text_printable(arena, span_of(flaw.text), false));
 }
 
 static bool read_packed(struct span bytes, struct arena *arena, struct received_report *received,

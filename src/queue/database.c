@@ -43,6 +43,19 @@ bool database_open(struct database *database, const char *path, enum database_ac
     return false;
 }
 
+void database_put_aside(const char *path)
+{
+    static const char *const endings[] = { "-wal", "-shm" };
+    char name[sizeof((struct database *)NULL)->path + 16];
+
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        unlink(name);
+    }
+    snprintf(name, sizeof name, "%s.damaged", path);
+    rename(path, name);
+}
+
 void database_close(struct database *database)
 {
     for (size_t i = 0; i < DATABASE_STATEMENTS; i++)

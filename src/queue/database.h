@@ -31,6 +31,9 @@ enum database_access {
 MUST_CHECK bool database_open(struct database *database, const char *path,
                               enum database_access access, int busy_ms, struct error *err);
 
+/* Renames a file that nobody has open and nobody can read: PATH.damaged. Its other files go. */
+void database_put_aside(const char *path);
+
 /* Also where it is not open. */
 void database_close(struct database *database);
 
