@@ -13,6 +13,7 @@
 #include "gateway/control.h"
 #include "gateway/delivery.h"
 #include "gateway/host_memory.h"
+#include "gateway/inbound_history.h"
 #include "gateway/renewal.h"
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
@@ -43,6 +44,7 @@ struct gateway {
     struct queue_door *door; /* of the main loop */
     struct gateway_resolver *resolver;
     struct host_memory *hosts;
+    struct inbound_history *history;
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -56,6 +58,7 @@ struct gateway {
     int64_t judged_at_s, rotated_at_s;
     bool is_draining, is_cutting;
     bool has_delivered, has_remembered, has_answered; /* delivery, hosts, control are drained */
+    bool is_keeping, has_kept;                        /* so is the history, the last of all */
     void (*drained)(void *owner);
     void *drained_owner;
 };
@@ -308,7 +311,7 @@ static void tell_drained(void *owner)
 
 static void tell_if_drained(struct gateway *gateway)
 {
-    if (gateway->has_remembered && gateway->has_answered &&
+    if (gateway->has_remembered && gateway->has_answered && gateway->has_kept &&
         gateway->drained_count == gateway->worker_count)
         loop_timer_start(gateway->tell, 0);
 }
@@ -329,12 +332,31 @@ static void note_remembered(void *owner)
     tell_if_drained(gateway);
 }
 
+static void note_kept(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_kept = true;
+    tell_if_drained(gateway);
+}
+
+/* Workers tell the history what fails, and delivery gives it what to read. */
+static void drain_history(struct gateway *gateway)
+{
+    if (gateway->is_keeping || !gateway->has_delivered ||
+        gateway->drained_count < gateway->worker_count)
+        return;
+    gateway->is_keeping = true;
+    inbound_history_drain(gateway->history, note_kept, gateway);
+}
+
 static void note_delivered(void *owner)
 {
     struct gateway *gateway = owner;
 
     gateway->has_delivered = true;
     host_memory_drain(gateway->hosts, note_remembered, gateway);
+    drain_history(gateway);
 }
 
 static void read_letters(void *owner)
@@ -349,6 +371,7 @@ static void read_letters(void *owner)
             note_changed(gateway, letter->change);
         } else {
             gateway->drained_count++;
+            drain_history(gateway);
             tell_if_drained(gateway);
         }
     }
@@ -443,6 +466,7 @@ static bool make_workers(struct gateway *gateway, struct error *err)
 {
     struct worker_settings settings = { .store = gateway->store,
                                         .limits = gateway->limits,
+                                        .history = gateway->history,
                                         .log = gateway->settings.log,
                                         .clock = gateway->settings.clock,
                                         .main = gateway->mailbox,
@@ -484,6 +508,16 @@ static bool open_hosts(struct gateway *gateway, struct error *err)
                                                    .log = gateway->settings.log };
 
     return host_memory_open(&settings, &gateway->hosts, err);
+}
+
+static bool open_history(struct gateway *gateway, struct error *err)
+{
+    const struct inbound_history_settings settings = { .loop = gateway->settings.loop,
+                                                       .state_dir = gateway->settings.state_dir,
+                                                       .clock = gateway->settings.clock,
+                                                       .log = gateway->settings.log };
+
+    return inbound_history_open(&settings, &gateway->history, err);
 }
 
 static bool start_delivery(struct gateway *gateway, struct error *err)
@@ -550,7 +584,7 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            queue_door_open(gateway->store, settings->loop, &gateway->door, err) &&
            open_limits(gateway, profile, err) &&
            mailbox_open(settings->loop, 0, read_letters, gateway, &gateway->mailbox, err) &&
-           open_timers(gateway, err) && make_workers(gateway, err) &&
+           open_timers(gateway, err) && open_history(gateway, err) && make_workers(gateway, err) &&
            gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
                                  err) &&
            listen_all(gateway, profile, err) && open_hosts(gateway, err) &&
@@ -609,6 +643,16 @@ static void close_hosts(struct gateway *gateway)
     host_memory_close(&gateway->hosts);
 }
 
+/* After the workers and delivery. */
+static void close_history(struct gateway *gateway)
+{
+    if (gateway->history != NULL && !gateway->has_kept) {
+        inbound_history_drain(gateway->history, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
+    }
+    inbound_history_close(&gateway->history);
+}
+
 static void close_gateway(struct gateway **gateway)
 {
     struct gateway *closing = *gateway;
@@ -622,6 +666,7 @@ static void close_gateway(struct gateway **gateway)
     close_control(closing);
     close_delivery(closing);
     close_hosts(closing);
+    close_history(closing);
     gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */

@@ -5,7 +5,7 @@
  * whole or not at all; sessions that are under way go on by the one that they began with.
  *
  * Log: listening, started, reloaded, certificates-renewed, certificate-* and client-certificate-*
- * (gateway/certificates.h, gateway/client_certificate.h, gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, host-memory-*, draining, stopped.
+ * (gateway/certificates.h, gateway/client_certificate.h, gateway/renewal.h), resolver-* (gateway/resolver.h), socket-unused, host-memory-*, inbound-history-*, draining, stopped.
  */
 #pragma once
 

@@ -4,7 +4,7 @@
  * envelope, puts the message in the queue part by part, and says 250 when the store has said that all of
  * it is on stable storage. Of a body it holds at most two parts (QUEUE_PART_BYTES) and one run of
  * content; a client that sends faster than the store takes waits. A client whose TLS failed is one line
- * of the log and one note of tracking.
+ * of the log, one note of tracking, and counts in the history.
  *
  * Log: client-certificate, accepted, rejected, refused, turned-away, cut-off, timed-out, tls-failed.
  */
@@ -16,6 +16,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "gateway/inbound_history.h"
 #include "gateway/profile.h"
 #include "gateway/shared_limits.h"
 #include "net/address.h"
@@ -31,6 +32,7 @@ struct inbound_settings {
     struct log *log; /* NULL: none */
     const struct clock *clock;
     struct gateway_shared_limits *limits;
+    struct inbound_history *history; /* of what fails; NULL: none */
     /* On this loop, after a message was put in the queue; NULL: nobody asks. */
     void (*accepted)(void *owner);
     void *owner;

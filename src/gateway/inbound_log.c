@@ -217,4 +217,6 @@ void inbound_tell_failure(struct session *session, const struct inbound_observat
                   finding->code, fault_name(finding->fault), finding->cause, proof,
                   finding->remedy);
     put_note(session->inbound, observation, finding, proof);
+    if (session->inbound->settings.history != NULL)
+        inbound_history_tell(session->inbound->settings.history, observation, finding);
 }

@@ -82,6 +82,6 @@ void inbound_log_turned_away(const struct session *session, struct smtp_answer a
 /* What a client showed of itself, DER. */
 void inbound_log_client_certificate(const struct session *session, struct span der);
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event);
-/* The log's line, and a note for tracking. */
+/* The log's line, a note for tracking, and one more in the history. */
 void inbound_tell_failure(struct session *session, const struct inbound_observation *observation,
                           struct arena *arena);

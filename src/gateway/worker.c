@@ -220,6 +220,7 @@ static bool open_parts(struct worker *worker, struct error *err)
     struct inbound_settings settings = { .log = worker->settings.log,
                                          .clock = worker->settings.clock,
                                          .limits = worker->settings.limits,
+                                         .history = worker->settings.history,
                                          .accepted = worker->settings.accepted,
                                          .owner = worker->settings.owner };
 

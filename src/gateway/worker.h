@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "gateway/inbound_history.h"
 #include "gateway/profile.h"
 #include "gateway/shared_limits.h"
 #include "net/mailbox.h"
@@ -51,6 +52,7 @@ struct worker_letter {
 struct worker_settings {
     struct queue_store *store;
     struct gateway_shared_limits *limits;
+    struct inbound_history *history; /* NULL: none */
     struct log *log;
     const struct clock *clock;
     struct mailbox *main; /* where its letters go */
