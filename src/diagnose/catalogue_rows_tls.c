@@ -486,6 +486,30 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = "The owner of {domain} takes out the record \"MX 0 .\", or all the others",
     },
     {
+        .key = "tlsa-key-changed",
+        .fault = FAULT_POLICY,
+        .cause =
+            "{host} has had a new key since {date} and no new TLSA record: what is published is for the "
+            "key of before; senders with DANE will not deliver",
+        .remedy = NULL,
+    },
+    {
+        .key = "tlsa-renewed-lately",
+        .fault = FAULT_POLICY,
+        .cause =
+            "The TLSA records of {host} do not match its certificate, which began on {date}: it looks as "
+            "if it was renewed without a new record; senders with DANE will not deliver",
+        .remedy = NULL,
+    },
+    {
+        .key = "tlsa-wrong-head",
+        .fault = FAULT_POLICY,
+        .cause =
+            "TLSA record {number} of {host} is {what}, so its numbers have to be {head}; with {published} "
+            "it matches nothing, and senders with DANE will not deliver",
+        .remedy = "Publish it as {tlsa_name}. IN TLSA {record}",
+    },
+    {
         .key = "trusted-without",
         .fault = FAULT_SERVER,
         .cause = "The chain lacks {missing}; we know that certificate from elsewhere, but most "

@@ -445,7 +445,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .cause =
             "{records} of {host} {match} the certificate that it shows; senders with DANE will not "
             "deliver",
-        .remedy = "Publish the record of the key in use, _{port}._tcp.{host}. IN TLSA {record}; at "
+        .remedy = "Publish the record of the key in use, {tlsa_name}. IN TLSA {record}; at "
                   "each key change publish the new record a TTL before the key",
         .source = "RFC 7672 section 3, RFC 7671 section 8.1",
         .lab = "tlsa-mismatch",
@@ -460,7 +460,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .title = "No TLSA record can be used",
         .cause = "No TLSA record of {host} can be used for mail ({why}), so DANE protects nothing "
                  "here",
-        .remedy = "Publish a record with usage 3 or 2, _{port}._tcp.{host}. IN TLSA {record}",
+        .remedy = "Publish a record with usage 3 or 2, {tlsa_name}. IN TLSA {record}",
         .source = "RFC 7672 section 3.1.3, section 2.2",
         .lab = "tlsa-unusable",
     },
@@ -476,9 +476,23 @@ const struct catalogue_row catalogue_rows_trust[] = {
                  "DANE must wait, for an attacker could make it fail too",
         .remedy =
             "Repair the name servers: they have to answer or to deny it with a signature: dig "
-            "+dnssec TLSA _{port}._tcp.{host}",
+            "+dnssec TLSA {tlsa_name}",
         .source = "RFC 7672 section 2.1.2, section 2.2",
         .lab = "tlsa-servfail",
+    },
+    {
+        .code = "dane-mx-insecure",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_NOTICE,
+        .enhanced_status = "4.7.5",
+        .title = "TLSA records, and an MX record that is not signed",
+        .cause =
+            "{host} has TLSA records, but the MX record of {domain} that names it is not signed: "
+            "whoever forges that leads the mail elsewhere",
+        .remedy = "Sign the zone of {domain}; then DANE protects the whole way",
+        .source = "RFC 7672 section 2.2.1",
+        .lab = "mx-insecure",
     },
     {
         .code = "dane-required",
@@ -489,7 +503,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .enhanced_status = "4.7.5",
         .title = "Our rule demands DANE, and there is none",
         .cause = "Our rule for {domain} is dane-only, and {host} has no usable TLSA record ({why})",
-        .remedy = "The owner of {host} publishes _{port}._tcp.{host}. IN TLSA {record} in a signed "
+        .remedy = "The owner of {host} publishes {tlsa_name}. IN TLSA {record} in a signed "
                   "zone; or our rule asks for less (level dane)",
         .source = "RFC 7672 section 6, RFC 8460 section 4.3.2.1",
         .lab = "no-tlsa",

@@ -99,5 +99,6 @@ void judge_handshake(struct judge *judge); /* judge_handshake.c */
 MUST_CHECK bool judge_differential(struct judge *judge);
 void judge_certificate(struct judge *judge, const struct chain_verdict *verdict);
 void judge_policy(struct judge *judge); /* judge_policy.c */
+void judge_tlsa(struct judge *judge);   /* judge_tlsa.c */
 /* TLSA records against a chain alone, without a session. */
 void judge_tlsa_alone(struct judge *judge, const struct chain_verdict *verdict);

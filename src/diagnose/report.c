@@ -4,8 +4,15 @@
 
 #include "base/text.h"
 #include "diagnose/page.h"
+#include "diagnose/report_dane.h"
 
-enum { INDENT = 2, HANG = 11, SCRATCH_BYTES = 4 << 20 };
+enum {
+    INDENT = 2,
+    HANG = 11,
+    SCRATCH_BYTES = 4 << 20,
+    TLSA_SHOWN = 12,
+    TLSA_CHARACTERS = 24, /* "3 1 1 " and the first digits */
+};
 
 static const enum page_colour colours[] = {
     [SEVERITY_NOTICE] = PAGE_PLAIN,
@@ -67,6 +74,39 @@ static void write_tls(struct page *page, struct arena *arena, const struct obser
         page_item(page, INDENT, "", HANG, PAGE_PLAIN,
                   tls->client_certificate_sent ? "asked for a client certificate and got ours"
                                                : "asked for a client certificate and got none");
+}
+
+static const char *shorten(struct arena *arena, const char *record)
+{
+    return text_printable(arena, span_part(span_of(record), 0, TLSA_CHARACTERS), false);
+}
+
+/* The records of a host, and which of them fits. */
+static void write_dane(struct page *page, struct arena *arena, const struct observation *seen)
+{
+    const char *name = report_dane_name(seen, arena);
+    const struct report_dane *told = report_dane_records(seen, arena);
+
+    if (seen->tlsa == POLICY_TLSA_LOOKUP_FAILED)
+        page_item(page, INDENT, "DANE", HANG, PAGE_PLAIN,
+                  seen->tlsa_failure == NULL
+                      ? "the TLSA look-up failed"
+                      : text_printable(arena, span_of(seen->tlsa_failure), false));
+    if (seen->tlsa_count == 0 || told == NULL)
+        return;
+    page_item(page, INDENT, "DANE", HANG, PAGE_PLAIN,
+              arena_format(arena, "%s%s", text_printable(arena, span_of(name), false),
+                           seen->has_lookups && seen->mx_dnssec != DNS_SECURE
+                               ? ", by an MX record that is not signed"
+                               : ""));
+    for (size_t i = 0; i < seen->tlsa_count && i < TLSA_SHOWN; i++)
+        page_item(page, INDENT, "", HANG, PAGE_PLAIN,
+                  arena_format(arena, "%s%s: %s%s%s", shorten(arena, seen->tlsa_records[i]),
+                               strlen(seen->tlsa_records[i]) > TLSA_CHARACTERS ? "..." : "",
+                               told[i].state, *told[i].why == '\0' ? "" : ", ", told[i].why));
+    if (seen->tlsa_count > TLSA_SHOWN)
+        page_item(page, INDENT, "", HANG, PAGE_PLAIN,
+                  arena_format(arena, "and %zu more", seen->tlsa_count - TLSA_SHOWN));
 }
 
 static void write_certificate(struct page *page, struct arena *arena, const char *label,
@@ -236,6 +276,7 @@ static void write_host(struct page *page, struct arena *arena, const struct chec
     for (size_t i = 0; i < host->findings.count; i++)
         write_finding(page, arena, &host->findings.items[i]);
     write_tls(page, arena, seen);
+    write_dane(page, arena, seen);
     write_chain(page, arena, &seen->verdict, seen->wall_s);
     write_experiments(page, arena, host);
     write_decisions(page, arena, host);
@@ -250,10 +291,11 @@ static void write_healthy(struct page *page, struct arena *arena, const struct c
 
     write_heading(page, arena, seen);
     page_item(page, INDENT, "Fine", HANG, PAGE_PLAIN,
-              arena_format(arena, "%s%s%s%s%s", tls_version_name(seen->tls.version),
+              arena_format(arena, "%s%s%s%s%s%s", tls_version_name(seen->tls.version),
                            leaf == NULL ? "" : ", ", leaf == NULL ? "" : leaf->key,
                            leaf == NULL ? "" : ", until ",
-                           leaf == NULL ? "" : text_date(arena, leaf->not_after_s)));
+                           leaf == NULL ? "" : text_date(arena, leaf->not_after_s),
+                           seen->verdict.tlsa == CHAIN_TLSA_MATCHED ? ", DANE" : ""));
 }
 
 static bool is_healthy(const struct checkup_host *host)

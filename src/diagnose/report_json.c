@@ -1,6 +1,9 @@
 #include "diagnose/report_json.h"
 
 #include "base/text.h"
+#include "diagnose/report_dane.h"
+
+enum { DANE_BYTES = 1 << 20 }; /* of records that came in one DNS message */
 
 /* ---- texts: what strangers wrote may be no UTF-8, which JSON cannot carry ---- */
 
@@ -222,6 +225,33 @@ static json_t *transcript_json(const struct transcript *transcript)
     return list;
 }
 
+/* What is published for the host, and which record fits. */
+static json_t *dane_json(const struct observation *seen)
+{
+    AUTO(arena_clear) struct arena arena;
+    json_t *object = json_object(), *records = json_array();
+    const struct report_dane *told;
+
+    arena_init(&arena, DANE_BYTES);
+    told = report_dane_records(seen, &arena);
+    for (size_t i = 0; told != NULL && i < seen->tlsa_count; i++) {
+        json_t *record = json_object();
+
+        put(record, "record", text(seen->tlsa_records[i]));
+        put(record, "state", text(told[i].state));
+        if (*told[i].why != '\0')
+            put(record, "why", text(told[i].why));
+        json_array_append_new(records, record);
+    }
+    put(object, "state", text(report_dane_state(seen->tlsa)));
+    put(object, "name",
+        seen->tlsa == POLICY_TLSA_NOT_ASKED ? json_null() : text(report_dane_name(seen, &arena)));
+    put(object, "mx", seen->has_lookups ? text(dns_security_name(seen->mx_dnssec)) : json_null());
+    put(object, "failure", text(seen->tlsa_failure));
+    put(object, "records", records);
+    return object;
+}
+
 static json_t *host_json(const struct checkup_host *host)
 {
     const struct observation *observation = &host->observation;
@@ -234,6 +264,7 @@ static json_t *host_json(const struct checkup_host *host)
     put(object, "port", json_integer(observation->port));
     put(object, "dnssec",
         observation->has_lookups ? text(dns_security_name(observation->dnssec)) : json_null());
+    put(object, "dane", dane_json(observation));
     put(object, "reached", text(step_name(observation->reached)));
     put(object, "ending", text(ending_name(observation->ending)));
     put(object, "tls", tls_json(observation));

@@ -5,6 +5,7 @@
 #include "diagnose/judge.h"
 #include "diagnose/reason.h"
 #include "gateway/delivery_destination.h"
+#include "gateway/host_memory.h"
 #include "queue/schedule.h"
 
 enum { RECORD_BYTES = 256 * 1024 };
@@ -60,12 +61,24 @@ static const struct findings *findings_of(const struct delivery_conversation *co
     return conversation->explained != NULL ? conversation->explained : conversation->findings;
 }
 
+/* So that the judge can tell a key that was changed from a record that never fitted. */
+static void recall_key(struct delivery_conversation *conversation)
+{
+    struct observation *seen = &conversation->observation;
+    const struct host_memory *hosts = conversation->delivery->settings.hosts;
+
+    if (hosts != NULL && seen->tlsa_count > 0)
+        seen->known_key_sha256 =
+            host_memory_key(hosts, seen, &seen->known_key_s, &conversation->arena);
+}
+
 void delivery_verdict_make(struct delivery_conversation *conversation)
 {
     struct delivery_destination *destination = conversation->destination;
     struct policy_session session = observation_session(&conversation->observation);
     enum policy_level level = conversation->in_clear ? POLICY_NONE : destination->level;
 
+    recall_key(conversation);
     conversation->findings = arena_new(&conversation->arena, 1, sizeof *conversation->findings);
     if (conversation->findings != NULL && destination->kind != DELIVERY_TO_SOCKET)
         judge_observation(&conversation->observation, NULL, &conversation->arena,

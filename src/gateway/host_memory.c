@@ -264,6 +264,27 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
     return told == NULL || told[0] == '\0' ? NULL : told;
 }
 
+/* Of the same address, or where that is new of the one that was last. */
+static const struct host_face *find_face(const struct host_memory *memory,
+                                         const struct observation *seen, struct arena *arena)
+{
+    const struct host_record *record = host_table_find(&memory->table, name_of(seen, arena));
+    const struct host_face *face = record == NULL ? NULL : host_record_face(record, seen->address);
+
+    return face != NULL || record == NULL ? face : record->faces;
+}
+
+const char *host_memory_key(const struct host_memory *memory, const struct observation *seen,
+                            int64_t *at_s, struct arena *arena)
+{
+    const struct host_face *face = find_face(memory, seen, arena);
+
+    if (face == NULL || face->look.shown[HOST_KEY] == NULL || *face->look.shown[HOST_KEY] == '\0')
+        return NULL;
+    *at_s = face->at_s;
+    return arena_copy(arena, span_of(face->look.shown[HOST_KEY]));
+}
+
 /* ---- start and end ---- */
 
 static void write_in_time(void *owner)

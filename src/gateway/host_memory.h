@@ -53,6 +53,11 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
                              const struct observation *seen, const struct findings *findings,
                              bool was_success, struct arena *arena);
 
+/* The SHA-256 in hex of the key that the host showed at its last success, as far as it is of the same address or of
+ * any, and when that was. NULL: not known. Lives in the arena. */
+const char *host_memory_key(const struct host_memory *memory, const struct observation *seen,
+                            int64_t *at_s, struct arena *arena);
+
 /* Writes what is not written yet; then `drained`, once, not inside this call. Nothing is taken after it. */
 void host_memory_drain(struct host_memory *memory, void (*drained)(void *owner), void *owner);
 

@@ -110,7 +110,15 @@ enum fault_tlsa {
     FAULT_TLSA_MATCHING_ROOT, /* 2 0 1 of the intermediate that is sent */
     FAULT_TLSA_OTHER,         /* 3 1 1 of another key */
     FAULT_TLSA_UNUSABLE,      /* 1 1 1: RFC 7672 section 3.1.3 */
-    FAULT_TLSA_SERVFAIL,      /* asking for it fails; with a zone only */
+    FAULT_TLSA_WRONG_HEAD,    /* 3 0 1 with the digest of the key */
+    FAULT_TLSA_MIXED,    /* of usage 1, of another key, of an unknown matching type, and 3 1 1 */
+    FAULT_TLSA_ROLLOVER, /* 3 1 1 of the next key, and of the present one */
+    /* with a zone only */
+    FAULT_TLSA_SERVFAIL,          /* asking for it fails */
+    FAULT_TLSA_BAD_SIGNATURE,     /* its signature is wrong */
+    FAULT_TLSA_SIGNATURE_EXPIRED, /* its signature ended a month ago */
+    FAULT_TLSA_DANGLING,          /* an alias that leads nowhere */
+    FAULT_TLSA_INSECURE,          /* an alias that leads into a zone that is not signed */
 };
 
 struct fault_client {
@@ -135,7 +143,8 @@ enum fault_zone {
     FAULT_ZONE_TIMEOUT,
     FAULT_ZONE_BOGUS,
     FAULT_ZONE_SIGNATURE_EXPIRED,
-    FAULT_ZONE_INSECURE, /* a delegation without DS */
+    FAULT_ZONE_INSECURE,    /* a delegation without DS */
+    FAULT_ZONE_MX_INSECURE, /* the same, while the host of its MX is in the signed zone */
 };
 
 /* What a sender is to do with it, for the exam. */

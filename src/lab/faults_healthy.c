@@ -86,6 +86,18 @@ static const struct fault_row rows[] = {
         .client = { .level = "dane" },
     },
     {
+        .name = "healthy-dane-mixed",
+        .summary = "TLSA records that cannot be used or do not match, and one that does",
+        .tlsa = FAULT_TLSA_MIXED,
+        .client = { .level = "dane-only" },
+    },
+    {
+        .name = "healthy-dane-rollover",
+        .summary = "TLSA records of the next key and of this one, as before a key change",
+        .tlsa = FAULT_TLSA_ROLLOVER,
+        .client = { .level = "dane-only" },
+    },
+    {
         .name = "healthy-insecure-zone",
         .summary = "a zone without DNSSEC, which most are",
         .zone = FAULT_ZONE_INSECURE,

@@ -308,12 +308,20 @@ static bool push_client(const struct lab *lab, const struct fault_row *row, json
                                       push(array, json_sprintf("%d", client->timeout_s)));
 }
 
+static bool push_tlsa(const struct lab_server *server, json_t *array)
+{
+    for (size_t i = 0; i < server->tlsa_count; i++)
+        if (!push_option(array, "--tlsa", server->tlsa[i]))
+            return false;
+    return true;
+}
+
 static json_t *make_arguments(const struct lab *lab, const struct lab_server *server)
 {
     json_t *array = json_array();
 
     if (array != NULL && push_way(lab, server, array) && push_client(lab, server->row, array) &&
-        (lab->dns != NULL || server->tlsa == NULL || push_option(array, "--tlsa", server->tlsa)) &&
+        (lab->dns != NULL || push_tlsa(server, array)) &&
         push(array, json_string(lab->dns == NULL ? server->host : server->domain)))
         return array;
     json_decref(array);

@@ -14,6 +14,8 @@
 #include "lab/policy_server.h"
 #include "net/address.h"
 
+enum { LAB_TLSA_MOST = 4 };
+
 /* Texts live in the lab's arena. */
 struct lab_server {
     const struct fault_row *row;
@@ -21,7 +23,8 @@ struct lab_server {
     struct net_address address;
     struct certificate_made certificate;
     struct span staple;
-    const char *tlsa; /* "3 1 1 HEX"; NULL: none is published */
+    const char *tlsa[LAB_TLSA_MOST]; /* "3 1 1 HEX" */
+    size_t tlsa_count;
     struct fault_server *server;
     /* of its MTA-STS policy */
     const char *policy_host; /* "mta-sts.sts-fetch-404.lab.test" */

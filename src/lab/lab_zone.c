@@ -20,31 +20,78 @@ static bool add_mx(struct zone *zone, const struct lab_server *server, const cha
     return zone_add(zone, err, "%s. 300 IN MX 10 %s.", server->domain, host);
 }
 
-static bool add_tlsa_at(struct zone *zone, const struct lab_server *server, uint16_t port,
+/* Where the name of the records is only an alias; NULL: it is none. */
+static const char *alias_of_tlsa(const struct lab_server *server, char name[NAME_BYTES])
+{
+    if (server->row->tlsa == FAULT_TLSA_DANGLING)
+        snprintf(name, NAME_BYTES, "nowhere.%s.", server->domain);
+    else if (server->row->tlsa == FAULT_TLSA_INSECURE)
+        snprintf(name, NAME_BYTES, "_tlsa.unsigned-%s.", server->domain);
+    else
+        return NULL;
+    return name;
+}
+
+static bool add_trouble_of_tlsa(struct zone *zone, const struct lab_server *server,
+                                const char *name, struct error *err)
+{
+    if (server->row->tlsa == FAULT_TLSA_SERVFAIL)
+        return zone_trouble(zone, name, ZONE_SERVFAIL, err);
+    if (server->row->tlsa == FAULT_TLSA_BAD_SIGNATURE)
+        return zone_trouble(zone, name, ZONE_BAD_SIGNATURE, err);
+    return server->row->tlsa != FAULT_TLSA_SIGNATURE_EXPIRED ||
+           zone_trouble(zone, name, ZONE_SIGNATURE_EXPIRED, err);
+}
+
+static bool add_records(struct zone *zone, const struct lab_server *server, const char *name,
                         struct error *err)
 {
-    char name[NAME_BYTES];
+    for (size_t i = 0; i < server->tlsa_count; i++)
+        if (!zone_add(zone, err, "%s 300 IN TLSA %s", name, server->tlsa[i]))
+            return false;
+    return true;
+}
 
-    snprintf(name, sizeof name, "_%u._tcp.%s.", port, server->host);
-    if (server->row->tlsa == FAULT_TLSA_SERVFAIL && !zone_trouble(zone, name, ZONE_SERVFAIL, err))
-        return false;
-    return zone_add(zone, err, "%s 300 IN TLSA %s", name, server->tlsa);
+static bool add_tlsa_at(struct zone *zone, const struct lab_server *server, const char *base,
+                        uint16_t port, struct error *err)
+{
+    char name[NAME_BYTES], target[NAME_BYTES];
+    const char *alias = alias_of_tlsa(server, target);
+
+    snprintf(name, sizeof name, "_%u._tcp.%s.", port, base);
+    if (alias != NULL)
+        return zone_add(zone, err, "%s 300 IN CNAME %s", name, alias);
+    return add_trouble_of_tlsa(zone, server, name, err) && add_records(zone, server, name, err);
+}
+
+static bool add_unsigned_tlsa(struct zone *zone, const struct lab_server *server, struct error *err)
+{
+    char name[NAME_BYTES], origin[NAME_BYTES];
+
+    if (server->row->tlsa != FAULT_TLSA_INSECURE)
+        return true;
+    snprintf(origin, sizeof origin, "unsigned-%s.", server->domain);
+    return zone_delegate_insecurely(zone, origin, err) &&
+           add_records(zone, server, alias_of_tlsa(server, name), err);
 }
 
 /* At port 25 too, so that the names are those of life when somebody redirects that port here. */
-static bool add_tlsa(struct zone *zone, const struct lab_server *server, struct error *err)
+static bool add_tlsa(struct zone *zone, const struct lab_server *server, const char *base,
+                     struct error *err)
 {
-    if (server->tlsa == NULL)
+    if (server->tlsa_count == 0)
         return true;
-    return add_tlsa_at(zone, server, SMTP_PORT, err) &&
+    return add_unsigned_tlsa(zone, server, err) &&
+           add_tlsa_at(zone, server, base, SMTP_PORT, err) &&
            (server->address.port == SMTP_PORT ||
-            add_tlsa_at(zone, server, server->address.port, err));
+            add_tlsa_at(zone, server, base, server->address.port, err));
 }
 
 static bool add_usual(struct zone *zone, const struct lab_server *server, struct error *err)
 {
     return add_mx(zone, server, server->host, err) &&
-           add_address(zone, server->host, server, err) && add_tlsa(zone, server, err);
+           add_address(zone, server->host, server, err) &&
+           add_tlsa(zone, server, server->host, err);
 }
 
 static bool add_texts(struct zone *zone, const char *label, const struct lab_server *server,
@@ -104,7 +151,7 @@ static bool add_alias(struct zone *zone, const struct lab_server *server, struct
     snprintf(target, sizeof target, "mx.%s", server->domain);
     return add_mx(zone, server, server->host, err) &&
            zone_add(zone, err, "%s. 300 IN CNAME %s.", server->host, target) &&
-           add_address(zone, target, server, err);
+           add_address(zone, target, server, err) && add_tlsa(zone, server, target, err);
 }
 
 static bool add_insecure(struct zone *zone, const struct lab_server *server, struct error *err)
@@ -133,7 +180,8 @@ static bool add_mail(struct zone *zone, const struct lab_server *server, struct 
     case FAULT_ZONE_BOGUS: return add_trouble(zone, server, ZONE_BAD_SIGNATURE, err);
     case FAULT_ZONE_SIGNATURE_EXPIRED:
         return add_trouble(zone, server, ZONE_SIGNATURE_EXPIRED, err);
-    case FAULT_ZONE_INSECURE: return add_insecure(zone, server, err);
+    case FAULT_ZONE_INSECURE:
+    case FAULT_ZONE_MX_INSECURE: return add_insecure(zone, server, err);
     }
     return true;
 }

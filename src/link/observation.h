@@ -173,6 +173,8 @@ struct observation {
     const char *tlsa_failure;  /* what look-up failed, and how; NULL */
     const char **tlsa_records; /* as text */
     size_t tlsa_count;
+    const char *known_key_sha256; /* of the host's key when mail last went there; NULL: not known */
+    int64_t known_key_s;          /* when that was */
     enum policy_sts sts;
     bool sts_host_listed;
     uint16_t minimum_version; /* that the rule asks for; 0: none */

@@ -486,6 +486,8 @@ static const struct field observation_fields[] = {
       .count_offset = offsetof(struct observation, tlsa_count),
       .most = 256,
       .item = &text_item },
+    FIELD(FIELD_TEXT_OR_NULL, "known_key_sha256", known_key_sha256),
+    FIELD(FIELD_TIME, "known_key_s", known_key_s),
     WORD("sts", sts, &policy_sts_words),
     FIELD(FIELD_BOOL, "sts_host_listed", sts_host_listed),
     FIELD(FIELD_TLS_VERSION, "minimum_version", minimum_version),

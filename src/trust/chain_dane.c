@@ -4,21 +4,6 @@
 #include "trust/certificate_x509.h"
 #include "trust/dane_x509.h"
 
-/* RFC 7671 section 9: of the digests with one usage and selector only the strongest counts. */
-static bool is_outdone(const struct chain_request *request, const struct dane_record *record)
-{
-    if (record->matching == DANE_FULL)
-        return false;
-    for (size_t i = 0; i < request->tlsa_count; i++) {
-        const struct dane_record *other = &request->tlsa[i];
-
-        if (other->usage == record->usage && other->selector == record->selector &&
-            other->matching > record->matching && dane_usability(other) == DANE_USABLE)
-            return true;
-    }
-    return false;
-}
-
 static const char *why_not(const struct chain_trial *trial)
 {
     for (size_t i = 0; i < trial->problem_count; i++)
@@ -137,7 +122,7 @@ static bool match_usage(struct chain_work *work, uint8_t usage)
         const struct dane_record *record = &request->tlsa[i];
 
         if (record->usage == usage && dane_usability(record) == DANE_USABLE &&
-            !is_outdone(request, record) && match_record(work, i)) {
+            !dane_is_outdone(request->tlsa, request->tlsa_count, i) && match_record(work, i)) {
             work->verdict->tlsa_index = i;
             return true;
         }

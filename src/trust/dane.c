@@ -105,6 +105,22 @@ enum dane_usability dane_usability(const struct dane_record *record)
     }
 }
 
+bool dane_is_outdone(const struct dane_record *records, size_t count, size_t index)
+{
+    const struct dane_record *record = &records[index];
+
+    if (record->matching == DANE_FULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct dane_record *other = &records[i];
+
+        if (other->usage == record->usage && other->selector == record->selector &&
+            other->matching > record->matching && dane_usability(other) == DANE_USABLE)
+            return true;
+    }
+    return false;
+}
+
 const char *dane_usability_text(enum dane_usability usability)
 {
     static const char *const texts[] = {

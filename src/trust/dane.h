@@ -41,6 +41,10 @@ const char *dane_format(struct arena *arena, const struct dane_record *record);
 enum dane_usability dane_usability(const struct dane_record *record);
 const char *dane_usability_text(enum dane_usability usability); /* a clause for people */
 
+/* Is there a usable record with the same usage and selector and a stronger digest? Then this one does not count
+ * (RFC 7671 section 9). One of matching type 0 always does. */
+MUST_CHECK bool dane_is_outdone(const struct dane_record *records, size_t count, size_t index);
+
 /* Does the record match this very certificate (selector and matching type applied)? */
 MUST_CHECK bool dane_match(const struct dane_record *record, struct span certificate_der);
 

@@ -85,7 +85,7 @@ static void each_fault_has_its_own_records(void **state)
 {
     struct fixture *fixture = *state;
     struct error err = { 0 };
-    struct lab_server dane;
+    struct lab_server dane, alias;
 
     add(fixture, "healthy", 0);
     dane = add(fixture, "healthy-dane", 1);
@@ -96,12 +96,16 @@ static void each_fault_has_its_own_records(void **state)
     add(fixture, "mx-address", 6);
     add(fixture, "healthy-no-mx", 7);
     add(fixture, "tlsa-servfail", 8);
+    add(fixture, "tlsa-dangling", 9);
+    add(fixture, "tlsa-insecure", 10);
+    add(fixture, "mx-insecure", 11);
+    alias = add(fixture, "dane-alias", 12);
     assert_true(zone_sign(fixture->zone, &err));
     assert_says(fixture, "healthy.lab.test.", MX, "10 mx.healthy.lab.test.");
     assert_says(fixture, "mx.healthy.lab.test.", A, "127.0.64.1");
     assert_says(fixture, "_2525._tcp.mx.healthy.lab.test.", TLSA, "NXDOMAIN");
-    assert_says(fixture, "_2525._tcp.mx.healthy-dane.lab.test.", TLSA, strrchr(dane.tlsa, ' '));
-    assert_says(fixture, "_25._tcp.mx.healthy-dane.lab.test.", TLSA, strrchr(dane.tlsa, ' '));
+    assert_says(fixture, "_2525._tcp.mx.healthy-dane.lab.test.", TLSA, strrchr(dane.tlsa[0], ' '));
+    assert_says(fixture, "_25._tcp.mx.healthy-dane.lab.test.", TLSA, strrchr(dane.tlsa[0], ' '));
     assert_says(fixture, "nxdomain.lab.test.", MX, "NXDOMAIN");
     assert_says(fixture, "null-mx.lab.test.", MX, "0 .");
     assert_says(fixture, "mx.no-address.lab.test.", A, "NOERROR");
@@ -112,6 +116,11 @@ static void each_fault_has_its_own_records(void **state)
     assert_says(fixture, "healthy-no-mx.lab.test.", A, "127.0.64.8");
     assert_says(fixture, "_2525._tcp.mx.tlsa-servfail.lab.test.", TLSA, "SERVFAIL");
     assert_says(fixture, "mx.tlsa-servfail.lab.test.", A, "127.0.64.9");
+    assert_says(fixture, "_2525._tcp.mx.tlsa-dangling.lab.test.", TLSA, "CNAME");
+    assert_says(fixture, "_tlsa.unsigned-tlsa-insecure.lab.test.", TLSA, "3 1 1");
+    assert_says(fixture, "mx-insecure.lab.test.", MX, "10 host-of-mx-insecure.lab.test.");
+    assert_says(fixture, "_25._tcp.host-of-mx-insecure.lab.test.", TLSA, "3 1 1");
+    assert_says(fixture, "_25._tcp.mx.dane-alias.lab.test.", TLSA, strrchr(alias.tlsa[0], ' '));
 }
 
 static void addresses_are_loopback_and_differ(void **state)
@@ -139,10 +148,12 @@ static void tlsa_records_fit_their_fault(void **state)
     struct lab_server issuer = add(fixture, "healthy-dane-ta", 1);
     struct lab_server unusable = add(fixture, "tlsa-unusable", 2);
 
-    assert_true(strncmp(matching.tlsa, "3 1 1 ", 6) == 0);
-    assert_true(strncmp(issuer.tlsa, "2 0 1 ", 6) == 0);
-    assert_true(strncmp(unusable.tlsa, "1 1 1 ", 6) == 0);
-    assert_null(add(fixture, "healthy", 3).tlsa);
+    assert_true(strncmp(matching.tlsa[0], "3 1 1 ", 6) == 0);
+    assert_true(strncmp(issuer.tlsa[0], "2 0 1 ", 6) == 0);
+    assert_true(strncmp(unusable.tlsa[0], "1 1 1 ", 6) == 0);
+    assert_int_equal(add(fixture, "healthy", 3).tlsa_count, 0);
+    assert_int_equal(add(fixture, "healthy-dane-mixed", 4).tlsa_count, 4);
+    assert_int_equal(add(fixture, "healthy-dane-rollover", 5).tlsa_count, 2);
 }
 
 int main(void)
