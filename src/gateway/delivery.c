@@ -316,6 +316,7 @@ static void free_delivery(struct delivery *delivery)
     diagnosis_close(&delivery->diagnosis);
     delivery_plan_release(&delivery->plan);
     link_tickets_free(&delivery->tickets);
+    delivery_reading_free(&delivery->reading);
     memory_free(delivery);
 }
 

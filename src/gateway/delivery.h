@@ -9,6 +9,8 @@
  * A recipient whose sender is to hear of it (gateway/bounce.h) is settled only when that report is in the
  * queue, durable; where it cannot be put there, one that failed is deferred.
  *
+ * Mail to the profile's address for TLS reports is read for one before it is delivered.
+ *
  * Several messages are under way at once: DELIVERY_IN_HAND_MOST recipients are leased at most, Maildirs
  * are written on pool threads, an LMTP server has DELIVERY_CONVERSATIONS_MOST connections at most, another
  * one as many as its pace allows (gateway/pace.h), and all together DELIVERY_CONVERSATIONS_IN_ALL.
@@ -41,6 +43,7 @@ enum {
 };
 
 struct https;
+struct inbound_history;
 struct sts_cache;
 
 /* All is borrowed for the delivery's life. */
@@ -49,11 +52,12 @@ struct delivery_settings {
     struct queue_door *door; /* of this loop */
     struct log *log;         /* NULL: none */
     const struct clock *clock;
-    struct dns *dns;             /* of this loop; NULL: no name can be looked up */
-    struct https *https;         /* of this loop; NULL: no MTA-STS policy can be fetched */
-    struct sts_cache *sts_cache; /* of policies that were fetched; NULL: none is kept */
-    struct host_memory *hosts;   /* NULL: nobody remembers what servers showed before */
-    int64_t drain_ms;            /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
+    struct dns *dns;                 /* of this loop; NULL: no name can be looked up */
+    struct https *https;             /* of this loop; NULL: no MTA-STS policy can be fetched */
+    struct sts_cache *sts_cache;     /* of policies that were fetched; NULL: none is kept */
+    struct inbound_history *history; /* where TLS reports go that come as mail; NULL: nowhere */
+    struct host_memory *hosts;       /* NULL: nobody remembers what servers showed before */
+    int64_t drain_ms;                /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
     size_t in_hand_most; /* recipients that are leased and not settled; 0: DELIVERY_IN_HAND_MOST */
 };
 

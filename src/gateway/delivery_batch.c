@@ -354,6 +354,8 @@ static void hand_on(struct delivery_task *task)
         delivery_give_back(task,
                            delivery_now_s(delivery) + (delivery->is_draining ? 0 : GIVE_BACK_S));
         delivery_task_end(task);
+    } else if (delivery_reading_is_due(task) && delivery_reading_add(task)) {
+        return; /* it comes again */
     } else if (task->targets[0]->is_for_maildir) {
         delivery_line_add(&delivery->maildirs, task);
     } else if (destination == NULL) {

@@ -108,6 +108,8 @@ struct delivery {
     struct delivery_report *reports; /* that wait for their turn, the first of them first */
     size_t reports_at_work;
 
+    struct delivery_reading *reading; /* of TLS reports that came; NULL: none has come yet */
+
     struct diagnosis *diagnosis; /* NULL: it drains */
     size_t tellings;             /* of sessions, that the store has not answered for */
 
@@ -222,6 +224,15 @@ bool delivery_body_is_whole(const struct delivery_body *body);
 struct delivery_outcome delivery_body_outcome(const struct delivery_body *body);
 /* While nothing is being read. */
 void delivery_body_close(struct delivery_body *body);
+
+/* ---- delivery_reading.c ---- */
+
+/* Is its message for the address where TLS reports come, and not read yet? */
+bool delivery_reading_is_due(const struct delivery_task *task);
+/* Has it read, and then given back so that it is tried. False: no memory, and it is still the caller's. */
+MUST_CHECK bool delivery_reading_add(struct delivery_task *task);
+/* While nothing is in hand. */
+void delivery_reading_free(struct delivery_reading **reading);
 
 /* ---- delivery_maildir.c ---- */
 

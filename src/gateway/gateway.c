@@ -527,6 +527,7 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
                                           .log = gateway->settings.log,
                                           .clock = gateway->settings.clock,
                                           .dns = gateway_resolver_dns(gateway->resolver),
+                                          .history = gateway->history,
                                           .hosts = gateway->hosts };
 
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
