@@ -15,6 +15,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_cert(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_publish(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_track(int argc, char **argv);

@@ -22,6 +22,8 @@ static const struct {
     { "queue", "VERB [ID | @DOMAIN]", "what waits: list, show, retry, hold...", cmd_queue },
     { "send", "[OPTIONS] [TO...]", "put a message into the queue, as sendmail", cmd_send },
     { "policy", "[OPTIONS] DOMAIN...", "the level in force for a domain, and why", cmd_policy },
+    { "publish", "[OPTIONS] DOMAIN...", "zone lines for a domain of ours, and what is live",
+      cmd_publish },
     { "track", "[OPTIONS]", "the story of a message: from whom, how, what end", cmd_track },
 };
 

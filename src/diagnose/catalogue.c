@@ -9,25 +9,44 @@
 
 enum { FILLED_BYTES = 16 * 1024 };
 
+/* In the order in which a delivery meets them, then what we are told as receivers. */
+static const struct {
+    const struct catalogue_row *rows;
+    const size_t *count;
+} tables[] = {
+    { catalogue_rows_smtp, &catalogue_rows_smtp_count },
+    { catalogue_rows_tls, &catalogue_rows_tls_count },
+    { catalogue_rows_trust, &catalogue_rows_trust_count },
+    { catalogue_rows_inbound, &catalogue_rows_inbound_count },
+    { catalogue_rows_publish, &catalogue_rows_publish_count },
+};
+
+static const struct {
+    const struct catalogue_variant *variants;
+    const size_t *count;
+} variant_tables[] = {
+    { catalogue_variants, &catalogue_variants_count },
+    { catalogue_variants_inbound, &catalogue_variants_inbound_count },
+    { catalogue_variants_publish, &catalogue_variants_publish_count },
+};
+
 size_t catalogue_count(void)
 {
-    return catalogue_rows_smtp_count + catalogue_rows_tls_count + catalogue_rows_trust_count +
-           catalogue_rows_inbound_count;
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+        count += *tables[i].count;
+    return count;
 }
 
 const struct catalogue_row *catalogue_row(size_t index)
 {
-    if (index < catalogue_rows_smtp_count)
-        return &catalogue_rows_smtp[index];
-    index -= catalogue_rows_smtp_count;
-    if (index < catalogue_rows_tls_count)
-        return &catalogue_rows_tls[index];
-    index -= catalogue_rows_tls_count;
-    if (index < catalogue_rows_trust_count)
-        return &catalogue_rows_trust[index];
-    index -= catalogue_rows_trust_count;
-    assert(index < catalogue_rows_inbound_count);
-    return &catalogue_rows_inbound[index];
+    size_t i = 0;
+
+    for (; i < ARRAY_SIZE(tables) && index >= *tables[i].count; i++)
+        index -= *tables[i].count;
+    assert(i < ARRAY_SIZE(tables));
+    return &tables[i].rows[index];
 }
 
 const struct catalogue_row *catalogue_find(const char *code)
@@ -40,16 +59,21 @@ const struct catalogue_row *catalogue_find(const char *code)
 
 size_t catalogue_variant_count(void)
 {
-    return catalogue_variants_count + catalogue_variants_inbound_count;
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(variant_tables); i++)
+        count += *variant_tables[i].count;
+    return count;
 }
 
 const struct catalogue_variant *catalogue_variant(size_t index)
 {
-    if (index < catalogue_variants_count)
-        return &catalogue_variants[index];
-    index -= catalogue_variants_count;
-    assert(index < catalogue_variants_inbound_count);
-    return &catalogue_variants_inbound[index];
+    size_t i = 0;
+
+    for (; i < ARRAY_SIZE(variant_tables) && index >= *variant_tables[i].count; i++)
+        index -= *variant_tables[i].count;
+    assert(i < ARRAY_SIZE(variant_tables));
+    return &variant_tables[i].variants[index];
 }
 
 const struct catalogue_variant *catalogue_variant_find(const char *key)

@@ -30,12 +30,28 @@ static const char *const whose[] = {
     [FAULT_POLICY] = "the owner of the published policy has to act",
 };
 
+/* Where both sides are ours: what we publish (postern publish). */
+static const char *const whose_of_ours[] = {
+    [FAULT_SERVER] = "we have to act, at our gateway",
+    [FAULT_CLIENT] = "we have to act",
+    [FAULT_NETWORK] = "something between the two sides does this",
+    [FAULT_DNS] = "we have to act, in our zone",
+    [FAULT_POLICY] = "we have to act, in what we publish",
+};
+
+static const char *who_acts(const struct finding *finding)
+{
+    bool is_of_ours = strncmp(finding->code, "publish-", strlen("publish-")) == 0;
+
+    return is_of_ours ? whose_of_ours[finding->fault] : whose[finding->fault];
+}
+
 /* ---- one finding ---- */
 
 static void write_finding(struct page *page, struct arena *arena, const struct finding *finding)
 {
     page_paragraph(page, INDENT, colours[finding->severity], finding->cause);
-    page_item(page, INDENT, "Who", HANG, PAGE_PLAIN, whose[finding->fault]);
+    page_item(page, INDENT, "Who", HANG, PAGE_PLAIN, who_acts(finding));
     page_item(page, INDENT, "Finding", HANG, PAGE_PLAIN,
               finding->because_of == NULL
                   ? arena_format(arena, "%s (%s)", finding->code, severity_name(finding->severity))

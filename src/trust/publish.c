@@ -7,7 +7,14 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
-enum { DIGEST_BYTES = 32, ID_BYTES = 8, TEXT_MOST = 256 * 1024, STRING_MOST = 255, ROW_MOST = 64 };
+enum {
+    DIGEST_BYTES = 32,
+    ID_BYTES = 8,
+    TEXT_MOST = 256 * 1024,
+    STRING_MOST = 255,
+    ROW_MOST = 64,
+    LINE_MOST = 80
+};
 
 /* Before the digest, so that ours are known for what they are; letters and digits alone. */
 static const char id_prefix[] = "postern";
@@ -184,7 +191,7 @@ const char *publish_txt_line(struct arena *arena, const char *name, const char *
     struct span rest = span_of(text);
     const char *line = arena_format(arena, "%s. %d IN TXT", name, PUBLISH_TTL_S);
 
-    if (rest.len <= STRING_MOST)
+    if (strlen(line) + rest.len + strlen(" \"\"") <= LINE_MOST)
         return arena_format(arena, "%s %s\n", line, quote_text(arena, rest));
     line = arena_format(arena, "%s (", line);
     while (rest.len > 0)

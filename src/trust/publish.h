@@ -39,8 +39,9 @@ const char *publish_sts_record(struct arena *arena, const char *id);
 /* "v=TLSRPTv1; rua=mailto:...,https://..." */
 const char *publish_report_record(struct arena *arena, const char *const *uris, size_t count);
 
-/* Lines of a zone file, none longer than it must be, with a line end each: the data of a TLSA record on a line of
- * its own, within parentheses; a text in strings of at most 255 octets. `name` without a final dot. */
+/* Lines of a zone file, none longer than it must be, with a line end each: the data of a TLSA record, and a text that is too long
+ * for 80 columns, on lines of their own within parentheses; a text in strings of at most 255 octets. `name` without a final
+ * dot. */
 const char *publish_tlsa_line(struct arena *arena, const char *host, uint16_t port,
                               const struct dane_record *record);
 const char *publish_txt_line(struct arena *arena, const char *name, const char *text);

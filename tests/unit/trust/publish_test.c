@@ -176,6 +176,10 @@ static void lines_fit_a_terminal_and_a_zone_file(void **state)
                         "    00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff )\n");
     assert_string_equal(publish_txt_line(&arena, "_mta-sts.example.org", "v=STSv1; id=1;"),
                         "_mta-sts.example.org. 3600 IN TXT \"v=STSv1; id=1;\"\n");
+    assert_string_equal(publish_txt_line(&arena, "_smtp._tls.example.org",
+                                         "v=TLSRPTv1; rua=mailto:tls-reports@example.org"),
+                        "_smtp._tls.example.org. 3600 IN TXT (\n"
+                        "    \"v=TLSRPTv1; rua=mailto:tls-reports@example.org\" )\n");
     assert_string_equal(publish_txt_line(&arena, "a", "say \"\\\" \x01\xff"),
                         "a. 3600 IN TXT \"say \\\"\\\\\\\" \\001\\255\"\n");
     memset(text, 'x', sizeof text);
