@@ -214,8 +214,11 @@ static bool is_vouched_otherwise(const struct judge *judge, const struct chain_v
         return verdict->tlsa == CHAIN_TLSA_MATCHED;
     if (seen->level == POLICY_FINGERPRINT)
         return seen->fingerprint_asked && seen->fingerprint_matched;
-    return verdict->tlsa == CHAIN_TLSA_MATCHED && seen->level != POLICY_VERIFY &&
-           seen->level != POLICY_SECURE && seen->level != POLICY_STS;
+    if (verdict->tlsa != CHAIN_TLSA_MATCHED || seen->level == POLICY_VERIFY ||
+        seen->level == POLICY_SECURE)
+        return false;
+    /* Behind an MX that is not secure records are nothing to level sts: RFC 7672 section 2.2.1 */
+    return seen->level != POLICY_STS || !seen->has_lookups || seen->mx_dnssec == DNS_SECURE;
 }
 
 /* What a flaw follows from, where our own state explains it. */

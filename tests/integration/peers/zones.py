@@ -59,8 +59,11 @@ def stamp(days):
 class Zones:
     """Zone files, keys and the server."""
 
-    def __init__(self, server):
+    def __init__(self, server, more=None, spoil=None):
+        """`more`: lines by zone that come beside its own; `spoil`: by zone, text that is replaced after signing."""
         self.server = server
+        self.more = more or {}
+        self.spoil = spoil or {}
         self.folder = tempfile.mkdtemp(prefix="postern-zones-")
         os.chmod(self.folder, 0o755)
         self.child = None
@@ -84,10 +87,20 @@ class Zones:
 
     def sign(self, zone, text, key, start=-2, end=20):
         name = (zone.rstrip(".") or "root") + ".zone"
-        write(self.folder, name, "$ORIGIN %s\n$TTL 60\n%s" % (zone, text))
+        write(self.folder, name, "$ORIGIN %s\n$TTL 60\n%s%s" % (zone, text, self.more.get(zone, "")))
         run(self.folder, tool("ldns-signzone"), "-i", stamp(start), "-e", stamp(end), "-o", zone, "-f", name + ".signed",
             name, key)
         self.zones[zone] = os.path.join(self.folder, name + ".signed")
+        for old, new in self.spoil.get(zone, []):
+            self.replace(zone, old, new)
+
+    def replace(self, zone, old, new):
+        """Changes a signed file, so that a signature in it is of something else."""
+        path = self.zones[zone]
+        with open(path) as signed:
+            text = signed.read()
+        assert old in text, "%s is not in %s" % (old, zone)
+        write(self.folder, os.path.basename(path), text.replace(old, new))
 
     def child_zone(self, zone, text, **dates):
         key = self.key(zone)
@@ -98,15 +111,11 @@ class Zones:
         self.child_zone("secure.example.", SECURE)
         self.child_zone("expired.example.", ONE_HOST, start=-40, end=-10)
         self.child_zone("tampered.example.", ONE_HOST)
-        path = self.zones["tampered.example."]
-        with open(path) as signed:
-            text = signed.read()
-        assert "127.0.0.1" in text
-        write(self.folder, os.path.basename(path), text.replace("127.0.0.1", "127.0.0.2"))
+        self.replace("tampered.example.", "127.0.0.1", "127.0.0.2")
         self.sign("bogus.example.", ONE_HOST, self.key("bogus.example."))
         self.delegations.append(self.ds(self.key("bogus.example.")))  # of a key that the zone has not
         self.zones["insecure.example."] = write(
-            self.folder, "insecure.zone", "$ORIGIN insecure.example.\n$TTL 60\n" + ONE_HOST)
+            self.folder, "insecure.zone", "$ORIGIN insecure.example.\n$TTL 60\n" + ONE_HOST + self.more.get("insecure.example.", ""))
         self.zones["servfail.example."] = os.path.join(self.folder, "there-is-no-such.zone")
         names = list(self.zones)
         if self.server == "knot":
