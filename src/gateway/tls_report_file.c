@@ -56,6 +56,9 @@ static const char *const statements[] = {
     [TLS_FILE_DO_BEGIN] =
         "UPDATE report SET attempts = attempts + 1, until_s = CASE until_s WHEN 0 THEN ?3"
         " ELSE until_s END WHERE day = ?1 AND domain = ?2",
+    [TLS_FILE_DO_LOSE_COPIES] =
+        "UPDATE copy SET state = 4, said = 'the gateway ended while it was being handed over'"
+        " WHERE day = ?1 AND domain = ?2 AND state = 1",
     [TLS_FILE_DO_MAKE_COPY] = "INSERT OR IGNORE INTO copy (day, domain, uri, state, at_s, said)"
                               " VALUES (?1, ?2, ?3, 0, 0, '')",
     [TLS_FILE_DO_TAKE_COPY] =
@@ -172,14 +175,6 @@ bool tls_file_open(struct database *database, const char *state_dir, enum databa
     put_aside(path);
     *was_put_aside = true;
     return begin_own(database, path, err);
-}
-
-bool tls_file_recover(struct database *database, struct error *err)
-{
-    return database_run(database,
-                        "UPDATE copy SET state = 4, said = 'the gateway ended while it was being "
-                        "handed over' WHERE state = 1",
-                        err);
 }
 
 bool tls_file_end(struct database *database, bool is_good, struct error *err)

@@ -77,9 +77,6 @@ struct tls_file_entry {
 MUST_CHECK bool tls_file_open(struct database *database, const char *state_dir,
                               enum database_access access, bool *was_put_aside, struct error *err);
 
-/* Once by the gateway, before all else: what was in hand when it ended is unknown. */
-MUST_CHECK bool tls_file_recover(struct database *database, struct error *err);
-
 /* All of them or none. A domain that is new on a day gets its report planned for a random time of the day after.
  * *left_out: sessions of domains beyond the bound. */
 MUST_CHECK bool tls_file_add(struct database *database, const struct tls_file_count *counts,
@@ -110,7 +107,8 @@ MUST_CHECK bool tls_file_due(struct database *database, int64_t now_s, size_t mo
                              struct error *err);
 
 /* Takes those copies in hand that are to be handed over now: `uris` are what the domain asks for. The others of the
- * report are told with them. First and last attempt are noted. */
+ * report are told with them; one that was in hand already, and is of an attempt that was never settled, is unknown from
+ * now on. First and last attempt are noted. */
 MUST_CHECK bool tls_file_take(struct database *database, struct tls_file_entry *entry,
                               const char *const *uris, size_t uri_count, int64_t now_s,
                               struct arena *arena, struct error *err);

@@ -110,7 +110,10 @@ static bool begin_attempt(struct database *database, const struct tls_file_entry
     sqlite3_stmt *statement = tls_file_use(database, TLS_FILE_DO_BEGIN, entry->day, entry->domain);
 
     sqlite3_bind_int64(statement, 3, now_s + TLS_FILE_TRIES_S);
-    return database_do(database, statement, err) == QUEUE_OK;
+    return database_do(database, statement, err) == QUEUE_OK &&
+           database_do(database,
+                       tls_file_use(database, TLS_FILE_DO_LOSE_COPIES, entry->day, entry->domain),
+                       err) == QUEUE_OK;
 }
 
 bool tls_file_take(struct database *database, struct tls_file_entry *entry, const char *const *uris,

@@ -5,9 +5,10 @@
 #include "base/text.h"
 #include "diagnose/catalogue.h"
 #include "diagnose/reason.h"
+#include "link/published.h"
 #include "smtp/reply.h"
 
-enum { HELO_MOST = 255 };
+enum { HELO_MOST = 255, POLICY_LINES = 64, POLICY_LINE_MOST = 512 };
 
 #define OTHERWISE "validation-failure" /* RFC 8460 section 4.3.3 */
 
@@ -189,6 +190,93 @@ static bool tally_dane(const struct tls_report_session *session,
     return true;
 }
 
+/* ---- MTA-STS ---- */
+
+/* What of it cannot be had, or is wrong; NULL: nothing. */
+static const char *flaw_of(const struct tls_report_session *session)
+{
+    static const char *const codes[] = { "sts-record-invalid", "sts-certificate-invalid",
+                                         "sts-policy-invalid", "sts-fetch-failed" };
+    const struct observed_published *published = session->published;
+
+    if (published->sts_record == MTA_STS_RECORD_INVALID)
+        return codes[0];
+    if (!observed_published_fetch_failed(published))
+        return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (findings_find(session->findings, codes[i]) != NULL)
+            return codes[i];
+    if (published->policy_flaw != NULL)
+        return "sts-policy-invalid";
+    return published->fetch_outcome == HTTPS_UNTRUSTED ? "sts-certificate-invalid"
+                                                       : "sts-fetch-failed";
+}
+
+/* The lines of the file (RFC 8460 section 4.4), as far as anybody would write them. */
+static const char *const *lines_of(const char *text, size_t *count, struct arena *arena)
+{
+    const char **lines = arena_new(arena, POLICY_LINES, sizeof *lines);
+    struct span rest = span_of(text);
+
+    *count = 0;
+    while (lines != NULL && rest.len > 0 && *count < POLICY_LINES) {
+        struct span line = span_take_until(&rest, '\n');
+
+        if (line.len > 0 && line.data[line.len - 1] == '\r')
+            line.len--;
+        if (line.len > 0)
+            lines[(*count)++] = text_printable(arena, span_part(line, 0, POLICY_LINE_MOST), true);
+    }
+    return lines;
+}
+
+static void add_sts_results(struct tallying *tallying, const struct policy_session *established)
+{
+    const struct observed_published *published = tallying->session->published;
+    struct policy_session session = *established;
+
+    session.tlsa = POLICY_TLSA_NONE; /* it is judged for itself */
+    session.sts = POLICY_STS_ENFORCE;
+    session.sts_host_listed =
+        mta_sts_policy_lists(&published->policy, tallying->session->seen->host);
+    if (!session.sts_host_listed)
+        add_code(tallying, "sts-host-not-listed");
+    session.sts_host_listed = true;
+    if (!session.unanswered)
+        add_decision(tallying, POLICY_STS, &session);
+}
+
+/* A domain in whose policy no host counts, or whose policy cannot be had, hears of it though nobody answered. */
+static bool tally_sts(const struct tls_report_session *session,
+                      const struct policy_session *established, struct arena *arena,
+                      struct tls_report_policy *policy)
+{
+    const struct observed_published *published = session->published;
+    bool is_in_force = published->has_policy && (published->sts == POLICY_STS_ENFORCE ||
+                                                 published->sts == POLICY_STS_TESTING);
+    const char *flaw = published->has_policy ? NULL : flaw_of(session);
+    struct tallying tallying;
+
+    if (!is_in_force && flaw == NULL)
+        return false;
+    *policy = (struct tls_report_policy){ .type = TLS_REPORT_STS, .domain = session->domain };
+    begin(&tallying, session, arena);
+    if (flaw != NULL)
+        add_code(&tallying, flaw);
+    if (is_in_force) {
+        policy->strings = lines_of(published->policy_text, &policy->string_count, arena);
+        policy->mx_hosts = published->policy.mx;
+        policy->mx_count = published->policy.mx_count;
+        add_sts_results(&tallying, established);
+    } else if (!established->unanswered) {
+        add_decision(&tallying, POLICY_ENCRYPT, established);
+    }
+    if (established->unanswered && tallying.count == 0)
+        return false;
+    end(&tallying, policy);
+    return true;
+}
+
 /* ---- neither ---- */
 
 static void tally_none(const struct tls_report_session *session,
@@ -246,6 +334,8 @@ size_t tls_report_tally(const struct tls_report_session *session, struct arena *
     if (!established.unanswered && !was_tried(session->seen, &established))
         return 0;
     count += tally_dane(session, &established, arena, &policies[count]);
+    if (session->published != NULL)
+        count += tally_sts(session, &established, arena, &policies[count]);
     if (count == 0 && !established.unanswered)
         tally_none(session, &established, arena, &policies[count++]);
     return arena->exhausted ? 0 : count;

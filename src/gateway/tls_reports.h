@@ -1,9 +1,9 @@
 /* gateway/tls_reports.h - what sessions with servers showed, counted, and told to their domains day by day (RFC 8460).
  *
  * Every session is counted under each policy that it met (gateway/tls_report_tally.h says how), by UTC day. Counts
- * are kept in STATE_DIR/reports.db for REPORTS_DAYS days, written on a pool thread some seconds after a session: the
- * loop never waits for a disk, and a crash forgets the last seconds. Bounded: what is more than REPORTS_DOMAINS_MOST
- * domains a day, or more than TLS_TALLY_* of one, is counted in sums alone or told of in the log.
+ * are kept in STATE_DIR/reports.db (gateway/tls_report_file.h), written on a pool thread some seconds after a session: the
+ * loop never waits for a disk, and a crash forgets the last seconds. What cannot be
+ * counted is told of in the log ("reports-uncounted").
  *
  * Where the settings say `send`, each domain whose `_smtp._tls` asks for it gets its report at a random time of the
  * day after: by our own queue as mail, and by HTTPS POST. What fails is tried again, for a day. A report that is handed
@@ -28,8 +28,6 @@
 #include "queue/store.h"
 
 struct https;
-
-enum { REPORTS_DAYS = 14, REPORTS_DOMAINS_MOST = 50000 };
 
 /* Borrowed, all but `profile`, of which there is a hold. */
 struct tls_reports_settings {
@@ -58,10 +56,6 @@ void tls_reports_reload(struct tls_reports *reports, struct gateway_profile *pro
 
 /* Cheap: nothing waits for a disk. */
 void tls_reports_count(struct tls_reports *reports, const struct tls_report_session *session);
-
-/* Hands a report over now, of a day that may not be over yet; what is told of it comes to the log. `day` as in
- * tls_report_day(). */
-void tls_reports_send_now(struct tls_reports *reports, const char *domain, int64_t day);
 
 /* Writes what is not written yet and lets what is under way end; then `drained`, once, not inside this call. Nothing
  * is counted after it. */

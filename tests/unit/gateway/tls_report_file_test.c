@@ -316,7 +316,6 @@ static void what_was_in_hand_at_a_crash_is_unknown_and_not_taken_again(void **st
     assert_int_equal(take(1, over_s)->copies[0].state, TLS_COPY_IN_HAND);
     database_close(&database);
     assert_true(open_file(DATABASE_OWN, &was_put_aside));
-    assert_true(tls_file_recover(&database, &err));
     assert_int_equal(take(1, over_s)->copies[0].state, TLS_COPY_UNKNOWN);
 }
 

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
+#include "../test.h"
 #include "base/gzip.h"
 #include "base/text.h"
-#include "../test.h"
 
 static struct arena arena;
 

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "gateway/tls_report_tally.h"
+#include "link/published.h"
 
 static struct observation seen;
 static struct findings findings;
+static struct observed_published published;
 static struct tls_report_session session;
 static struct tls_report_policy policies[TLS_TALLY_POLICIES];
 
@@ -242,6 +244,154 @@ static void what_a_greeting_says_first_is_the_name(void **state)
     }
 }
 
+/* ---- MTA-STS ---- */
+
+static const char *const patterns[] = { "mx.example.org", "*.backup.example" };
+
+static void publish_sts(enum policy_sts sts)
+{
+    observed_published_init(&published);
+    published.domain = "example.org";
+    published.sts_record = MTA_STS_RECORD_VALID;
+    published.sts = sts;
+    published.has_policy = true;
+    published.policy =
+        (struct mta_sts_policy){ .mode = sts == POLICY_STS_TESTING ? MTA_STS_MODE_TESTING
+                                                                   : MTA_STS_MODE_ENFORCE,
+                                 .max_age_s = 86400,
+                                 .mx = patterns,
+                                 .mx_count = 2 };
+    published.policy_text = "version: STSv1\r\nmode: enforce\r\n\r\nmax_age: 86400";
+    session.published = &published;
+}
+
+static void fail_to_fetch(enum https_outcome outcome, const char *policy_flaw)
+{
+    publish_sts(POLICY_STS_NONE);
+    published.has_policy = false;
+    published.fetched = true;
+    published.fetch_outcome = outcome;
+    published.fetch_failure = outcome == HTTPS_ANSWERED ? NULL : "no";
+    published.policy_flaw = policy_flaw;
+}
+
+static void a_trusted_host_that_is_listed_is_a_success_of_mta_sts(void **state)
+{
+    (void)state;
+    publish_sts(POLICY_STS_ENFORCE);
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].type, TLS_REPORT_STS);
+    assert_string_equal(policies[0].domain, "example.org");
+    assert_int_equal(policies[0].successes, 1);
+    assert_int_equal(policies[0].string_count, 3);
+    assert_string_equal(policies[0].strings[0], "version: STSv1");
+    assert_string_equal(policies[0].strings[2], "max_age: 86400");
+    assert_int_equal(policies[0].mx_count, 2);
+    assert_string_equal(policies[0].mx_hosts[1], "*.backup.example");
+}
+
+static void a_chain_with_two_flaws_has_two_results(void **state)
+{
+    (void)state;
+    publish_sts(POLICY_STS_TESTING); /* it hears what enforce would do */
+    seen.verdict.is_trusted = seen.verdict.name_matched = seen.host_named = false;
+    seen.verdict.flaws[0] = (struct chain_flaw){
+        .kind = CHAIN_EXPIRED, .is_fatal = true, .subject = SAMPLE_SUBJECT, .detail = ""
+    };
+    seen.verdict.flaws[1] = (struct chain_flaw){
+        .kind = CHAIN_NAME_MISMATCH, .is_fatal = true, .subject = SAMPLE_SUBJECT, .detail = ""
+    };
+    seen.verdict.flaw_count = 2;
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].detail_count, 2);
+    expect_failure(&policies[0], 0, "certificate-expired", "certificate-expired");
+    expect_failure(&policies[0], 1, "certificate-host-mismatch", "certificate-name-mismatch");
+}
+
+static void a_host_that_is_not_listed_fails_also_where_nobody_dials_it(void **state)
+{
+    (void)state;
+    publish_sts(POLICY_STS_ENFORCE);
+    seen.host = "other.example.org";
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].detail_count, 1);
+    expect_failure(&policies[0], 0, "validation-failure", "sts-host-not-listed");
+    seen.greeting = seen.ehlo = seen.starttls = (struct observed_reply){ .came = false };
+    seen.has_capabilities = false;
+    seen.reached = STEP_DNS;
+    assert_int_equal(tally(), 1);
+    expect_failure(&policies[0], 0, "validation-failure", "sts-host-not-listed");
+    seen.host = "mx.example.org";
+    assert_int_equal(tally(), 0);
+}
+
+static void a_policy_that_cannot_be_had_fails_once_a_session(void **state)
+{
+    static const struct {
+        enum https_outcome outcome;
+        const char *flaw, *type, *reason;
+    } rows[] = {
+        { HTTPS_TIMEOUT, NULL, "sts-policy-fetch-error", "sts-fetch-failed" },
+        { HTTPS_UNTRUSTED, NULL, "sts-webpki-invalid", "sts-certificate-invalid" },
+        { HTTPS_ANSWERED, "line 2", "sts-policy-invalid", "sts-policy-invalid" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        fail_to_fetch(rows[i].outcome, rows[i].flaw);
+        assert_int_equal(tally(), 1);
+        assert_int_equal(policies[0].type, TLS_REPORT_STS);
+        assert_int_equal(policies[0].string_count, 0);
+        assert_int_equal(policies[0].detail_count, 1);
+        expect_failure(&policies[0], 0, rows[i].type, rows[i].reason);
+    }
+    take_starttls_away();
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].detail_count, 2);
+    expect_failure(&policies[0], 1, "starttls-not-supported", "starttls-not-offered");
+}
+
+static void a_record_that_cannot_be_read_is_an_invalid_policy(void **state)
+{
+    (void)state;
+    observed_published_init(&published);
+    published.sts_record = MTA_STS_RECORD_INVALID;
+    published.sts = POLICY_STS_NONE;
+    session.published = &published;
+    assert_int_equal(tally(), 1);
+    expect_failure(&policies[0], 0, "sts-policy-invalid", "sts-record-invalid");
+}
+
+static void no_policy_and_mode_none_count_as_none(void **state)
+{
+    (void)state;
+    observed_published_init(&published);
+    published.sts = POLICY_STS_NONE;
+    session.published = &published;
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].type, TLS_REPORT_NO_POLICY);
+    publish_sts(POLICY_STS_NONE);
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].type, TLS_REPORT_NO_POLICY);
+}
+
+static void both_policies_are_judged_each_for_itself(void **state)
+{
+    (void)state;
+    publish_sts(POLICY_STS_ENFORCE);
+    publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MISMATCH);
+    assert_int_equal(tally(), 2);
+    assert_int_equal(policies[0].type, TLS_REPORT_TLSA);
+    expect_failure(&policies[0], 0, "tlsa-invalid", "tlsa-mismatch");
+    assert_int_equal(policies[1].type, TLS_REPORT_STS);
+    assert_int_equal(policies[1].successes, 1);
+    publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
+    seen.host = "other.example.org";
+    assert_int_equal(tally(), 2);
+    assert_int_equal(policies[0].successes, 1);
+    expect_failure(&policies[1], 0, "validation-failure", "sts-host-not-listed");
+}
+
 #define PROMISE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -261,6 +411,13 @@ int main(void)
         PROMISE(at_level_dane_only_missing_records_are_dane_required),
         PROMISE(a_zone_that_cannot_be_believed_counts_though_nobody_is_dialled),
         PROMISE(what_a_greeting_says_first_is_the_name),
+        PROMISE(a_trusted_host_that_is_listed_is_a_success_of_mta_sts),
+        PROMISE(a_chain_with_two_flaws_has_two_results),
+        PROMISE(a_host_that_is_not_listed_fails_also_where_nobody_dials_it),
+        PROMISE(a_policy_that_cannot_be_had_fails_once_a_session),
+        PROMISE(a_record_that_cannot_be_read_is_an_invalid_policy),
+        PROMISE(no_policy_and_mode_none_count_as_none),
+        PROMISE(both_policies_are_judged_each_for_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
