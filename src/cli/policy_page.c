@@ -76,11 +76,6 @@ static bool has_policy(const struct policy_answer *answer)
     return answer->local == NULL || answer->local->deliver.how == SETTINGS_SMTP;
 }
 
-static bool is_available(const struct policy_answer *answer)
-{
-    return answer->choice.policy->level != POLICY_STS;
-}
-
 /* ---- words -------------------------------------------------------------------------------- */
 
 static const char *const level_words[POLICY_LEVEL_COUNT] = {
@@ -92,7 +87,7 @@ static const char *const level_words[POLICY_LEVEL_COUNT] = {
     [POLICY_DANE_ONLY] = "over TLS as the TLSA records say, or not at all",
     [POLICY_VERIFY] = "over TLS to a trusted certificate that names the host",
     [POLICY_SECURE] = "over TLS to a trusted certificate that has one of these names",
-    [POLICY_STS] = "over TLS as the domain's MTA-STS policy says",
+    [POLICY_STS] = "over TLS as the domain publishes: TLSA records, an MTA-STS policy",
 };
 
 /* "FILE:41", or that nothing is said. */
@@ -227,9 +222,8 @@ static const char *heading(const struct policy_answer *answer, struct arena *are
 {
     if (!has_policy(answer))
         return arena_format(arena, "%s: its mail ends here", answer->domain);
-    return arena_format(arena, "%s: %s%s", answer->domain,
-                        policy_level_name(answer->choice.policy->level),
-                        is_available(answer) ? "" : ", and its mail waits");
+    return arena_format(arena, "%s: %s", answer->domain,
+                        policy_level_name(answer->choice.policy->level));
 }
 
 void policy_page_put(struct page *page, const struct policy_answer *answer, struct arena *arena)
@@ -239,10 +233,6 @@ void policy_page_put(struct page *page, const struct policy_answer *answer, stru
     if (has_policy(answer))
         put_policy(page, answer, arena);
     put_way(page, answer, arena);
-    if (has_policy(answer) && !is_available(answer))
-        page_item(page, INDENT, "but", HANG, PAGE_YELLOW,
-                  "level-unavailable: what a domain publishes is not looked up yet, and mail for "
-                  "it waits (postern explain level-unavailable)");
 }
 
 /* ---- for programs ------------------------------------------------------------------------- */
@@ -298,13 +288,13 @@ static json_t *policy_json(const struct policy_answer *answer, struct arena *are
     const struct gateway_policy *policy = answer->choice.policy;
     const struct settings_hop *hop = answer->local == NULL ? answer->section->next_hop : NULL;
 
-    return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s?,s:o,s:o,s:o,s:s?}", "level", policy_level_name(policy->level),
-        "policy", text_printable(arena, span_of(policy->name), true), "rule",
-        rules[answer->choice.rule], "pattern", answer->choice.pattern, "minimum_tls",
-        version_text(policy), "fingerprint", policy->fingerprint, "names",
-        names_json(answer, arena), "next_hop", hop == NULL ? json_null() : hop_json(hop), "lines",
-        lines_json(answer), "finding", is_available(answer) ? NULL : "level-unavailable");
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s?,s:o,s:o,s:o}", "level",
+                     policy_level_name(policy->level), "policy",
+                     text_printable(arena, span_of(policy->name), true), "rule",
+                     rules[answer->choice.rule], "pattern", answer->choice.pattern, "minimum_tls",
+                     version_text(policy), "fingerprint", policy->fingerprint, "names",
+                     names_json(answer, arena), "next_hop",
+                     hop == NULL ? json_null() : hop_json(hop), "lines", lines_json(answer));
 }
 
 static json_t *local_json(const struct policy_answer *answer, struct arena *arena)

@@ -596,14 +596,13 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_UNTRUSTED,
         .enhanced_status = "4.7.0",
-        .title = "Our rule asks for a level that the gateway cannot judge yet",
-        .cause =
-            "Our rule for {domain} is {level}, and this gateway cannot look up yet what {domain} "
-            "publishes, so that no server can be shown to fit",
-        .remedy = "Set level = verify or secure in the policy that is for {domain} (postern policy "
-                  "{domain} names its line), reload, and say postern queue retry @{domain}",
+        .title = "Our rule asks for what a domain publishes, and we failed to look it up",
+        .cause = "Our rule for {domain} is {level}, and we failed to look up what {domain} "
+                 "publishes ({why}), so that nobody can say whether this server fits",
+        .remedy = "Mail waits, and it is looked up again by itself; where that goes on, see to our "
+                  "memory, descriptors and resolver, then say postern queue retry @{domain}",
         .source = "RFC 7672 section 2.2, RFC 8461 section 5",
-        .lab_reason = "it is said before any server is dialled",
+        .lab_reason = "it is our own memory or descriptors that are spent",
     },
     /* of many hosts together */
     {

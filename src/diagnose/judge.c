@@ -256,14 +256,14 @@ void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_
 }
 
 void judge_level_unavailable(enum policy_level level, const char *domain, const char *rule,
-                             struct arena *arena, struct findings *findings)
+                             const char *why, struct arena *arena, struct findings *findings)
 {
     struct judge judge = { .experiments = &no_experiments, .arena = arena, .findings = findings };
     struct finding *finding;
 
-    findings->count = 0;
     set_common(&judge, (const char *const[][2]){ { "domain", printable(arena, domain) } }, 1);
-    finding = JUDGE_ADD(&judge, "level-unavailable", { "level", policy_level_name(level) });
+    finding = JUDGE_ADD(&judge, "level-unavailable", { "level", policy_level_name(level) },
+                        { "why", why == NULL ? "no memory" : printable(arena, why) });
     judge_prove(&judge, finding, "policy \"%s\": level = %s", printable(arena, rule),
                 policy_level_name(level));
 }

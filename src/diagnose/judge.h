@@ -42,9 +42,10 @@ void judge_other_addresses(const struct observation *const *observations,
 /* May a root cause be something of ours, between us and all destinations? NULL is none. */
 bool judge_may_be_ours(const char *code);
 
-/* The rule for a domain asks for a level of which nobody can tell yet whether a server fits. */
+/* Adds that the rule for a domain asks for what it publishes, which we failed to look up. `why`: our own
+ * failure; NULL: no memory. */
 void judge_level_unavailable(enum policy_level level, const char *domain, const char *rule,
-                             struct arena *arena, struct findings *findings);
+                             const char *why, struct arena *arena, struct findings *findings);
 
 /* Adds what all addresses of one run show together: port 25 blocked, every destination failing
  * alike, our clock, our trust store. What is found is our own doing. */

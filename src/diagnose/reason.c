@@ -56,9 +56,8 @@ static const struct row {
                                       .otherwise = "dane-required" },
     [POLICY_REASON_STS_HOST] = { .codes = { "sts-host-not-listed" },
                                  .otherwise = "sts-host-not-listed" },
-    [POLICY_REASON_STS_UNKNOWN] = { .codes = { "sts-fetch-failed", "sts-policy-invalid",
-                                               "sts-record-invalid" },
-                                    .otherwise = "sts-fetch-failed" },
+    [POLICY_REASON_STS_UNKNOWN] = { .codes = { "level-unavailable" },
+                                    .otherwise = "level-unavailable" },
     [POLICY_REASON_VERSION] = { .codes = { "version-below-minimum" },
                                 .otherwise = "version-below-minimum" },
 };

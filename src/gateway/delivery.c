@@ -140,7 +140,8 @@ static void look(struct delivery *delivery)
 static bool is_idle(const struct delivery *delivery)
 {
     return delivery->batches == NULL && delivery->conversations == NULL &&
-           delivery->searches == 0 && delivery->tellings == 0;
+           delivery->first_searching == NULL && delivery->first_looking == NULL &&
+           delivery->tellings == 0;
 }
 
 void delivery_go_on(struct delivery *delivery)

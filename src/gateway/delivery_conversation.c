@@ -143,6 +143,7 @@ static void set_up_tls(const struct delivery_conversation *conversation,
     }
     if (host != NULL)
         route_link_set_up(conversation->way->route, host, settings);
+    delivery_published_set_up(conversation, settings);
 }
 
 static int64_t connect_timeout_ms(const struct delivery_conversation *conversation)

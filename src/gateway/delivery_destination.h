@@ -14,6 +14,7 @@
 #include "gateway/pace.h"
 #include "gateway/session_record.h"
 #include "link/client_link.h"
+#include "link/policy_lookup.h"
 #include "link/route.h"
 #include "net/host.h"
 
@@ -61,6 +62,12 @@ struct delivery_way {
     struct delivery_address addresses[DELIVERY_ADDRESSES_MOST];
     size_t count;
     int64_t found_at_ms;
+    struct observed_published *published; /* of the domain; NULL: nobody looked, or not yet */
+    struct delivery *delivery;
+    struct policy_lookup *lookup; /* under way, and holds a reference; NULL */
+    struct delivery_plan *plan;   /* held by it; NULL */
+    struct delivery_way *next_looking, *before_looking;
+    struct delivery_destination *waiting; /* whose search waits for it; NULL */
 };
 
 struct delivery_destination {
@@ -160,9 +167,6 @@ void delivery_let_go(struct delivery *delivery, const struct delivery_plan *plan
 
 /* ---- delivery_failure.c ---- */
 
-/* False: the level asks for the policy that a domain publishes, and nobody looks that up yet; nothing may
- * leave by guess. The failure is set. */
-bool delivery_destination_may_be_judged(struct delivery_destination *destination);
 /* It is our own lack that nothing goes there now. */
 void delivery_destination_defer_line(struct delivery_destination *destination, const char *words);
 /* What waits in the line has failed as the destination has. */
@@ -183,8 +187,23 @@ bool delivery_way_is_fresh(const struct delivery_destination *destination);
 /* Looks for it; delivery_destination_take_way follows, maybe at once. */
 void delivery_way_search(struct delivery_destination *destination);
 void delivery_way_release(struct delivery_way **way);
+/* What it publishes is known, too, or nobody will know. */
+void delivery_way_conclude(struct delivery_destination *destination);
 /* Calls all searches off that can be. */
 void delivery_way_cancel_all(struct delivery *delivery);
+
+/* ---- delivery_published.c ---- */
+
+/* Looks up what the domain publishes of itself, beside the way that is searched; where our level asks for it. */
+void delivery_published_search(struct delivery_destination *destination);
+/* False: the level asks for it, and it is not known yet: delivery_way_conclude follows when it is. */
+bool delivery_published_is_here(struct delivery_destination *destination);
+/* What the link is to know of it. Of a server that the settings name nothing is published by a domain. */
+void delivery_published_set_up(const struct delivery_conversation *conversation,
+                               struct client_link_settings *settings);
+/* Adds what is wrong with it to the findings of a session. */
+void delivery_published_judge(struct delivery_conversation *conversation);
+void delivery_published_cancel_all(struct delivery *delivery);
 
 /* ---- delivery_conversation.c: whom it dials ---- */
 

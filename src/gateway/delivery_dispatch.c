@@ -92,8 +92,7 @@ static bool serve(struct delivery_destination *destination)
 
     if (destination->line.tasks == 0)
         return true;
-    if (!delivery_destination_may_be_judged(destination) ||
-        pace_rests(&destination->pace, now_ms)) {
+    if (pace_rests(&destination->pace, now_ms)) {
         delivery_destination_fail_line(destination);
         return true;
     }

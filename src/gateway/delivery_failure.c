@@ -1,7 +1,6 @@
 /* gateway/delivery_failure.c - why nothing goes to a destination, and what that means for its line. */
 #include <sys/random.h>
 
-#include "diagnose/judge.h"
 #include "gateway/delivery_destination.h"
 
 enum { FAILURE_BYTES = 256 * 1024 };
@@ -90,25 +89,6 @@ void delivery_destination_refuse(struct delivery_destination *destination, enum 
     failure->outcome = delivery_outcome_of(
         fate, code,
         failure->told == NULL ? arena_copy(&failure->arena, span_of(words)) : failure->told->cause);
-}
-
-bool delivery_destination_may_be_judged(struct delivery_destination *destination)
-{
-    struct arena arena;
-    struct findings *findings;
-
-    if (destination->level != POLICY_STS)
-        return true;
-    arena_init(&arena, FAILURE_BYTES);
-    findings = arena_new(&arena, 1, sizeof *findings);
-    if (findings != NULL)
-        judge_level_unavailable(destination->level, destination->domain, destination->policy->name,
-                                &arena, findings);
-    delivery_destination_refuse(destination, DELIVERY_DEFERRED, "4.7.0",
-                                "the level cannot be judged yet",
-                                findings == NULL ? NULL : &findings->items[0]);
-    arena_clear(&arena);
-    return false;
 }
 
 /* Half of what its messages wait before they are due again. */

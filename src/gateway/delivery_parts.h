@@ -100,7 +100,8 @@ struct delivery {
     struct delivery_conversation *first_at_rest, *last_at_rest; /* open, with nothing to send */
     struct delivery_destination *first_wanting, *last_wanting;  /* they have mail, and may dial */
     struct delivery_destination *first_searching; /* somebody looks for their addresses */
-    size_t searches;
+    struct delivery_way *first_looking; /* somebody looks for what their domains publish */
+    size_t searches;                    /* of routes */
     bool is_dispatching;
     struct loop_timer *sweep;
     bool is_sweeping;

@@ -87,6 +87,7 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
         delivery_line_has_older(&destination->line, delivery_clear_since_s(destination));
     session.has_other_hosts = delivery_conversation_has_others(conversation);
     conversation->verdict = policy_decide(level, &session);
+    delivery_published_judge(conversation);
     conversation->why_clear = find_why_clear(conversation);
     conversation->explained = NULL;
     if (!is_taken(conversation->verdict.decision))

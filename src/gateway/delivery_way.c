@@ -14,20 +14,21 @@
 #include "gateway/delivery_destination.h"
 
 enum {
-    WAY_BYTES = 512 * 1024,
+    WAY_BYTES = 1024 * 1024,
     FRESH_MS = 60 * 1000, /* the resolver knows how long an answer lasts */
     SEARCH_MS = 30 * 1000,
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
 
-static struct delivery_way *make_way(void)
+static struct delivery_way *make_way(struct delivery *delivery)
 {
     struct delivery_way *way = memory_new(1, sizeof *way);
 
     if (way == NULL)
         return NULL;
     way->references = 1;
+    way->delivery = delivery;
     arena_init(&way->arena, WAY_BYTES);
     return way;
 }
@@ -213,10 +214,9 @@ static void forget_search(struct delivery_destination *destination)
     while (*place != destination)
         place = &(*place)->next_searching;
     *place = destination->next_searching;
-    delivery->searches--;
 }
 
-static void conclude_search(struct delivery_destination *destination)
+void delivery_way_conclude(struct delivery_destination *destination)
 {
     struct delivery_plan *plan = destination->plan;
 
@@ -225,6 +225,18 @@ static void conclude_search(struct delivery_destination *destination)
     delivery_destination_take_way(destination);
     delivery_go_on(plan->delivery);
     delivery_plan_release(&plan);
+}
+
+/* Where the domain's policy is waited for, other domains' routes may be asked for meanwhile. */
+static void end_route(struct delivery_destination *destination)
+{
+    struct delivery *delivery = destination->plan->delivery;
+
+    delivery->searches--;
+    if (destination->searched->count == 0 || delivery_published_is_here(destination))
+        delivery_way_conclude(destination);
+    else if (!delivery->is_draining)
+        delivery_dispatch(delivery);
 }
 
 static void take_route(void *owner, struct route *route)
@@ -247,7 +259,7 @@ static void take_route(void *owner, struct route *route)
             NULL);
     else if (way->count == 0)
         fail_without_address(destination, route);
-    conclude_search(destination);
+    end_route(destination);
 }
 
 static void take_host(void *owner)
@@ -265,7 +277,7 @@ static void take_host(void *owner)
     if (way->count == 0)
         destination->failure.relay =
             arena_copy(&destination->failure.arena, span_of(destination->name));
-    conclude_search(destination);
+    end_route(destination);
 }
 
 /* Servers of our own house may stand in the hosts file; others are looked up in the DNS. */
@@ -291,7 +303,7 @@ void delivery_way_search(struct delivery_destination *destination)
     struct delivery *delivery = destination->plan->delivery;
     struct error err = { .text = "no memory" };
 
-    destination->searched = make_way();
+    destination->searched = make_way(delivery);
     if (destination->searched == NULL) {
         delivery_destination_refuse(destination, DELIVERY_DEFERRED, "4.3.0",
                                     "no memory for a look-up", NULL);
@@ -304,6 +316,7 @@ void delivery_way_search(struct delivery_destination *destination)
         destination->next_searching = delivery->first_searching;
         delivery->first_searching = destination;
         delivery->searches++;
+        delivery_published_search(destination);
     } else {
         delivery_way_release(&destination->searched);
         delivery_destination_refuse(destination, DELIVERY_DEFERRED, "4.4.3", err.text, NULL);
@@ -319,11 +332,13 @@ void delivery_way_cancel_all(struct delivery *delivery)
         struct delivery_plan *plan = destination->plan;
 
         next = destination->next_searching;
-        if (destination->query == NULL)
+        if (destination->kind == DELIVERY_TO_LMTP)
             continue; /* the system's own look-up cannot be called off */
+        delivery->searches -= destination->query != NULL;
         route_cancel(&destination->query);
         delivery_way_release(&destination->searched);
         forget_search(destination);
         delivery_plan_release(&plan);
     }
+    delivery_published_cancel_all(delivery);
 }

@@ -18,6 +18,7 @@
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
 #include "gateway/worker.h"
+#include "net/https.h"
 #include "net/mailbox.h"
 #include "queue/store.h"
 
@@ -43,6 +44,7 @@ struct gateway {
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
     struct gateway_resolver *resolver;
+    struct https *https; /* of the main loop */
     struct host_memory *hosts;
     struct inbound_history *history;
     struct delivery *delivery;
@@ -528,6 +530,7 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
                                           .clock = gateway->settings.clock,
                                           .dns = gateway_resolver_dns(gateway->resolver),
                                           .history = gateway->history,
+                                          .https = gateway->https,
                                           .hosts = gateway->hosts };
 
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
@@ -588,9 +591,9 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            open_timers(gateway, err) && open_history(gateway, err) && make_workers(gateway, err) &&
            gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
                                  err) &&
-           listen_all(gateway, profile, err) && open_hosts(gateway, err) &&
-           start_delivery(gateway, err) && start_control(gateway, err) &&
-           start_workers(gateway, err);
+           https_open(settings->loop, &gateway->https, err) && listen_all(gateway, profile, err) &&
+           open_hosts(gateway, err) && start_delivery(gateway, err) &&
+           start_control(gateway, err) && start_workers(gateway, err);
 }
 
 static void log_start(struct gateway *gateway)
@@ -668,6 +671,7 @@ static void close_gateway(struct gateway **gateway)
     close_delivery(closing);
     close_hosts(closing);
     close_history(closing);
+    https_close(&closing->https);
     gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */

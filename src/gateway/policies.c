@@ -1,6 +1,6 @@
 #include "gateway/policies.h"
 
-static const struct gateway_policy built_in = { .name = "default", .level = POLICY_MAY };
+static const struct gateway_policy built_in = { .name = "default", .level = POLICY_STS };
 
 static int lower(char c)
 {

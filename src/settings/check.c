@@ -143,11 +143,6 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
 static void check_policy_level(struct settings_load *load, size_t section,
                                const struct settings_policy *policy)
 {
-    if (policy->level == POLICY_STS)
-        settings_fault_warn(load->faults, line_of(load, section, "level"),
-                            "mail that this policy is for waits (level-unavailable): what a domain "
-                            "publishes for level = %s is not looked up yet",
-                            policy_level_name(policy->level));
     if (policy->level == POLICY_FINGERPRINT && policy->fingerprint == NULL)
         settings_fault_add(load->faults, line_of(load, section, "level"),
                            "level = fingerprint needs a fingerprint");

@@ -153,7 +153,7 @@ const struct settings_option settings_options[] = {
       .help = "The HTTPS port that MTA-STS policies are fetched from, for tests and odd networks",
       .since = "0.1" },
 
-    { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "may",
+    { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "sts",
       .help = "What a server must show before it gets mail", .since = "0.1" },
     { POLICY_AT(match), .count_offset = offsetof(struct settings_policy, match_count),
       .key = "match", .type = SETTINGS_PATTERN, .list_most = MATCH_MOST,

@@ -81,7 +81,8 @@ class Session:
                 self.say("250 2.0.0 Fine")
 
     def take_ehlo(self, _):
-        offer = [] if isinstance(self.socket, ssl.SSLSocket) else ["STARTTLS"]
+        has_offer = self.server.offers_tls and not isinstance(self.socket, ssl.SSLSocket)
+        offer = ["STARTTLS"] if has_offer else []
         self.say("\r\n".join(f"250-{word}" for word in ["counting.test", *offer, "8BITMIME", "SMTPUTF8"])
                  + "\r\n250 PIPELINING")
 
@@ -93,7 +94,7 @@ class Session:
         self.socket = self.server.context.wrap_socket(self.socket, server_side=True)
 
     def take_mail(self, line):
-        if not isinstance(self.socket, ssl.SSLSocket):
+        if self.server.offers_tls and not isinstance(self.socket, ssl.SSLSocket):
             self.server.faults.append(f"in the clear: {line}")
         if self.chance(0.01):
             raise Left
@@ -136,6 +137,7 @@ class Counting:
     replies that are none."""
 
     wildness = 0
+    offers_tls = True
 
     def __init__(self, world, seed=1, trouble=1.0, slowness_s=0.02, identity=None, address=("127.0.0.1", 0)):
         self.trouble, self.slowness_s, self.greeting = trouble, slowness_s, "220 counting.test ESMTP"

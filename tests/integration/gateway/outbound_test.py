@@ -257,14 +257,6 @@ def a_server_that_refuses_our_certificate_gets_the_mail_without_it():
             must(len(server.said("MAIL")) == 1, f"{server.lines}")
 
 
-def a_level_that_asks_for_what_is_published_waits_and_says_so():
-    with Scripted() as server, sending({"default": "level = sts"}, settings=f"client {{ port = {server.port} }}\n") as here:
-        send(here, "user@there.test")
-        line = here.wait_log("deferred", to="<user@there.test>")
-        must(line["finding"] == "level-unavailable", f"{line}")
-        must(server.sessions == 0, "it was dialled")
-
-
 def a_server_that_is_not_there_delays_nobody_else_and_is_tried_when_somebody_asks():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]

@@ -135,19 +135,6 @@ static void a_domain_of_ours_has_no_policy_but_where_smtp_is_spoken(void **state
            "goes to SMTP to [10.0.0.5], port 2500 (t.conf:3)");
 }
 
-static void says_that_mail_waits_where_the_level_is_not_there_yet(void **state)
-{
-    struct loaded loaded = load_text("policy a.example { level = sts }");
-    struct room *room = *state,
-                other = { .loaded = loaded, .arena = room->arena, .out = room->out };
-
-    assert_non_null(loaded.settings);
-    EXPECT(&other, "a.example", "a.example: sts, and its mail waits", "but level-unavailable: ");
-    room->arena = other.arena;
-    room->out = other.out;
-    loaded_clear(&loaded);
-}
-
 static void refuses_what_is_no_domain(void **state)
 {
     static const char *const wrong[] = {
@@ -181,7 +168,6 @@ static void programs_are_told_the_same(void **state)
     assert_string_equal(text_at(policy, "level"), "secure");
     assert_string_equal(text_at(policy, "rule"), "exact");
     assert_string_equal(text_at(policy, "minimum_tls"), "1.2");
-    assert_string_equal(text_at(policy, "finding"), "(none)");
     assert_int_equal(json_array_size(json_object_get(policy, "names")), 4);
     assert_string_equal(text_at(json_object_get(policy, "next_hop"), "host"), "relay.example");
     assert_int_equal(
@@ -202,7 +188,6 @@ int main(void)
         IN_ROOM(each_part_is_told_with_its_line),
         IN_ROOM(says_by_which_rule_a_policy_is_for_the_domain),
         IN_ROOM(a_domain_of_ours_has_no_policy_but_where_smtp_is_spoken),
-        IN_ROOM(says_that_mail_waits_where_the_level_is_not_there_yet),
         IN_ROOM(refuses_what_is_no_domain),
         IN_ROOM(programs_are_told_the_same),
     };

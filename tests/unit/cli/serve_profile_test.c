@@ -207,7 +207,7 @@ static void without_settings_servers_elsewhere_are_met_in_the_usual_way(void **s
     assert_true(make(room, "listener \"127.0.0.1:25\" { tls = none }"));
     profile = room->profile;
     assert_int_equal(gateway_policies_find(&profile->policies, span_of("a.example")).policy->level,
-                     POLICY_MAY);
+                     POLICY_STS);
     assert_null(profile->credentials);
     assert_false(profile->self.has_client_certificate);
     assert_int_equal(profile->mx_port, 25);

@@ -69,7 +69,7 @@ static void without_any_policy_the_level_is_may(void **state)
     struct gateway_policy_choice choice = gateway_policies_find(&none, span_of("example.org"));
 
     (void)state;
-    assert_int_equal(choice.policy->level, POLICY_MAY);
+    assert_int_equal(choice.policy->level, POLICY_STS);
     assert_int_equal(choice.policy->minimum_version, 0);
     assert_int_equal(choice.policy->line, 0);
     assert_false(choice.policy->has_next_hop);

@@ -91,7 +91,7 @@ static void the_default_is_built_in(void **state)
     const struct gateway_policy *policy = find(&loaded, "example.org");
 
     (void)state;
-    assert_int_equal(policy->level, POLICY_MAY);
+    assert_int_equal(policy->level, POLICY_STS);
     assert_int_equal(policy->line, 0);
     assert_string_equal(policy->name, "default");
     assert_int_equal(loaded.settings->policy_rules.pattern_count, 0);

@@ -450,7 +450,7 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_string_equal(settings->ca_file, "/etc/ssl/certs/ca-certificates.crt");
     assert_null(settings->client.certificate);
     assert_int_equal(settings->policy_count, 1);
-    assert_int_equal(settings->default_policy->level, POLICY_MAY);
+    assert_int_equal(settings->default_policy->level, POLICY_STS);
     assert_int_equal(settings->default_policy->minimum_version, TLS_VERSION_1_2);
     assert_int_equal(settings->limits.message_bytes, 50 << 20);
     assert_int_equal(settings->limits.recipients, 1000);
