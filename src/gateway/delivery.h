@@ -52,12 +52,12 @@ struct delivery_settings {
     struct queue_door *door; /* of this loop */
     struct log *log;         /* NULL: none */
     const struct clock *clock;
-    struct dns *dns;                 /* of this loop; NULL: no name can be looked up */
-    struct https *https;             /* of this loop; NULL: no MTA-STS policy can be fetched */
-    struct sts_cache *sts_cache;     /* of policies that were fetched; NULL: none is kept */
-    struct inbound_history *history; /* where TLS reports go that come as mail; NULL: nowhere */
-    struct host_memory *hosts;       /* NULL: nobody remembers what servers showed before */
-    int64_t drain_ms;                /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
+    struct dns *dns;                   /* of this loop; NULL: no name can be looked up */
+    struct https *https;               /* of this loop; NULL: no MTA-STS policy can be fetched */
+    const struct sts_cache *sts_cache; /* of policies that were fetched; NULL: none is kept */
+    struct inbound_history *history;   /* where TLS reports go that come as mail; NULL: nowhere */
+    struct host_memory *hosts;         /* NULL: nobody remembers what servers showed before */
+    int64_t drain_ms;    /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
     size_t in_hand_most; /* recipients that are leased and not settled; 0: DELIVERY_IN_HAND_MOST */
 };
 

@@ -17,6 +17,7 @@
 #include "gateway/renewal.h"
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
+#include "gateway/sts_cache.h"
 #include "gateway/worker.h"
 #include "net/https.h"
 #include "net/mailbox.h"
@@ -47,6 +48,7 @@ struct gateway {
     struct https *https; /* of the main loop */
     struct host_memory *hosts;
     struct inbound_history *history;
+    struct sts_keeper *policies;
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -60,7 +62,8 @@ struct gateway {
     int64_t judged_at_s, rotated_at_s;
     bool is_draining, is_cutting;
     bool has_delivered, has_remembered, has_answered; /* delivery, hosts, control are drained */
-    bool is_keeping, has_kept;                        /* so is the history, the last of all */
+    bool has_kept_policies;
+    bool is_keeping, has_kept; /* so is the history, the last of all */
     void (*drained)(void *owner);
     void *drained_owner;
 };
@@ -189,11 +192,29 @@ static void change_control(struct gateway *gateway, const struct gateway_profile
         log_event(gateway->settings.log, LOG_WARN, "control-unchanged", "reason=%s", err.text);
 }
 
+/* Policies that are in use are fetched anew long before they end. */
+static void refresh_policies(struct gateway *gateway)
+{
+    const struct policy_lookup_settings by = {
+        .loop = gateway->settings.loop,
+        .dns = gateway_resolver_dns(gateway->resolver),
+        .https = gateway->https,
+        .anchors = gateway->profile->anchors,
+        .intermediates = gateway->profile->intermediates,
+        .clock = gateway->settings.clock,
+        .https_port = gateway->profile->sts_port,
+    };
+
+    if (gateway->policies != NULL && !gateway->is_draining)
+        sts_keeper_refresh_by(gateway->policies, &by);
+}
+
 static void use_profile(struct gateway *gateway, struct gateway_profile *profile)
 {
     struct gateway_profile *before = gateway->profile;
 
     gateway->profile = gateway_profile_hold(profile);
+    refresh_policies(gateway);
     gateway_profile_release(&before);
     gateway_shared_limits_set(gateway->limits, &profile->limits);
     gateway_resolver_use(gateway->resolver, &profile->dns);
@@ -314,7 +335,7 @@ static void tell_drained(void *owner)
 static void tell_if_drained(struct gateway *gateway)
 {
     if (gateway->has_remembered && gateway->has_answered && gateway->has_kept &&
-        gateway->drained_count == gateway->worker_count)
+        gateway->has_kept_policies && gateway->drained_count == gateway->worker_count)
         loop_timer_start(gateway->tell, 0);
 }
 
@@ -342,6 +363,14 @@ static void note_kept(void *owner)
     tell_if_drained(gateway);
 }
 
+static void note_policies_kept(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_kept_policies = true;
+    tell_if_drained(gateway);
+}
+
 /* Workers tell the history what fails, and delivery gives it what to read. */
 static void drain_history(struct gateway *gateway)
 {
@@ -358,6 +387,7 @@ static void note_delivered(void *owner)
 
     gateway->has_delivered = true;
     host_memory_drain(gateway->hosts, note_remembered, gateway);
+    sts_keeper_drain(gateway->policies, note_policies_kept, gateway);
     drain_history(gateway);
 }
 
@@ -512,6 +542,20 @@ static bool open_hosts(struct gateway *gateway, struct error *err)
     return host_memory_open(&settings, &gateway->hosts, err);
 }
 
+static bool open_policies(struct gateway *gateway, struct error *err)
+{
+    const struct sts_keeper_settings settings = { .loop = gateway->settings.loop,
+                                                  .state_dir = gateway->settings.state_dir,
+                                                  .clock = gateway->settings.clock,
+                                                  .log = gateway->settings.log };
+
+    if (!https_open(gateway->settings.loop, &gateway->https, err) ||
+        !sts_keeper_open(&settings, &gateway->policies, err))
+        return false;
+    refresh_policies(gateway);
+    return true;
+}
+
 static bool open_history(struct gateway *gateway, struct error *err)
 {
     const struct inbound_history_settings settings = { .loop = gateway->settings.loop,
@@ -531,6 +575,7 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
                                           .dns = gateway_resolver_dns(gateway->resolver),
                                           .history = gateway->history,
                                           .https = gateway->https,
+                                          .sts_cache = sts_keeper_cache(gateway->policies),
                                           .hosts = gateway->hosts };
 
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
@@ -591,8 +636,8 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            open_timers(gateway, err) && open_history(gateway, err) && make_workers(gateway, err) &&
            gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
                                  err) &&
-           https_open(settings->loop, &gateway->https, err) && listen_all(gateway, profile, err) &&
-           open_hosts(gateway, err) && start_delivery(gateway, err) &&
+           listen_all(gateway, profile, err) && open_hosts(gateway, err) &&
+           open_policies(gateway, err) && start_delivery(gateway, err) &&
            start_control(gateway, err) && start_workers(gateway, err);
 }
 
@@ -638,6 +683,16 @@ static void close_delivery(struct gateway *gateway)
     delivery_close(&gateway->delivery);
 }
 
+static void close_policies(struct gateway *gateway)
+{
+    if (gateway->policies != NULL && !gateway->has_kept_policies) {
+        sts_keeper_drain(gateway->policies, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
+    }
+    sts_keeper_close(&gateway->policies);
+    https_close(&gateway->https);
+}
+
 static void close_hosts(struct gateway *gateway)
 {
     if (gateway->hosts != NULL && !gateway->has_remembered) {
@@ -671,7 +726,7 @@ static void close_gateway(struct gateway **gateway)
     close_delivery(closing);
     close_hosts(closing);
     close_history(closing);
-    https_close(&closing->https);
+    close_policies(closing);
     gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)
         read_letters(closing); /* what they said at the last */

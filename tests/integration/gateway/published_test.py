@@ -104,9 +104,12 @@ class Web:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def stop(self):
+        if self.server is None:
+            return
         self.may_go.set()
         self.server.shutdown()
         self.server.server_close()
+        self.server = None
 
 
 class PublishedZones(Zones):
@@ -356,6 +359,17 @@ def a_web_server_that_does_not_answer_delays_its_own_domain_alone(place):
     must(line["event"] == "delivered" and line["tls"].startswith("sts:TLSv1.3"), f"{line}")
 
 
+def a_policy_that_was_fetched_outlives_a_restart_and_its_web_server(place):
+    place.waits("kept", "sts-host-not-listed")
+    place.one.stop()
+    place.web.stop()
+    place.one.start()
+    asked = place.web.asked.count("kept")
+    place.waits(f"again@kept.{ZONE}", "sts-host-not-listed")
+    place.delivered(f"again@unfetched.{ZONE}", "plain", "none:not-offered")
+    must(place.web.asked.count("kept") == asked == 1, f"{place.web.asked}")
+
+
 TESTS = [
     a_record_that_matches_authenticates_whom_nobody_else_trusts,
     one_record_that_matches_among_others_is_enough,
@@ -378,6 +392,7 @@ TESTS = [
     a_record_that_matches_decides_alone,
     where_no_record_can_be_used_the_policy_decides,
     a_web_server_that_does_not_answer_delays_its_own_domain_alone,
+    a_policy_that_was_fetched_outlives_a_restart_and_its_web_server,
 ]
 
 
