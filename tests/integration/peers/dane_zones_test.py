@@ -31,6 +31,12 @@ TIMEOUT_S = 8
 D = "deliver"
 NO = "defer"
 S = ".secure.example"
+# What the certificates name: every host but two, and of those one's domain.
+NAMES = [name + S for name in (
+    "mx-match", "mx-full", "mx-sha512", "mx-issuer", "mx-mismatch", "mx-mixed", "mx-rollover", "mx-renewed", "mx-outdone",
+    "mx-unusable", "mx-none", "mx-dangling", "mx-shared", "mx-toinsecure-tlsa", "mx-expired-tlsa", "mx-servfail-tlsa",
+    "mx-bogus-tlsa", "mx-tampered-tlsa", "named", "bare", "alias-end", "alias-own", "alias-out")]
+NAMES += ["mx.insecure.example", "hosted-issuer.insecure.example"]
 
 
 def case(target, state, dane, only, findings, sts=None, **more):
@@ -158,15 +164,10 @@ def main(arguments):
         return 2
     folder = tempfile.mkdtemp(prefix="postern-dane-zones-test-")
     zones, servers = None, []
-    hosts = [name + S for name in (
-        "mx-match", "mx-full", "mx-sha512", "mx-issuer", "mx-mismatch", "mx-mixed", "mx-rollover", "mx-renewed", "mx-outdone",
-        "mx-unusable", "mx-none", "mx-dangling", "mx-shared", "mx-toinsecure-tlsa", "mx-expired-tlsa", "mx-servfail-tlsa",
-        "mx-bogus-tlsa", "mx-tampered-tlsa", "named", "bare", "alias-end", "alias-own", "alias-out")]
-    hosts += ["mx.insecure.example", "hosted-issuer.insecure.example"]
     try:
         world = World(folder)
-        identities = [world.leaf(common_name="now", names=hosts, start=-200, end=90),
-                      world.leaf(common_name="next", names=hosts, start=-2)]
+        identities = [world.leaf(common_name="now", names=NAMES, start=-200, end=90),
+                      world.leaf(common_name="next", names=NAMES, start=-2)]
         servers = [Listener(native.tls(world, identity)) for identity in identities]
         ports = [server.port for server in servers]
         content = DaneZones(world, identities[0], identities[1], ports)

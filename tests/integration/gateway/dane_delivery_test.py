@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""dane_delivery_test.py POSTERN nsd|knot [TEST...] - what a gateway at dane and at dane-only delivers by the TLSA records of real zones.
+
+The zones are those that `postern check` is asked about in dane_zones_test.py, and so is what is expected. One server takes
+all mail. Each promise is a TAP test.
+"""
+import os
+import ssl
+import sys
+
+import gateway
+from counting import Counting
+from gateway import Client, Failed, Gateway, Listener, wait_for
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers"))
+from dane_zones import DaneZones  # noqa: E402
+from dane_zones_test import CASES, NAMES, S  # noqa: E402
+from peer import Absent  # noqa: E402
+from zones import Zones  # noqa: E402
+
+PROGRAM = gateway.take_program()
+SENDER = "from@here.test"
+WORLD_CASES = [case for case in CASES if not case.get("port")]
+
+
+class Place:
+    """The zones, the server and a gateway at one level."""
+
+    def __init__(self, server, level):
+        self.level = level
+        self.one = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",))
+        world = self.one.world
+        self.now, self.after = (world.leaf(common_name="now", names=NAMES, start=-200), world.leaf(common_name="next", names=NAMES))
+        self.host = Counting(world, trouble=0, slowness_s=0, identity=self.now, address=("127.0.0.1", 0))
+        self.zones = None
+        try:
+            content = DaneZones(world, self.now, self.after, [self.host.port])
+            self.zones = Zones(server, content.more, content.spoil)
+            self.one.more = f"""dns {{ resolver = "127.0.0.1:{self.zones.port}" trust_anchor = "{self.zones.trust_anchor}" }}
+client {{ port = {self.host.port} }}
+queue {{ retry = {{ 1h }} }}
+policy "default" {{ level = {level} }}
+"""
+            self.one.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.one.stop()
+        finally:
+            self.close()
+
+    def close(self):
+        self.one.remove()
+        self.host.stop()
+        if self.zones:
+            self.zones.stop()
+
+    def show(self, identity):
+        """From the next connection on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.one.world.files(identity))
+        self.host.context = context
+        self.host.cut_all()
+
+    def send(self, *recipients):
+        with Client(self.one.port("none")) as client:
+            client.expect("EHLO client.test", 250)
+            for recipient in recipients:
+                client.envelope(SENDER, recipient)
+                answer = client.data(b"Subject: x\r\n\r\nhello\r\n")
+                must(answer.code == 250, f"{answer}")
+            client.quit()
+
+    def ended(self, recipient):
+        """The first line of the log that tells what became of it."""
+        return wait_for(f"an attempt at {recipient}", lambda: next(
+            (line for line in self.one.log(to=f"<{recipient}>") if line["event"] in ("delivered", "deferred", "bounced")), None))
+
+    def story(self, recipient):
+        def ask():
+            text = self.one.run("track", "--json", "--to", recipient, "-c", self.one.settings_file, status=(0, 1))
+            return text if '"tlsa-' in text else None
+
+        return wait_for(f"the story of {recipient}", ask)
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+FINDINGS = {"none": ("dane-required",), "unusable": ("tlsa-unusable", "dane-required"),
+            "lookup-failed": ("tlsa-lookup-failed",), "usable": ("tlsa-mismatch", "dane-required", "dane-mx-insecure")}
+
+
+def faults_of(place, case, line, taken):
+    wanted = case["decisions"][place.level]
+    if wanted == "deliver":
+        if line["event"] != "delivered" or not taken:
+            yield f"{line}"
+        elif not line["tls"].startswith(f"{place.level}:TLSv1.3"):
+            yield f"tls is {line['tls']}"
+    elif line["event"] != "deferred" or taken:
+        yield f"{line}"
+    elif line["finding"] not in FINDINGS[case["state"]] or not line["code"].startswith("4.7."):
+        yield f"deferred for {line['finding']} with {line['code']}"
+
+
+def what_check_says_is_what_delivery_does(place):
+    recipients = {f"user@{case['target']}": case for case in WORLD_CASES}
+    place.send(*recipients)
+    wrong = []
+    for recipient, case in recipients.items():
+        line = place.ended(recipient)
+        taken = any(copy.recipient == recipient for copy in place.host.taken())
+        wrong += [f"{recipient}: {fault}" for fault in faults_of(place, case, line, taken)]
+    must(not wrong, "\n".join(wrong))
+    must(not place.host.faults, f"{place.host.faults}")
+
+
+def where_the_better_host_does_not_match_the_next_gets_it(place):
+    place.send(f"user@two{S}")
+    line = place.ended(f"user@two{S}")
+    must(line["event"] == "delivered" and line["relay"].startswith(f"mx-match{S}["), f"{line}")
+
+
+def a_key_that_was_changed_without_a_record_is_told_as_such(place):
+    """The gateway knows the key of before, by which mail went."""
+    place.send(f"before@renewed{S}", f"before@rollover{S}")
+    for domain in ("renewed", "rollover"):
+        line = place.ended(f"before@{domain}{S}")
+        must(line["event"] == "delivered", f"{line}")
+    place.show(place.after)
+    try:
+        place.send(f"after@renewed{S}", f"after@rollover{S}")
+        line = place.ended(f"after@renewed{S}")
+        must((line["event"], line["finding"]) == ("deferred", "tlsa-mismatch"), f"{line}")
+        must("has had a new key since" in place.story(f"after@renewed{S}"), place.story(f"after@renewed{S}"))
+        line = place.ended(f"after@rollover{S}")  # which was published before
+        must(line["event"] == "delivered", f"{line}")
+    finally:
+        place.show(place.now)
+
+
+TESTS = [what_check_says_is_what_delivery_does, where_the_better_host_does_not_match_the_next_gets_it,
+         a_key_that_was_changed_without_a_record_is_told_as_such]
+
+
+def at(level, test, place):
+    def run():
+        test(place)
+
+    run.__name__ = f"at_{level.replace('-', '_')}_{test.__name__}"
+    return run
+
+
+def main():
+    server = sys.argv.pop(1)
+    try:
+        with Place(server, "dane") as dane, Place(server, "dane-only") as only:
+            return gateway.run_promises([at(place.level, test, place) for place in (dane, only) for test in TESTS])
+    except Absent as reason:
+        print(f"1..0 # SKIP {reason}")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
