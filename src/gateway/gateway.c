@@ -3,324 +3,20 @@
 #include <assert.h>
 #include <openssl/rand.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "gateway/bindings.h"
-#include "gateway/certificates.h"
-#include "gateway/client_certificate.h"
-#include "gateway/control.h"
-#include "gateway/delivery.h"
-#include "gateway/host_memory.h"
-#include "gateway/inbound_history.h"
-#include "gateway/renewal.h"
-#include "gateway/resolver.h"
-#include "gateway/shared_limits.h"
-#include "gateway/sts_cache.h"
-#include "gateway/worker.h"
-#include "net/https.h"
-#include "net/mailbox.h"
-#include "queue/store.h"
+#include "gateway/gateway_internal.h"
 
 enum {
     LOCK_PATIENCE_MS = 3000,
     PATH_BYTES = 4096,
-    LOOK_MS = 3000,
     DRAIN_MS = 60 * 1000,
-    JUDGE_AGAIN_S = 24 * 60 * 60,
-    ROTATE_S = 12 * 60 * 60,
-};
-
-/* A profile on its way to the workers: a letter and a list of places for each. */
-struct change {
-    const char *event; /* logged when all have it */
-    size_t waiting;
-    struct worker_letter *letters;
-    struct worker_place *places; /* those of the first worker, of the second, ... */
-};
-
-struct gateway {
-    struct gateway_settings settings;
-    struct queue_store *store;
-    struct queue_door *door; /* of the main loop */
-    struct gateway_resolver *resolver;
-    struct https *https; /* of the main loop */
-    struct host_memory *hosts;
-    struct inbound_history *history;
-    struct sts_keeper *policies;
-    struct delivery *delivery;
-    struct control *control;
-    struct gateway_shared_limits *limits;
-    struct gateway_bindings *bindings;
-    struct mailbox *mailbox;
-    struct loop_timer *look, *patience, *tell;
-    struct gateway_profile *profile;
-    struct worker **workers;
-    size_t worker_count, drained_count;
-    size_t changes; /* on their way */
-    int64_t judged_at_s, rotated_at_s;
-    bool is_draining, is_cutting;
-    bool has_delivered, has_remembered, has_answered; /* delivery, hosts, control are drained */
-    bool has_kept_policies;
-    bool is_keeping, has_kept; /* so is the history, the last of all */
-    void (*drained)(void *owner);
-    void *drained_owner;
 };
 
 static int64_t now_s(const struct gateway *gateway)
 {
     return gateway->settings.clock->monotonic_ms(gateway->settings.clock) / 1000;
-}
-
-/* ---- a profile comes into force ----------------------------------------------------------- */
-
-static void free_change(struct change *change)
-{
-    if (change == NULL)
-        return;
-    memory_free(change->letters);
-    memory_free(change->places);
-    memory_free(change);
-}
-
-static struct change *new_change(const struct gateway *gateway,
-                                 const struct gateway_profile *profile)
-{
-    struct change *made = memory_new(1, sizeof *made);
-
-    if (made == NULL)
-        return NULL;
-    made->letters = memory_new(gateway->worker_count, sizeof *made->letters);
-    made->places =
-        memory_new(gateway->worker_count * profile->listener_count + 1, sizeof *made->places);
-    if (made->letters == NULL || made->places == NULL) {
-        free_change(made);
-        return NULL;
-    }
-    for (size_t i = 0; i < gateway->worker_count * profile->listener_count; i++)
-        made->places[i].socket = -1;
-    return made;
-}
-
-static void close_places(struct change *change, size_t first, size_t count)
-{
-    for (size_t i = first; i < count; i++)
-        if (change->places[i].socket >= 0)
-            close(change->places[i].socket);
-}
-
-static void log_listening(struct gateway *gateway, const struct gateway_profile_listener *listener)
-{
-    static const char *const words[] = { "none", "may", "required", "implicit" };
-    char text[NET_ADDRESS_TEXT];
-
-    log_event(gateway->settings.log, LOG_NOTE, "listening", "address=%s port=%u tls=%s",
-              net_address_text(&listener->address, text), listener->address.port,
-              words[listener->smtp.tls]);
-}
-
-/* One listener of the profile: a place for each worker. */
-static bool ask_for(struct gateway *gateway, struct gateway_profile *profile, size_t index,
-                    struct change *change, struct error *err)
-{
-    struct gateway_profile_listener *listener = &profile->listeners[index];
-    int sockets[GATEWAY_WORKERS_MOST];
-    struct gateway_binding binding;
-
-    if (!gateway_bindings_ask(gateway->bindings, &listener->address, &binding, sockets, err))
-        return false;
-    for (size_t i = 0; i < gateway->worker_count; i++)
-        change->places[i * profile->listener_count + index] =
-            (struct worker_place){ binding.number, sockets[i] };
-    listener->address = binding.address; /* nobody else sees the profile yet */
-    return true;
-}
-
-/* Opens what is new, for all workers; false: nothing is. */
-static bool plan(struct gateway *gateway, struct gateway_profile *profile, struct change *change,
-                 struct error *err)
-{
-    gateway_bindings_begin(gateway->bindings);
-    for (size_t i = 0; i < profile->listener_count; i++)
-        if (!ask_for(gateway, profile, i, change, err)) {
-            close_places(change, 0, gateway->worker_count * profile->listener_count);
-            gateway_bindings_end(gateway->bindings, false);
-            return false;
-        }
-    gateway_bindings_end(gateway->bindings, true);
-    for (size_t i = 0; i < profile->listener_count; i++)
-        if (change->places[i].socket >= 0)
-            log_listening(gateway, &profile->listeners[i]);
-    return true;
-}
-
-static struct change *make_change(struct gateway *gateway, struct gateway_profile *profile,
-                                  const char *event, struct error *err)
-{
-    struct change *made = new_change(gateway, profile);
-
-    if (made == NULL) {
-        error_set(err, ERROR_MEMORY, "no memory to change the settings");
-        return NULL;
-    }
-    made->event = event;
-    if (plan(gateway, profile, made, err))
-        return made;
-    free_change(made);
-    return NULL;
-}
-
-/* What a message of a local program must keep to: as what comes in by the first listener. */
-static struct control_terms terms_of(const struct gateway_profile *profile)
-{
-    struct control_terms terms = { profile->hostname, UINT64_C(50) << 20, 1000 };
-
-    if (profile->listener_count > 0) {
-        terms.message_bytes = profile->listeners[0].smtp.size_most;
-        terms.recipients = profile->listeners[0].smtp.recipients_most;
-    }
-    return terms;
-}
-
-static void change_control(struct gateway *gateway, const struct gateway_profile *profile)
-{
-    const struct control_terms terms = terms_of(profile);
-    struct error err;
-
-    if (gateway->control != NULL && !control_set_terms(gateway->control, &terms, &err))
-        log_event(gateway->settings.log, LOG_WARN, "control-unchanged", "reason=%s", err.text);
-}
-
-/* Policies that are in use are fetched anew long before they end. */
-static void refresh_policies(struct gateway *gateway)
-{
-    const struct policy_lookup_settings by = {
-        .loop = gateway->settings.loop,
-        .dns = gateway_resolver_dns(gateway->resolver),
-        .https = gateway->https,
-        .anchors = gateway->profile->anchors,
-        .intermediates = gateway->profile->intermediates,
-        .clock = gateway->settings.clock,
-        .https_port = gateway->profile->sts_port,
-    };
-
-    if (gateway->policies != NULL && !gateway->is_draining)
-        sts_keeper_refresh_by(gateway->policies, &by);
-}
-
-static void use_profile(struct gateway *gateway, struct gateway_profile *profile)
-{
-    struct gateway_profile *before = gateway->profile;
-
-    gateway->profile = gateway_profile_hold(profile);
-    refresh_policies(gateway);
-    gateway_profile_release(&before);
-    gateway_shared_limits_set(gateway->limits, &profile->limits);
-    gateway_resolver_use(gateway->resolver, &profile->dns);
-    if (gateway->delivery != NULL)
-        delivery_reload(gateway->delivery, profile);
-    change_control(gateway, profile);
-}
-
-/* By letters to workers that run. */
-static bool apply(struct gateway *gateway, struct gateway_profile *profile, const char *event,
-                  struct error *err)
-{
-    struct change *change = make_change(gateway, profile, event, err);
-
-    if (change == NULL)
-        return false;
-    use_profile(gateway, profile);
-    change->waiting = gateway->worker_count;
-    gateway->changes++;
-    for (size_t i = 0; i < gateway->worker_count; i++) {
-        struct worker_letter *letter = &change->letters[i];
-
-        letter->profile = gateway_profile_hold(profile);
-        letter->places = &change->places[i * profile->listener_count];
-        letter->change = change;
-        worker_change(gateway->workers[i], letter);
-    }
-    return true;
-}
-
-static void note_changed(struct gateway *gateway, struct change *change)
-{
-    if (--change->waiting > 0)
-        return;
-    log_event(gateway->settings.log, LOG_NOTE, change->event, "listeners=%zu",
-              gateway->profile->listener_count);
-    gateway->changes--;
-    free_change(change);
-}
-
-static void log_certificates(struct gateway *gateway)
-{
-    for (size_t i = 0; i < gateway->profile->listener_count; i++) {
-        const struct gateway_certificates *own =
-            gateway_profile_first_certificates(gateway->profile, i);
-
-        if (own != NULL)
-            gateway_certificates_log(own, gateway->settings.log);
-    }
-    if (gateway->profile->client != NULL)
-        gateway_client_certificate_log(gateway->profile->client, gateway->settings.log);
-}
-
-bool gateway_reload(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
-{
-    if (gateway->is_draining)
-        return true;
-    if (!apply(gateway, profile, "reloaded", err))
-        return false;
-    log_certificates(gateway);
-    return true;
-}
-
-/* ---- certificates and tickets ------------------------------------------------------------- */
-
-static void renew_certificates(struct gateway *gateway)
-{
-    const struct clock *clock = gateway->settings.clock;
-    bool judges_again = now_s(gateway) - gateway->judged_at_s >= JUDGE_AGAIN_S;
-    struct gateway_profile *renewed;
-    struct error err;
-
-    if (judges_again)
-        gateway->judged_at_s = now_s(gateway);
-    if (!gateway_renewal_look(gateway->profile, judges_again, clock->wall_s(clock),
-                              gateway->settings.log, &renewed, &err) ||
-        (renewed != NULL &&
-         !apply(gateway, renewed, judges_again ? "certificates-judged" : "certificates-renewed",
-                &err)))
-        log_event(gateway->settings.log, LOG_ERROR, "certificates-not-renewed", "reason=%s",
-                  err.text);
-    gateway_profile_release(&renewed);
-}
-
-static void rotate_tickets(struct gateway *gateway)
-{
-    struct error err;
-
-    if (gateway->settings.tickets == NULL || now_s(gateway) - gateway->rotated_at_s < ROTATE_S)
-        return;
-    gateway->rotated_at_s = now_s(gateway);
-    if (!tls_tickets_rotate(gateway->settings.tickets, &err))
-        log_event(gateway->settings.log, LOG_WARN, "tickets-not-rotated", "reason=%s", err.text);
-}
-
-static void look_after(void *owner)
-{
-    struct gateway *gateway = owner;
-
-    if (gateway->is_draining)
-        return;
-    renew_certificates(gateway);
-    rotate_tickets(gateway);
-    gateway_resolver_look(gateway->resolver);
-    loop_timer_start(gateway->look,
-                     gateway->settings.look_ms > 0 ? gateway->settings.look_ms : LOOK_MS);
 }
 
 /* ---- draining ----------------------------------------------------------------------------- */
@@ -400,7 +96,7 @@ static void read_letters(void *owner)
         struct worker_letter *letter = (struct worker_letter *)message;
 
         if (letter->kind == WORKER_CHANGED) {
-            note_changed(gateway, letter->change);
+            gateway_change_note(gateway, letter->change);
         } else {
             gateway->drained_count++;
             drain_history(gateway);
@@ -471,7 +167,7 @@ static bool open_timers(struct gateway *gateway, struct error *err)
 {
     struct loop *loop = gateway->settings.loop;
 
-    return loop_timer_open(loop, look_after, gateway, &gateway->look, err) &&
+    return loop_timer_open(loop, gateway_change_look_after, gateway, &gateway->look, err) &&
            loop_timer_open(loop, lose_patience, gateway, &gateway->patience, err) &&
            loop_timer_open(loop, tell_drained, gateway, &gateway->tell, err);
 }
@@ -517,7 +213,7 @@ static bool make_workers(struct gateway *gateway, struct error *err)
 /* Before any of them runs, so that a failure leaves nobody half served. */
 static bool listen_all(struct gateway *gateway, struct gateway_profile *profile, struct error *err)
 {
-    struct change *change = make_change(gateway, profile, "", err);
+    struct gateway_change *change = gateway_change_make(gateway, profile, "", err);
     size_t count = profile->listener_count, i = 0;
     bool is_whole = true;
 
@@ -526,9 +222,9 @@ static bool listen_all(struct gateway *gateway, struct gateway_profile *profile,
     for (; is_whole && i < gateway->worker_count; i++)
         is_whole = worker_listen(gateway->workers[i], gateway_profile_hold(profile),
                                  &change->places[i * count], err);
-    close_places(change, i * count, gateway->worker_count * count);
-    free_change(change);
-    use_profile(gateway, profile);
+    gateway_change_close_places(change, i * count, gateway->worker_count * count);
+    gateway_change_free(change);
+    gateway_change_use(gateway, profile);
     return is_whole;
 }
 
@@ -597,7 +293,7 @@ static void retry_for_control(void *owner)
 
 static bool start_control(struct gateway *gateway, struct error *err)
 {
-    const struct control_terms terms = terms_of(gateway->profile);
+    const struct control_terms terms = gateway_change_terms(gateway->profile);
     char path[PATH_BYTES];
     struct control_settings settings = { .loop = gateway->settings.loop,
                                          .door = gateway->door,
@@ -651,7 +347,7 @@ static void log_start(struct gateway *gateway)
                   "name=%s address=%s port=%u remedy=%s", unused->name,
                   net_address_text(&unused->address, text), unused->address.port,
                   "No listener of the settings has this address; nobody is served there");
-    log_certificates(gateway);
+    gateway_change_log_certificates(gateway);
     log_event(gateway->settings.log, LOG_NOTE, "started",
               "hostname=%s pid=%ld listeners=%zu workers=%zu", gateway->profile->hostname,
               (long)getpid(), gateway->profile->listener_count, gateway->worker_count);
@@ -759,7 +455,7 @@ bool gateway_start(const struct gateway_settings *settings, struct gateway_profi
         return false;
     log_start(made);
     made->judged_at_s = made->rotated_at_s = now_s(made);
-    look_after(made);
+    gateway_change_look_after(made);
     *gateway = TAKE(made);
     return true;
 }
