@@ -24,6 +24,7 @@ enum check_option {
     OPTION_FINGERPRINT,
     OPTION_RESOLVER,
     OPTION_TRUST_ANCHOR,
+    OPTION_STS_PORT,
     OPTION_TIMEOUT,
     OPTION_NO_EXPERIMENTS,
     OPTION_AS_OTHERS,
@@ -49,6 +50,7 @@ static const struct option_row rows[] = {
     { "resolver", "ADDR[:PORT]", "ask this resolver, not those of resolv.conf", OPTION_RESOLVER },
     { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
       OPTION_TRUST_ANCHOR },
+    { "sts-port", "N", "port of the web servers of MTA-STS policies (443)", OPTION_STS_PORT },
     { "timeout", "SECONDS", "for all of one target (30)", OPTION_TIMEOUT },
     { "no-experiments", NULL, "do not dial again to single out a cause", OPTION_NO_EXPERIMENTS },
     { "as-others", NULL, "dial as other senders do, too: no SNI, TLS 1.2", OPTION_AS_OTHERS },
@@ -110,6 +112,7 @@ static bool take_option(int option, const char *value, struct arena *arena,
                    &table, "level", value,
                    "one of none, may, encrypt, fingerprint, dane, dane-only, verify, secure, sts");
     case OPTION_PORT: return options_read_port(&table, "port", value, &options->port);
+    case OPTION_STS_PORT: return options_read_port(&table, "sts-port", value, &options->sts_port);
     case OPTION_TIMEOUT: return read_timeout(value, &options->timeout_ms);
     case OPTION_TLSA:
         return options_add_tlsa(&table, value, arena, options->tlsa, CHECK_TLSA_MOST,

@@ -15,7 +15,7 @@ enum { CHECK_TLSA_MOST = 16, CHECK_TARGETS_MOST = 1000 };
 /* Texts are borrowed from argv. NULL: not given. */
 struct check_options {
     enum policy_level level;
-    uint16_t port;
+    uint16_t port, sts_port;
     const char *connect, *name, *hostname, *fingerprint;
     const char *ca_file, *intermediates_file;
     const char *client_certificate, *client_key;

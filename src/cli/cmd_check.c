@@ -15,6 +15,7 @@
 #include "cli/terminal.h"
 #include "diagnose/checkup.h"
 #include "net/dns.h"
+#include "net/https.h"
 #include "net/loop.h"
 
 enum { ARENA_BYTES = 16 << 20, AT_ONCE = 8, HOSTNAME_BYTES = 256 };
@@ -35,6 +36,7 @@ struct check {
     struct check_output output;
     struct loop *loop;
     struct dns *dns;
+    struct https *https;
     struct checkup_settings settings;
     struct target *targets;
     int started, printed, running;
@@ -129,6 +131,8 @@ static bool prepare(struct check *check, struct error *err)
         return false;
     if (needs_dns(options) && !dns_open(check->loop, &resolver, &check->dns, err))
         return error_wrap(err, "starting the resolver");
+    if (needs_dns(options) && !https_open(check->loop, &check->https, err))
+        return error_wrap(err, "starting the HTTPS client");
     check->targets = memory_new((size_t)options->target_count, sizeof *check->targets);
     if (check->targets == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the targets");
@@ -152,6 +156,8 @@ static bool prepare(struct check *check, struct error *err)
         .clock = &check->clock,
         .loop = check->loop,
         .dns = check->dns,
+        .https = check->https,
+        .sts_port = options->sts_port,
     };
     return true;
 }
@@ -184,6 +190,7 @@ static void clear(struct check *check)
     for (int i = 0; check->targets != NULL && i < check->options.target_count; i++)
         checkup_close(&check->targets[i].run);
     memory_free(check->targets);
+    https_close(&check->https);
     dns_close(&check->dns);
     loop_close(&check->loop);
     check_files_clear(&check->files);

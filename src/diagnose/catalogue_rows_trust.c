@@ -577,6 +577,20 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .lab_reason = "MTA-STS needs a web server beside the mail server",
     },
     {
+        .code = "tlsrpt-record-invalid",
+        .step = STEP_POLICY,
+        .fault = FAULT_POLICY,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "The record for TLS reports is invalid",
+        .cause = "The TXT record _smtp._tls.{domain} is no valid record for TLS reports: {why}; "
+                 "nobody sends any",
+        .remedy = "Publish exactly one: _smtp._tls.{domain}. IN TXT \"v=TLSRPTv1; "
+                  "rua=mailto:tls-reports@{domain}\"",
+        .source = "RFC 8460 section 3",
+        .lab_reason = "reports are about all hosts of a domain",
+    },
+    {
         .code = "fingerprint-mismatch",
         .step = STEP_POLICY,
         .fault = FAULT_POLICY,

@@ -6,6 +6,7 @@
 #include "diagnose/judge.h"
 #include "diagnose/target.h"
 #include "link/observation_json.h"
+#include "link/policy_lookup.h"
 #include "link/route_link.h"
 
 enum {
@@ -35,9 +36,13 @@ struct checkup_run {
     struct observation *seen;    /* had before; NULL */
     int64_t deadline_ms;         /* loop time */
     struct route_query *query;
+    struct policy_lookup *lookup;
+    bool is_published_due; /* the look-up is under way */
     struct loop_timer *begin;
     struct call *calls;
     size_t call_count, started, finished;
+    bool has_calls;   /* it is known how many there are */
+    bool is_finished; /* and told */
     void (*done)(void *owner, struct checkup *checkup);
     void (*progress)(void *owner, const char *what);
     void *owner;
@@ -51,8 +56,28 @@ static void tell(struct checkup_run *run, const char *what)
         run->progress(run->owner, what);
 }
 
+/* What the domain publishes is put beside what each host showed. */
+static void note_published(struct checkup_run *run)
+{
+    const struct observed_published *published = run->checkup.published;
+
+    for (size_t i = 0; published != NULL && i < run->checkup.host_count; i++) {
+        struct observation *seen = &run->checkup.hosts[i]->observation;
+
+        seen->sts = published->sts;
+        seen->sts_host_listed =
+            published->has_policy && mta_sts_policy_lists(&published->policy, seen->host);
+    }
+}
+
+/* Where all hosts are done and what the domain publishes is known. */
 static void finish(struct checkup_run *run)
 {
+    if (run->is_published_due || run->finished < run->call_count || !run->has_calls ||
+        run->is_finished)
+        return;
+    run->is_finished = true;
+    note_published(run);
     if (run->arena.exhausted)
         run->checkup.failure = "the limit of memory for one target was reached";
     checkup_judge(&run->checkup, &run->arena);
@@ -166,8 +191,7 @@ static void finish_call(struct call *call)
     client_link_close(&call->link);
     run->finished++;
     start_calls(run);
-    if (run->finished == run->call_count)
-        finish(run);
+    finish(run);
 }
 
 static bool start_experiment(struct call *call, enum dial way)
@@ -264,6 +288,7 @@ static void add_call(struct checkup_run *run, const struct route_host *route_hos
 
 static void begin_calls(struct checkup_run *run)
 {
+    run->has_calls = true;
     if (run->call_count == 0)
         finish(run);
     else
@@ -283,6 +308,40 @@ static void take_route(void *owner, struct route *route)
             add_call(run, &route->hosts[i], &address);
         }
     begin_calls(run);
+}
+
+/* ---- what the domain publishes ---- */
+
+static void take_published(void *owner, struct observed_published *published)
+{
+    struct checkup_run *run = owner;
+
+    run->checkup.published = published;
+    run->is_published_due = false;
+    finish(run);
+}
+
+/* An address literal, or one host that was asked for, has none. */
+static bool look_up_published(struct checkup_run *run, struct error *err)
+{
+    const struct policy_lookup_settings settings = {
+        .loop = run->settings.loop,
+        .dns = run->settings.dns,
+        .https = run->settings.https,
+        .anchors = run->settings.anchors,
+        .intermediates = run->settings.intermediates,
+        .clock = run->settings.clock,
+        .https_port = run->settings.sts_port,
+        .timeout_ms = patience_ms(run, run->settings.timeout_ms),
+        .with_sts = true,
+        .with_reports = true,
+    };
+
+    if (run->settings.https == NULL || run->target.kind != TARGET_DOMAIN)
+        return true;
+    run->is_published_due = true;
+    return policy_lookup_start(&settings, &run->arena, run->target.name, take_published, run,
+                               &run->lookup, err);
 }
 
 /* ---- start and end ---- */
@@ -309,7 +368,8 @@ static bool begin(struct checkup_run *run, struct error *err)
     }
     assert(settings->dns != NULL);
     tell(run, arena_format(&run->arena, "%s: asking the DNS", run->checkup.target));
-    return route_find(settings->loop, settings->dns, &run->arena, run->target.name, start,
+    return look_up_published(run, err) &&
+           route_find(settings->loop, settings->dns, &run->arena, run->target.name, start,
                       run->target.port, patience_ms(run, settings->timeout_ms), take_route, run,
                       &run->query, err);
 }
@@ -395,6 +455,7 @@ void checkup_close(struct checkup_run **run)
     if (*run == NULL)
         return;
     route_cancel(&(*run)->query);
+    policy_lookup_cancel(&(*run)->lookup);
     loop_timer_close(&(*run)->begin);
     for (size_t i = 0; i < (*run)->call_count; i++)
         client_link_close(&(*run)->calls[i].link);
@@ -415,7 +476,7 @@ bool checkup_needs_dns(const char *target)
     return target_parse(target, 1, &arena, &parsed, NULL) && parsed.kind != TARGET_ADDRESS;
 }
 
-/* What each level would do. Nobody has looked for a policy of MTA-STS: level sts is told as if
+/* What each level would do. Where nobody has looked for a policy of MTA-STS level sts is told as if
  * this host were listed in one that is enforced. */
 static void decide(struct checkup_host *host)
 {
@@ -450,6 +511,9 @@ void checkup_judge(struct checkup *checkup, struct arena *arena)
     checkup->findings.count = 0;
     if (checkup->route != NULL)
         judge_route(checkup->route, arena, &checkup->findings);
+    if (checkup->published != NULL)
+        judge_published(checkup->published, checkup->route, count > 0 ? &seen[0]->self : NULL,
+                        arena, &checkup->findings);
     if (count > 1)
         judge_together(seen, count, arena, &checkup->findings);
 }
@@ -459,7 +523,8 @@ static bool has_failed_ourselves(const struct checkup *checkup)
     for (size_t i = 0; i < checkup->host_count; i++)
         if (checkup->hosts[i]->observation.ending == ENDING_FAILED)
             return true;
-    return checkup->failure != NULL;
+    return checkup->failure != NULL ||
+           (checkup->published != NULL && checkup->published->failure != NULL);
 }
 
 int checkup_exit_status(const struct checkup *checkup)

@@ -17,6 +17,7 @@
 #include "diagnose/finding.h"
 #include "link/client_link.h"
 #include "link/observation.h"
+#include "link/published.h"
 #include "link/route.h"
 #include "link/transcript.h"
 #include "net/dns.h"
@@ -47,7 +48,9 @@ struct checkup_settings {
     const struct observed_self *self;
     const struct clock *clock;
     struct loop *loop;
-    struct dns *dns; /* NULL where no look-up is needed */
+    struct dns *dns;     /* NULL where no look-up is needed */
+    struct https *https; /* for MTA-STS of a domain; NULL: what it publishes is not looked up */
+    uint16_t sts_port;   /* of policy hosts; 0: 443 */
 };
 
 /* One address of one host. */
@@ -64,7 +67,8 @@ struct checkup {
     const char *target, *domain;
     enum policy_level level;
     int64_t wall_s;
-    struct route *route; /* NULL where no look-up was made */
+    struct route *route;                  /* NULL where no look-up was made */
+    struct observed_published *published; /* by the domain itself; NULL likewise */
     struct checkup_host **hosts;
     size_t host_count;
     struct findings findings; /* of the domain itself, and of all hosts together */

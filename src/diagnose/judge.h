@@ -9,6 +9,7 @@
 #include "diagnose/finding.h"
 #include "link/inbound_observation.h"
 #include "link/observation.h"
+#include "link/published.h"
 #include "link/route.h"
 #include "trust/chain.h"
 
@@ -32,6 +33,12 @@ void judge_own_certificate(const struct observed_self *self, int64_t now_s, stru
 /* Adds the DNS side of a domain: what concerns no single address (null MX, no MX host with an address,
  * aliases, bogus answers). */
 void judge_route(const struct route *route, struct arena *arena, struct findings *findings);
+
+/* Adds what keeps senders from obeying what the domain publishes of MTA-STS, and from sending it reports. `route` and `self` may be
+ * NULL: a host that was dialled has the finding that the policy does not list it; without trusted roots it is us. */
+void judge_published(const struct observed_published *published, const struct route *route,
+                     const struct observed_self *self, struct arena *arena,
+                     struct findings *findings);
 
 /* Where we have no route for one address family and another address of the same host answers,
  * nothing is lost to us: the finding of the first becomes a notice. findings[i] are those of

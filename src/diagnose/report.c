@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "diagnose/page.h"
 #include "diagnose/report_dane.h"
+#include "diagnose/report_published.h"
 
 enum {
     INDENT = 2,
@@ -371,15 +372,26 @@ static const char *state_of(struct arena *arena, const struct observed_lookup *l
                : arena_format(arena, "%s, %s", outcomes[lookup->outcome], security);
 }
 
-static void write_lookups(struct page *page, struct arena *arena, const struct route *route)
+static void write_lookup(struct page *page, struct arena *arena, const char *label,
+                         const struct observed_lookup *lookup)
 {
-    for (size_t i = 0; i < route->lookup_count; i++) {
-        const struct observed_lookup *lookup = &route->lookups[i];
+    page_item(page, INDENT, label, HANG, PAGE_PLAIN,
+              arena_format(arena, "%s %s: %s", lookup->name, dns_type_name(lookup->type),
+                           state_of(arena, lookup)));
+}
 
-        page_item(page, INDENT, i == 0 ? "DNS" : "", HANG, PAGE_PLAIN,
-                  arena_format(arena, "%s %s: %s", lookup->name, dns_type_name(lookup->type),
-                               state_of(arena, lookup)));
-    }
+static void write_lookups(struct page *page, struct arena *arena, const struct checkup *checkup)
+{
+    const struct observed_lookup *published[PUBLISHED_LOOKUPS_MOST];
+    const struct route *route = checkup->route;
+    size_t count = 0;
+
+    for (size_t i = 0; i < route->lookup_count; i++)
+        write_lookup(page, arena, i == 0 ? "DNS" : "", &route->lookups[i]);
+    if (checkup->published != NULL)
+        count = observed_published_lookups(checkup->published, published);
+    for (size_t i = 0; i < count; i++)
+        write_lookup(page, arena, "", published[i]);
 }
 
 /* Hosts with findings first: what is wrong must not stand below what is fine. */
@@ -420,8 +432,13 @@ static void write_checkup(struct page *page, struct arena *arena, const struct c
     for (size_t i = 0; i < checkup->findings.count; i++)
         write_finding(page, arena, &checkup->findings.items[i]);
     write_hosts(page, arena, checkup, style);
+    if (checkup->published != NULL) {
+        page_end_line(page);
+        page_paragraph(page, 0, PAGE_BOLD, arena_format(arena, "Published by %s", checkup->domain));
+        report_published_write(page, arena, checkup->published);
+    }
     if (checkup->route != NULL)
-        write_lookups(page, arena, checkup->route);
+        write_lookups(page, arena, checkup);
     if (style->with_transcript)
         write_transcripts(page, arena, checkup);
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "diagnose/report_dane.h"
+#include "diagnose/report_published.h"
 
 enum { DANE_BYTES = 1 << 20 }; /* of records that came in one DNS message */
 
@@ -298,12 +299,24 @@ static json_t *lookup_json(const struct observed_lookup *lookup)
     return object;
 }
 
-static json_t *lookups_json(const struct route *route)
+static void add_published(json_t *list, const struct observed_published *published)
 {
+    const struct observed_lookup *lookups[PUBLISHED_LOOKUPS_MOST];
+    size_t count = observed_published_lookups(published, lookups);
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, lookup_json(lookups[i]));
+}
+
+static json_t *lookups_json(const struct checkup *checkup)
+{
+    const struct route *route = checkup->route;
     json_t *list = json_array();
 
     for (size_t i = 0; route != NULL && i < route->lookup_count; i++)
         json_array_append_new(list, lookup_json(&route->lookups[i]));
+    if (checkup->published != NULL)
+        add_published(list, checkup->published);
     return list;
 }
 
@@ -318,7 +331,11 @@ json_t *report_json_checkup(const struct checkup *checkup)
     put(object, "time", time_text(checkup->wall_s));
     put(object, "hosts", hosts);
     put(object, "findings", report_json_findings(&checkup->findings));
-    put(object, "lookups", lookups_json(checkup->route));
+    put(object, "lookups", lookups_json(checkup));
+    if (checkup->published != NULL) {
+        put(object, "mta_sts", report_published_sts_json(checkup->published));
+        put(object, "tls_reports", report_published_reports_json(checkup->published));
+    }
     if (checkup->failure != NULL)
         put(object, "failure", text(checkup->failure));
     put(object, "schema", json_integer(1));

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "link/observation_json.h"
+#include "link/published_json.h"
 #include "link/route_json.h"
 
 enum { HOSTS_MOST = 64 };
@@ -25,9 +26,11 @@ json_t *saved_checkup_to_json(const struct checkup *checkup)
     for (size_t i = 0; i < checkup->host_count; i++)
         json_array_append_new(hosts, host_json(checkup->hosts[i]));
     return json_pack(
-        "{s:s, s:s, s:s, s:I, s:o, s:o}", "target", checkup->target, "domain", checkup->domain,
+        "{s:s, s:s, s:s, s:I, s:o, s:o, s:o}", "target", checkup->target, "domain", checkup->domain,
         "level", policy_level_name(checkup->level), "wall_s", (json_int_t)checkup->wall_s, "route",
-        checkup->route == NULL ? json_null() : route_to_json(checkup->route), "hosts", hosts);
+        checkup->route == NULL ? json_null() : route_to_json(checkup->route), "published",
+        checkup->published == NULL ? json_null() : published_to_json(checkup->published), "hosts",
+        hosts);
 }
 
 /* ---- reading ---- */
@@ -113,6 +116,16 @@ static bool read_route(const json_t *json, struct arena *arena, struct checkup *
            route_from_json(route, arena, &checkup->route, err) || error_wrap(err, "\"route\"");
 }
 
+static bool read_published(const json_t *json, struct arena *arena, struct checkup *checkup,
+                           struct error *err)
+{
+    const json_t *published = json_object_get(json, "published");
+
+    return published == NULL || json_is_null(published) ||
+           published_from_json(published, arena, &checkup->published, err) ||
+           error_wrap(err, "\"published\"");
+}
+
 bool saved_checkup_from_json(const json_t *json, struct arena *arena, struct checkup **checkup,
                              struct error *err)
 {
@@ -123,6 +136,7 @@ bool saved_checkup_from_json(const json_t *json, struct arena *arena, struct che
     if (!read_text(json, "target", arena, &read->target, err) ||
         !read_text(json, "domain", arena, &read->domain, err) ||
         !read_level(json, arena, &read->level, err) || !read_route(json, arena, read, err) ||
+        !read_published(json, arena, read, err) ||
         !read_hosts(json_object_get(json, "hosts"), arena, read, err))
         return false;
     read->wall_s = json_integer_value(json_object_get(json, "wall_s"));

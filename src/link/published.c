@@ -24,3 +24,17 @@ bool observed_published_fetch_failed(const struct observed_published *published)
     return published->sts_record == MTA_STS_RECORD_VALID &&
            (published->fetch_failure != NULL || published->policy_flaw != NULL);
 }
+
+size_t observed_published_lookups(const struct observed_published *published,
+                                  const struct observed_lookup *lookups[PUBLISHED_LOOKUPS_MOST])
+{
+    const struct observed_lookup *all[PUBLISHED_LOOKUPS_MOST] = { &published->sts_lookup,
+                                                                  &published->host_lookup,
+                                                                  &published->report_lookup };
+    size_t count = 0;
+
+    for (size_t i = 0; i < PUBLISHED_LOOKUPS_MOST; i++)
+        if (all[i]->name[0] != '\0')
+            lookups[count++] = all[i];
+    return count;
+}

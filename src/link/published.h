@@ -70,6 +70,12 @@ struct observed_published {
     const char *failure; /* our own, which kept us from looking; NULL */
 };
 
+enum { PUBLISHED_LOOKUPS_MOST = 3 };
+
+/* The questions that were asked, in their order; gives how many. */
+size_t observed_published_lookups(const struct observed_published *published,
+                                  const struct observed_lookup *lookups[PUBLISHED_LOOKUPS_MOST]);
+
 /* Nothing was looked up yet: texts "", all of it none, sts UNKNOWN. */
 void observed_published_init(struct observed_published *published);
 

@@ -218,6 +218,41 @@ static void judges_the_dns_side_of_a_saved_checkup_too(void **state)
     json_decref(json);
 }
 
+static void judges_what_a_domain_publishes_of_a_saved_checkup_too(void **state)
+{
+    struct route route = { .domain = "example.org", .outcome = ROUTE_FOUND, .has_mx = true };
+    struct checkup *checkup = sample_checkup(1, 0), *again = NULL;
+    struct observed_published published;
+    struct error err = { .kind = ERROR_NONE };
+    json_t *json, *told;
+
+    (void)state;
+    observed_published_init(&published);
+    published.domain = "example.org";
+    published.sts_lookup.name = "_mta-sts.example.org";
+    published.sts_record = MTA_STS_RECORD_INVALID;
+    published.sts_text = "v=STSv1;";
+    published.sts_record_flaw = "it has no id";
+    checkup->route = &route;
+    checkup->published = &published;
+    checkup_judge(checkup, &arena);
+    json = saved_checkup_to_json(checkup);
+    assert_true(saved_checkup_from_json(json, &arena, &again, &err));
+    assert_non_null(findings_find(&again->findings, "sts-record-invalid"));
+    assert_int_equal(checkup_exit_status(again), 1);
+    assert_string_equal(report_of(again, &plain), report_of(checkup, &plain));
+    assert_non_null(strstr(report_of(again, &plain), "Published by example.org\n  MTA-STS"));
+    told = report_json_checkup(again);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(told, "mta_sts"), "record")), "invalid");
+    json_decref(told);
+    json_object_set_new(json, "published", json_integer(1));
+    assert_false(saved_checkup_from_json(json, &arena, &again, &err));
+    json_decref(json);
+    published.failure = "no memory"; /* of ours: it could not be told */
+    assert_int_equal(checkup_exit_status(checkup), 3);
+}
+
 static void names_the_field_of_a_saved_checkup_that_is_wrong(void **state)
 {
     static const char *const fields[] = { "target", "level", "hosts", "route" };
@@ -266,6 +301,7 @@ int main(void)
         cmocka_unit_test(says_null_where_there_was_no_tls),
         cmocka_unit_test(judges_a_saved_checkup_to_the_same_report),
         cmocka_unit_test(judges_the_dns_side_of_a_saved_checkup_too),
+        cmocka_unit_test(judges_what_a_domain_publishes_of_a_saved_checkup_too),
         cmocka_unit_test(names_the_field_of_a_saved_checkup_that_is_wrong),
         cmocka_unit_test(exits_by_the_worst_of_all_hosts),
     };

@@ -1,0 +1,200 @@
+/* diagnose/judge_published.c - what a domain publishes of MTA-STS and reports, and what keeps senders from obeying it. */
+#include "diagnose/judge_parts.h"
+
+#include "base/text.h"
+#include "diagnose/judge.h"
+
+enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4 };
+
+static const char *printable(struct judge *judge, const char *text)
+{
+    return text == NULL ? "" : text_printable(judge->arena, span_of(text), true);
+}
+
+/* ---- look-ups ---- */
+
+static const char *code_of(enum dns_outcome outcome)
+{
+    switch (outcome) {
+    case DNS_TIMEOUT: return "dns-timeout";
+    case DNS_SERVFAIL: return "dns-servfail";
+    case DNS_BOGUS: return "dns-bogus";
+    case DNS_ANSWERED:
+    case DNS_NO_DATA:
+    case DNS_NXDOMAIN: break;
+    }
+    return NULL;
+}
+
+/* Mail goes, but what the domain may have published counts for nobody. */
+static void judge_lookup(struct judge *judge, const struct observed_lookup *lookup)
+{
+    const char *code = code_of(lookup->outcome);
+    const char *why =
+        lookup->why_bogus == NULL ? "no reason given" : printable(judge, lookup->why_bogus);
+    struct finding *finding;
+
+    if (code == NULL)
+        return;
+    finding = JUDGE_ADD(judge, code, { "name", printable(judge, lookup->name) },
+                        { "type", dns_type_name(lookup->type) }, { "seconds", "the time allowed" },
+                        { "rcode", arena_format(judge->arena, "rcode %d", lookup->rcode) },
+                        { "why", why });
+    finding->severity = SEVERITY_WARNING;
+    judge_prove(judge, finding, "%s %s: %s", printable(judge, lookup->name),
+                dns_type_name(lookup->type),
+                lookup->outcome == DNS_BOGUS     ? why
+                : lookup->outcome == DNS_TIMEOUT ? "no answer"
+                                                 : "the servers give an error");
+    if (lookup->resolver_is_silent)
+        judge_prove(judge, finding,
+                    "our resolver left three questions for the root without a reply too: it may "
+                    "not be there at all");
+}
+
+/* ---- MTA-STS ---- */
+
+static void judge_record(struct judge *judge, const struct observed_published *published)
+{
+    const char *flaw = printable(judge, published->sts_record_flaw);
+    struct finding *finding;
+
+    if (published->sts_record != MTA_STS_RECORD_INVALID &&
+        published->sts_record != MTA_STS_RECORD_SEVERAL)
+        return;
+    finding = JUDGE_ADD(judge, "sts-record-invalid", { "why", flaw });
+    judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->sts_lookup.name),
+                printable(judge, published->sts_text));
+}
+
+/* What holds until it ends makes the flaw less urgent. */
+static void prove_kept(struct judge *judge, struct finding *finding,
+                       const struct observed_published *published)
+{
+    if (!published->from_cache)
+        return;
+    finding->severity = SEVERITY_WARNING;
+    judge_prove(judge, finding, "the policy fetched at %s counts until %s",
+                text_time(judge->arena, published->fetched_at_s),
+                text_time(judge->arena, published->ends_at_s));
+}
+
+static void prove_fetch(struct judge *judge, struct finding *finding,
+                        const struct observed_published *published)
+{
+    judge_prove(judge, finding, "%s%s%s: %s", printable(judge, published->url),
+                published->address[0] == '\0' ? "" : " at ", printable(judge, published->address),
+                published->fetch_failure != NULL ? printable(judge, published->fetch_failure)
+                                                 : "it answers 200, text/plain");
+    if (published->was_held_back)
+        judge_prove(judge, finding, "it was asked some minutes ago, and is asked again soon");
+    prove_kept(judge, finding, published);
+}
+
+/* By the judge of mail servers' certificates: its words, about the policy host. */
+static void judge_certificate_of_host(struct judge *judge,
+                                      const struct observed_published *published)
+{
+    AUTO(arena_clear) struct arena arena;
+    const char *host = arena_format(judge->arena, "mta-sts.%s", judge->reference);
+    const char *why = printable(judge, published->fetch_failure);
+    struct findings inner = { .count = 0 };
+    struct finding *finding;
+
+    arena_init(&arena, INNER_BYTES);
+    if (published->has_verdict)
+        judge_verdict(&published->verdict, host, published->wall_s, &arena, &inner);
+    if (inner.count > 0)
+        why = arena_copy(judge->arena, span_of(inner.items[0].cause));
+    finding = JUDGE_ADD(judge, "sts-certificate-invalid", { "why", why });
+    for (size_t i = 0; i < inner.count && i < CAUSES_PROVED; i++)
+        judge_prove(judge, finding, "%s: %s", inner.items[i].code,
+                    inner.items[i].evidence_count > 0 ? inner.items[i].evidence[0]
+                                                      : inner.items[i].cause);
+    prove_fetch(judge, finding, published);
+}
+
+static void judge_fetch(struct judge *judge, const struct observed_published *published,
+                        const struct observed_self *self)
+{
+    struct finding *finding;
+
+    if (!observed_published_fetch_failed(published) || published->failure != NULL)
+        return;
+    if (published->policy_flaw != NULL) {
+        finding = JUDGE_ADD(judge, "sts-policy-invalid",
+                            { "why", printable(judge, published->policy_flaw) });
+        prove_fetch(judge, finding, published);
+    } else if (published->fetch_outcome == HTTPS_UNTRUSTED) {
+        if (self == NULL || self->anchor_count > 0) /* else it is us: judge_self.c says so */
+            judge_certificate_of_host(judge, published);
+    } else {
+        finding = JUDGE_ADD(judge, "sts-fetch-failed",
+                            { "why", printable(judge, published->fetch_failure) });
+        prove_fetch(judge, finding, published);
+    }
+}
+
+/* One that was dialled has the finding of its own. */
+static bool was_dialled(const struct route_host *host)
+{
+    return host->address_count > 0;
+}
+
+static void judge_hosts(struct judge *judge, const struct observed_published *published,
+                        const struct route *route)
+{
+    if (!published->has_policy || published->policy.mode == MTA_STS_MODE_NONE || route == NULL)
+        return;
+    for (size_t i = 0; i < route->host_count; i++) {
+        const struct route_host *host = &route->hosts[i];
+        struct finding *finding;
+
+        if (was_dialled(host) || mta_sts_policy_lists(&published->policy, host->name))
+            continue;
+        finding = JUDGE_ADD(judge, "sts-host-not-listed", { "host", printable(judge, host->name) });
+        finding->severity = SEVERITY_WARNING;
+        judge_prove(judge, finding, "MTA-STS mode %s; no mx pattern of the policy matches %s",
+                    mta_sts_mode_name(published->policy.mode), printable(judge, host->name));
+    }
+}
+
+/* ---- reports ---- */
+
+static void judge_report_record(struct judge *judge, const struct observed_published *published)
+{
+    struct finding *finding;
+
+    if (published->report_record != MTA_STS_RECORD_INVALID &&
+        published->report_record != MTA_STS_RECORD_SEVERAL)
+        return;
+    finding = JUDGE_ADD(judge, "tlsrpt-record-invalid",
+                        { "why", printable(judge, published->report_flaw) });
+    judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->report_lookup.name),
+                printable(judge, published->report_text));
+}
+
+void judge_published(const struct observed_published *published, const struct route *route,
+                     const struct observed_self *self, struct arena *arena,
+                     struct findings *findings)
+{
+    const char *domain = text_printable(arena, span_of(published->domain), false);
+    struct judge judge = {
+        .arena = arena,
+        .findings = findings,
+        .common = { { "domain", domain }, { "host", domain }, { "reference", domain } },
+        .reference = domain,
+        .now_s = published->wall_s,
+    };
+
+    if (route == NULL || route->outcome == ROUTE_FOUND) { /* else nothing of it can be looked up */
+        judge_lookup(&judge, &published->sts_lookup);
+        if (published->asked_reports)
+            judge_lookup(&judge, &published->report_lookup);
+    }
+    judge_record(&judge, published);
+    judge_fetch(&judge, published, self);
+    judge_hosts(&judge, published, route);
+    judge_report_record(&judge, published);
+    judge_sort(findings);
+}

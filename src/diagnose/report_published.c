@@ -1,0 +1,174 @@
+#include "diagnose/report_published.h"
+
+#include "base/text.h"
+
+enum { INDENT = 2, HANG = 11, PATTERNS_SHOWN = 12 };
+
+/* ---- for people ---- */
+
+static const char *printable(struct arena *arena, const char *text)
+{
+    return text == NULL ? "" : text_printable(arena, span_of(text), true);
+}
+
+static void write_line(struct page *page, const char *label, const char *text)
+{
+    page_item(page, INDENT, label, HANG, PAGE_PLAIN, text);
+}
+
+static const char *join_patterns(struct arena *arena, const struct mta_sts_policy *policy)
+{
+    const char *list = "";
+
+    for (size_t i = 0; i < policy->mx_count && i < PATTERNS_SHOWN; i++)
+        list = arena_format(arena, "%s%s%s", list, i == 0 ? "" : ", ",
+                            printable(arena, policy->mx[i]));
+    if (policy->mx_count > PATTERNS_SHOWN)
+        list = arena_format(arena, "%s and %zu more", list, policy->mx_count - PATTERNS_SHOWN);
+    return list;
+}
+
+static void write_policy(struct page *page, struct arena *arena,
+                         const struct observed_published *published)
+{
+    const struct mta_sts_policy *policy = &published->policy;
+
+    write_line(page, "MTA-STS",
+               arena_format(arena, "%s, for %s, until %s%s", mta_sts_mode_name(policy->mode),
+                            text_duration(arena, policy->max_age_s),
+                            text_date(arena, published->ends_at_s),
+                            published->from_cache ? ", as it was fetched before" : ""));
+    if (policy->mx_count > 0)
+        write_line(page, "", arena_format(arena, "mx: %s", join_patterns(arena, policy)));
+}
+
+/* Why there is a record and no policy. */
+static const char *why_none(struct arena *arena, const struct observed_published *published)
+{
+    if (published->failure != NULL)
+        return arena_format(arena, "it could not be told: %s",
+                            printable(arena, published->failure));
+    if (published->sts_record == MTA_STS_RECORD_NONE)
+        return published->sts_lookup.outcome == DNS_ANSWERED ||
+                       published->sts_lookup.outcome == DNS_NO_DATA ||
+                       published->sts_lookup.outcome == DNS_NXDOMAIN
+                   ? "none is published"
+                   : "the look-up fails";
+    if (published->sts_record != MTA_STS_RECORD_VALID)
+        return arena_format(arena, "none that counts: the record is not valid: %s",
+                            printable(arena, published->sts_record_flaw));
+    return arena_format(arena, "none that counts: %s",
+                        printable(arena, published->policy_flaw != NULL
+                                             ? published->policy_flaw
+                                             : published->fetch_failure));
+}
+
+static void write_reports(struct page *page, struct arena *arena,
+                          const struct observed_published *published)
+{
+    if (!published->asked_reports)
+        return;
+    for (size_t i = 0; i < published->reports.count; i++)
+        write_line(page, i == 0 ? "Reports" : "", printable(arena, published->reports.uris[i]));
+    if (published->reports.count == 0)
+        write_line(page, "Reports",
+                   published->report_record == MTA_STS_RECORD_NONE
+                       ? "none are asked for"
+                       : arena_format(arena, "to nobody: the record is not valid: %s",
+                                      printable(arena, published->report_flaw)));
+}
+
+void report_published_write(struct page *page, struct arena *arena,
+                            const struct observed_published *published)
+{
+    if (published->has_policy)
+        write_policy(page, arena, published);
+    else
+        write_line(page, "MTA-STS", why_none(arena, published));
+    if (published->sts_record == MTA_STS_RECORD_VALID)
+        write_line(page, "",
+                   arena_format(arena, "id %s; %s%s%s", printable(arena, published->sts_id),
+                                printable(arena, published->url),
+                                published->address[0] == '\0' ? "" : " at ",
+                                printable(arena, published->address)));
+    write_reports(page, arena, published);
+}
+
+/* ---- as JSON ---- */
+
+static json_t *text(const char *value)
+{
+    json_t *made = value == NULL ? json_null() : json_string(value);
+
+    return made == NULL ? json_null() : made;
+}
+
+static json_t *texts(const char *const *values, size_t count)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, text(values[i]));
+    return list;
+}
+
+static json_t *time_text(int64_t seconds)
+{
+    AUTO(arena_clear) struct arena arena;
+
+    arena_init(&arena, 1024);
+    return json_string(text_time(&arena, seconds));
+}
+
+static json_t *policy_json(const struct observed_published *published)
+{
+    const struct mta_sts_policy *policy = &published->policy;
+
+    if (!published->has_policy)
+        return json_null();
+    return json_pack("{s:s, s:I, s:o, s:o, s:b, s:o, s:o}", "mode", mta_sts_mode_name(policy->mode),
+                     "max_age", (json_int_t)policy->max_age_s, "mx",
+                     texts(policy->mx, policy->mx_count), "id", text(published->policy_id),
+                     "cached", (int)published->from_cache, "fetched",
+                     time_text(published->fetched_at_s), "ends", time_text(published->ends_at_s));
+}
+
+static const char *state_word(enum policy_sts sts)
+{
+    switch (sts) {
+    case POLICY_STS_ENFORCE: return "enforce";
+    case POLICY_STS_TESTING: return "testing";
+    case POLICY_STS_NONE: return "none";
+    case POLICY_STS_UNKNOWN: break;
+    }
+    return "unknown";
+}
+
+json_t *report_published_sts_json(const struct observed_published *published)
+{
+    bool was_asked = published->sts_record == MTA_STS_RECORD_VALID;
+    const char *failure =
+        published->failure != NULL ? published->failure : published->fetch_failure;
+
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state",
+        state_word(published->sts), "record", mta_sts_record_name(published->sts_record), "text",
+        text(published->sts_text[0] == '\0' ? NULL : published->sts_text), "id",
+        text(published->sts_id), "flaw", text(published->sts_record_flaw), "url",
+        text(was_asked ? published->url : NULL), "address",
+        text(published->address[0] == '\0' ? NULL : published->address), "status",
+        published->http_status == 0 ? json_null() : json_integer(published->http_status), "failure",
+        text(failure), "policy_flaw", text(published->policy_flaw), "policy",
+        policy_json(published));
+}
+
+json_t *report_published_reports_json(const struct observed_published *published)
+{
+    if (!published->asked_reports)
+        return json_null();
+    return json_pack("{s:s, s:o, s:o, s:o}", "record",
+                     mta_sts_record_name(published->report_record), "text",
+                     text(published->report_text[0] == '\0' ? NULL : published->report_text),
+                     "flaw", text(published->report_flaw), "uris",
+                     texts(published->reports.uris, published->reports.count));
+}
