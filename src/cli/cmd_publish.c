@@ -186,12 +186,13 @@ static int publish_domain(struct publish_command *command, const char *name)
 {
     const struct settings *settings = command->access.settings;
     struct error err = { ERROR_NONE, "" };
-    struct publication *publication =
-        publish_files_begin(&command->files, settings, command->access.hostname, name,
-                            command->clock.wall_s(&command->clock), &command->arena);
+    struct publication *publication;
 
-    if (publication == NULL)
-        return usage_error("publish", "%s has no section: domain \"%.255s\"", settings->file, name);
+    if (!publish_files_begin(&command->files, settings, command->access.hostname, name,
+                             command->clock.wall_s(&command->clock), &command->arena, &publication,
+                             &err))
+        return err.kind == ERROR_USAGE ? usage_error("publish", "%s", err.text)
+                                       : failure("publish", err.text);
     if (command->policy_file != NULL && !publication->wants_sts)
         return usage_error("publish", "the settings say sts = off for %s: there is no policy",
                            publication->domain);

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "gateway/dkim.h"
 #include "link/public_key_file.h"
 #include "link/trust_files.h"
 #include "trust/names.h"
+#include "trust/publish.h"
 
 enum { ARENA_BYTES = 64 << 20, CHAIN_MOST = 32 };
 
@@ -134,27 +136,89 @@ static void call_for_policy(struct publication *publication, const struct settin
     };
 }
 
-struct publication *publish_files_begin(const struct publish_files *files,
-                                        const struct settings *settings, const char *hostname,
-                                        const char *domain, int64_t now_s, struct arena *arena)
+/* To whom reports of others go: as the section says, else to the mailbox that we read them from. */
+static void call_for_reports(struct publication *publication, const struct settings *settings,
+                             const struct settings_domain *domain, struct arena *arena)
+{
+    const char **uri = arena_new(arena, 1, sizeof *uri);
+
+    publication->report_uris = domain->reports_to;
+    publication->report_uri_count = domain->reports_to_count;
+    if (domain->reports_to_count > 0 || settings->reports.read == NULL || uri == NULL)
+        return;
+    *uri = publish_mailto(arena, settings->reports.read);
+    publication->report_uris = uri;
+    publication->report_uri_count = 1;
+}
+
+static const char *domain_of(const char *mailbox)
+{
+    const char *at = mailbox == NULL ? NULL : strrchr(mailbox, '@');
+
+    return at == NULL ? NULL : at + 1;
+}
+
+/* The domain that signs our reports, as serve_profile finds it. */
+static const char *signing_domain(const struct settings *settings, const char *hostname)
+{
+    const struct settings_reports *reports = &settings->reports;
+    const char *from = reports->from != NULL ? reports->from : reports->contact;
+
+    if (reports->dkim_domain != NULL)
+        return reports->dkim_domain;
+    return from != NULL ? domain_of(from) : hostname;
+}
+
+static bool is_within(const char *name, const char *domain)
+{
+    size_t len = strlen(name), below = strlen(domain);
+
+    return strcmp(name, domain) == 0 ||
+           (len > below && name[len - below - 1] == '.' && strcmp(name + len - below, domain) == 0);
+}
+
+static bool call_for_dkim(struct publication *publication, const struct settings *settings,
+                          struct arena *arena, struct error *err)
+{
+    const struct settings_reports *reports = &settings->reports;
+    const char *domain = signing_domain(settings, publication->hostname);
+    AUTO(dkim_key_free) struct dkim_key *key = NULL;
+
+    if (reports->dkim_key == NULL || reports->dkim_selector == NULL || domain == NULL ||
+        !is_within(domain, publication->domain))
+        return true;
+    if (!dkim_key_load(reports->dkim_key, domain, reports->dkim_selector, &key, err))
+        return error_wrap(err, "dkim_key");
+    publication->dkim_name = dkim_key_name(key, arena);
+    publication->dkim_record = dkim_key_record(key, "tlsrpt", arena);
+    publication->dkim_file = reports->dkim_key;
+    return true;
+}
+
+bool publish_files_begin(const struct publish_files *files, const struct settings *settings,
+                         const char *hostname, const char *domain, int64_t now_s,
+                         struct arena *arena, struct publication **publication, struct error *err)
 {
     const char *name = domain[0] == '\0' ? NULL : names_normalize(arena, span_of(domain));
     const struct settings_domain *section = name == NULL ? NULL : find_domain(settings, name);
     const char *ours = names_normalize(arena, span_of(hostname));
-    struct publication *publication = arena_new(arena, 1, sizeof *publication);
+    struct publication *made = arena_new(arena, 1, sizeof *made);
 
-    if (section == NULL || publication == NULL)
-        return NULL;
-    *publication = (struct publication){ .domain = name,
-                                         .hostname = ours == NULL ? hostname : ours,
-                                         .settings_file = settings->file,
-                                         .now_s = now_s,
-                                         .is_offline = true,
-                                         .certificates = files->certificates,
-                                         .certificate_count = files->certificate_count,
-                                         .anchors = files->anchors,
-                                         .report_uris = section->reports_to,
-                                         .report_uri_count = section->reports_to_count };
-    call_for_policy(publication, section);
-    return publication;
+    *publication = made;
+    if (made == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for %.255s", domain);
+    if (section == NULL)
+        return error_set(err, ERROR_USAGE, "%s has no section: domain \"%.255s\"", settings->file,
+                         domain);
+    *made = (struct publication){ .domain = name,
+                                  .hostname = ours == NULL ? hostname : ours,
+                                  .settings_file = settings->file,
+                                  .now_s = now_s,
+                                  .is_offline = true,
+                                  .certificates = files->certificates,
+                                  .certificate_count = files->certificate_count,
+                                  .anchors = files->anchors };
+    call_for_policy(made, section);
+    call_for_reports(made, settings, section, arena);
+    return call_for_dkim(made, settings, arena, err);
 }

@@ -23,8 +23,9 @@ MUST_CHECK bool publish_files_read(struct publish_files *files, const struct set
                                    struct error *err);
 void publish_files_clear(struct publish_files *files);
 
-/* The part of a publication that needs no look-up; `hostname` is ours. NULL where the domain is none of the settings.
- * It lives in the arena, and as long as the files and settings. */
-struct publication *publish_files_begin(const struct publish_files *files,
-                                        const struct settings *settings, const char *hostname,
-                                        const char *domain, int64_t now_s, struct arena *arena);
+/* The part of a publication that needs no look-up; `hostname` is ours. It lives in the arena, and as long as the files
+ * and settings. False: ERROR_USAGE where the domain is none of the settings, else a file cannot be read. */
+MUST_CHECK bool publish_files_begin(const struct publish_files *files,
+                                    const struct settings *settings, const char *hostname,
+                                    const char *domain, int64_t now_s, struct arena *arena,
+                                    struct publication **publication, struct error *err);

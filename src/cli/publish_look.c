@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "link/policy_lookup.h"
 #include "link/route.h"
 #include "net/dns.h"
@@ -31,6 +32,7 @@ struct publish_look {
     struct route_query *route_query;
     struct policy_lookup *policy_lookup;
     struct host_question *questions;
+    struct dns_query *dkim_query;
     size_t pending;
     struct error err;
     bool has_failed;
@@ -153,6 +155,14 @@ static void read_records(struct publish_look *look, struct publication_host *hos
             host->live_count++;
 }
 
+static const char *without_final_dot(struct arena *arena, const char *name)
+{
+    size_t len = strlen(name);
+
+    return arena_copy(arena,
+                      (struct span){ name, len > 1 && name[len - 1] == '.' ? len - 1 : len });
+}
+
 static void take_records(void *owner, const struct dns_answer *answer)
 {
     struct host_question *question = owner;
@@ -170,6 +180,8 @@ static void take_records(void *owner, const struct dns_answer *answer)
                                              .resolver_is_silent = answer->resolver_is_silent,
                                              .rcode = answer->rcode,
                                              .record_count = answer->record_count };
+    if (answer->canonical_name != NULL)
+        host->lookup.canonical_name = without_final_dot(look->arena, answer->canonical_name);
     if (answer->why_bogus != NULL)
         host->lookup.why_bogus = arena_copy(look->arena, span_of(answer->why_bogus));
     if (answer->outcome == DNS_ANSWERED)
@@ -224,6 +236,42 @@ static void take_published(void *owner, struct observed_published *published)
     count_down(look);
 }
 
+/* RFC 1035 section 3.3.14: strings, each behind its length; RFC 6376 section 3.6.2.2 joins them. */
+static const char *join_strings(struct arena *arena, struct span rdata)
+{
+    const char *text = "";
+
+    while (rdata.len > 0) {
+        struct span part = { NULL, 0 };
+        size_t len = (unsigned char)span_take(&rdata);
+
+        part = span_take_front(&rdata, len);
+        text = arena_format(arena, "%s%s", text, text_printable(arena, part, false));
+    }
+    return text;
+}
+
+static void take_dkim(void *owner, const struct dns_answer *answer)
+{
+    struct publish_look *look = owner;
+    struct publication *publication = look->publication;
+    const char **texts = arena_new(look->arena, answer->record_count + 1, sizeof *texts);
+
+    look->dkim_query = NULL;
+    publication->dkim_was_looked_up = true;
+    publication->dkim_lookup = (struct observed_lookup){ .name = publication->dkim_name,
+                                                         .type = DNS_TYPE_TXT,
+                                                         .outcome = answer->outcome,
+                                                         .security = answer->security,
+                                                         .rcode = answer->rcode,
+                                                         .record_count = answer->record_count };
+    for (size_t i = 0; texts != NULL && i < answer->record_count && answer->outcome == DNS_ANSWERED;
+         i++)
+        texts[publication->dkim_live_count++] = join_strings(look->arena, answer->records[i]);
+    publication->dkim_live = texts;
+    count_down(look);
+}
+
 /* ---- asking ---- */
 
 static bool start(struct publish_look *look, struct error *err)
@@ -242,6 +290,12 @@ static bool start(struct publish_look *look, struct error *err)
     };
 
     look->pending = 2;
+    if (look->publication->dkim_name != NULL) {
+        look->pending++;
+        if (!dns_find(look->dns, look->publication->dkim_name, DNS_TYPE_TXT, TIMEOUT_MS, take_dkim,
+                      look, &look->dkim_query, err))
+            return false;
+    }
     return route_find(look->loop, look->dns, look->arena, domain, ROUTE_FROM_DOMAIN,
                       PUBLICATION_PORT, TIMEOUT_MS, take_route, look, &look->route_query, err) &&
            policy_lookup_start(&wanted, look->arena, domain, take_published, look,
@@ -254,6 +308,8 @@ static void stop(struct publish_look *look)
         if (look->questions[i].query != NULL)
             dns_cancel(&look->questions[i].query);
     look->questions = NULL;
+    if (look->dkim_query != NULL)
+        dns_cancel(&look->dkim_query);
     route_cancel(&look->route_query);
     policy_lookup_cancel(&look->policy_lookup);
 }

@@ -93,6 +93,17 @@ static enum presence report_presence(const struct publication *publication)
                            strcmp(live->report_text, publication->report_record) == 0);
 }
 
+static enum presence dkim_presence(const struct publication *publication, struct arena *arena)
+{
+    if (!publication->dkim_was_looked_up)
+        return NOT_LOOKED_UP;
+    if (!is_told(publication->dkim_lookup.outcome))
+        return NOT_KNOWN;
+    if (publication->dkim_live_count == 0)
+        return NOT_LIVE;
+    return publication_dkim_is_live(publication, arena) ? LIVE : DIFFERS;
+}
+
 /* ---- zone lines ---- */
 
 /* A comment of the zone, every line of it; coloured as a whole. */
@@ -189,17 +200,19 @@ static void put_host(struct sheet *sheet, const struct publication_host *host)
         const struct publication_wanted *wanted = &host->wanted[i];
 
         put_remark(sheet, wanted_remark(sheet, wanted), tlsa_presence(host, wanted->is_live));
-        put_lines(sheet,
-                  publish_tlsa_line(sheet->arena, host->name, PUBLICATION_PORT, &wanted->record));
+        put_lines(sheet, publish_tlsa_line(sheet->arena, host->tlsa_name, &wanted->record));
     }
     put_others(sheet, host);
 }
 
-static void put_record(struct sheet *sheet, const char *label, enum presence presence,
+static const char *below(struct sheet *sheet, const char *label)
+{
+    return arena_format(sheet->arena, "%s.%s", label, sheet->publication->domain);
+}
+
+static void put_record(struct sheet *sheet, const char *name, enum presence presence,
                        const char *text, const char *remark)
 {
-    const char *name = arena_format(sheet->arena, "%s.%s", label, sheet->publication->domain);
-
     page_end_line(&sheet->page);
     put_remark(sheet, remark, presence);
     put_lines(sheet, publish_txt_line(sheet->arena, name, text));
@@ -207,7 +220,8 @@ static void put_record(struct sheet *sheet, const char *label, enum presence pre
 
 static bool calls_for_nothing(const struct publication *publication)
 {
-    bool is_empty = !publication->wants_sts && publication->report_record == NULL;
+    bool is_empty = !publication->wants_sts && publication->report_record == NULL &&
+                    publication->dkim_record == NULL;
 
     for (size_t i = 0; i < publication->host_count; i++)
         is_empty = is_empty && publication->hosts[i].wanted_count == 0;
@@ -231,12 +245,18 @@ static void put_zone(struct sheet *sheet)
     for (size_t i = 0; i < publication->host_count; i++)
         put_host(sheet, &publication->hosts[i]);
     if (publication->wants_sts)
-        put_record(sheet, "_mta-sts", sts_presence(publication), publication->sts_record,
+        put_record(sheet, below(sheet, "_mta-sts"), sts_presence(publication),
+                   publication->sts_record,
                    arena_format(sheet->arena, "MTA-STS, mode %s",
                                 mta_sts_mode_name(publication->policy.mode)));
     if (publication->report_record != NULL)
-        put_record(sheet, "_smtp._tls", report_presence(publication), publication->report_record,
-                   "where TLS reports go");
+        put_record(sheet, below(sheet, "_smtp._tls"), report_presence(publication),
+                   publication->report_record, "where TLS reports go");
+    if (publication->dkim_record != NULL)
+        put_record(sheet, publication->dkim_name, dkim_presence(publication, sheet->arena),
+                   publication->dkim_record,
+                   arena_format(sheet->arena, "the key that signs our TLS reports, %s",
+                                safe(sheet, publication->dkim_file)));
 }
 
 static void put_policy(struct sheet *sheet)
@@ -371,6 +391,16 @@ static json_t *reports_json(const struct publication *publication)
                      presence_json(report_presence(publication)));
 }
 
+static json_t *dkim_json(const struct publication *publication, struct arena *arena)
+{
+    if (publication->dkim_record == NULL)
+        return json_null();
+    return json_pack("{s:s,s:s,s:s,s:o}", "name", publication->dkim_name, "record",
+                     publication->dkim_record, "file",
+                     text_printable(arena, span_of(publication->dkim_file), true), "live",
+                     presence_json(dkim_presence(publication, arena)));
+}
+
 /* Every line that is called for, one text each, as it can be pasted. */
 static json_t *zone_json(const struct publication *publication, struct arena *arena)
 {
@@ -378,9 +408,9 @@ static json_t *zone_json(const struct publication *publication, struct arena *ar
 
     for (size_t i = 0; i < publication->host_count; i++)
         for (size_t j = 0; j < publication->hosts[i].wanted_count; j++)
-            json_array_append_new(lines, json_string(publish_tlsa_line(
-                                             arena, publication->hosts[i].name, PUBLICATION_PORT,
-                                             &publication->hosts[i].wanted[j].record)));
+            json_array_append_new(
+                lines, json_string(publish_tlsa_line(arena, publication->hosts[i].tlsa_name,
+                                                     &publication->hosts[i].wanted[j].record)));
     if (publication->wants_sts)
         json_array_append_new(lines,
                               json_string(publish_txt_line(
@@ -391,6 +421,9 @@ static json_t *zone_json(const struct publication *publication, struct arena *ar
                               json_string(publish_txt_line(
                                   arena, arena_format(arena, "_smtp._tls.%s", publication->domain),
                                   publication->report_record)));
+    if (publication->dkim_record != NULL)
+        json_array_append_new(lines, json_string(publish_txt_line(arena, publication->dkim_name,
+                                                                  publication->dkim_record)));
     return lines;
 }
 
@@ -399,11 +432,11 @@ json_t *publish_page_json(const struct publication *publication, const struct fi
 {
     const struct route *route = publication->route;
 
-    return json_pack("{s:s,s:s,s:b,s:s?,s:o,s:o,s:o,s:o,s:o,s:i}", "domain", publication->domain,
-                     "time", text_time(arena, publication->now_s), "looked_up",
-                     !publication->is_offline, "dnssec",
-                     route == NULL ? NULL : dns_security_name(route->mx_security), "hosts",
-                     hosts_json(publication, arena), "sts", sts_json(publication, arena), "reports",
-                     reports_json(publication), "zone", zone_json(publication, arena), "findings",
-                     report_json_findings(findings), "schema", 1);
+    return json_pack(
+        "{s:s,s:s,s:b,s:s?,s:o,s:o,s:o,s:o,s:o,s:o,s:i}", "domain", publication->domain, "time",
+        text_time(arena, publication->now_s), "looked_up", !publication->is_offline, "dnssec",
+        route == NULL ? NULL : dns_security_name(route->mx_security), "hosts",
+        hosts_json(publication, arena), "sts", sts_json(publication, arena), "reports",
+        reports_json(publication), "dkim", dkim_json(publication, arena), "zone",
+        zone_json(publication, arena), "findings", report_json_findings(findings), "schema", 1);
 }

@@ -49,7 +49,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .title = "A host of ours has no TLSA record",
         .cause = "The zone of {host} is signed, and there is no TLSA record in it: senders with "
                  "DANE cannot tell us from anybody between",
-        .remedy = "Publish _25._tcp.{host}. IN TLSA {record}",
+        .remedy = "Publish {tlsa_name}. IN TLSA {record}",
         .source = "RFC 7672 section 3.1.1",
         .lab_reason = SHOWN_BY_A_TEST,
     },
@@ -62,9 +62,8 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .title = "No live TLSA record matches our certificate",
         .cause = "{records} of {host} {match} the certificate in {file}: senders with DANE keep "
                  "their mail for {domain}",
-        .remedy =
-            "Publish _25._tcp.{host}. IN TLSA {record} at once; take the others away two TTLs "
-            "later",
+        .remedy = "Publish {tlsa_name}. IN TLSA {record} at once; take the others away two TTLs "
+                  "later",
         .source = "RFC 7672 section 3, RFC 7671 section 8.1",
         .lab_reason = SHOWN_BY_A_TEST,
     },
@@ -90,9 +89,8 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .title = "The next renewal breaks DANE",
         .cause = "Once {file} is renewed with its next key, {next}, no live TLSA record of {host} "
                  "matches it, and senders with DANE keep their mail",
-        .remedy =
-            "Publish _25._tcp.{host}. IN TLSA {record} now, beside the present one; renew two "
-            "TTLs later at the earliest",
+        .remedy = "Publish {tlsa_name}. IN TLSA {record} now, beside the present one; renew two "
+                  "TTLs later at the earliest",
         .source = "RFC 7671 section 8.1",
         .lab_reason = SHOWN_BY_A_TEST,
     },
@@ -216,6 +214,33 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .cause = "TLS reports about {domain} go to {live}, and the settings say {wanted}",
         .remedy = "Publish _smtp._tls.{domain}. IN TXT \"{record}\", or change reports_to",
         .source = "RFC 8460 section 3",
+        .lab_reason = SHOWN_BY_A_TEST,
+    },
+    {
+        .code = "publish-dkim-missing",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "The key that signs our TLS reports is not published",
+        .cause = "Our TLS reports are signed with the key in {file}, and there is no record "
+                 "{dkim_name}: whoever gets them ignores them",
+        .remedy = "Publish the TXT record {dkim_name} as it is printed for the zone",
+        .source = "RFC 8460 section 3, RFC 6376 section 3.6.1",
+        .lab_reason = SHOWN_BY_A_TEST,
+    },
+    {
+        .code = "publish-dkim-stale",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "Another key is published than signs our TLS reports",
+        .cause = "The record {dkim_name} has another key than {file}, which signs our TLS reports: "
+                 "whoever gets them ignores them",
+        .remedy = "Publish the TXT record {dkim_name} as it is printed for the zone; or take a new "
+                  "dkim_selector for the new key, and leave the record before for some days",
+        .source = "RFC 8460 section 3, RFC 6376 section 3.6.1",
         .lab_reason = SHOWN_BY_A_TEST,
     },
 };

@@ -8,7 +8,7 @@
 #include "diagnose/judge_parts.h"
 #include "trust/publish.h"
 
-enum { NAMED_MOST = 4 };
+enum { NAMED_MOST = 4, TLSA_NAME = 4 };
 
 static bool is_told(enum dns_outcome outcome)
 {
@@ -87,9 +87,8 @@ static void prove_live(struct judge *judge, struct finding *finding,
 static void prove_lookup(struct judge *judge, struct finding *finding,
                          const struct publication_host *host)
 {
-    judge_prove(judge, finding, "_%d._tcp.%s TLSA: %zu records, %s", PUBLICATION_PORT,
-                safe(judge, host->name), host->live_count,
-                dns_security_name(host->lookup.security));
+    judge_prove(judge, finding, "%s TLSA: %zu records, %s", safe(judge, host->tlsa_name),
+                host->live_count, dns_security_name(host->lookup.security));
 }
 
 /* A validating sender cannot get at the records, and waits: RFC 7672 section 2.1.2. */
@@ -98,8 +97,8 @@ static void judge_failed_lookup(struct judge *judge, const struct publication_ho
     static const char *const words[] = { [DNS_SERVFAIL] = "the servers answer with an error",
                                          [DNS_TIMEOUT] = "no answer in time",
                                          [DNS_BOGUS] = "bogus" };
-    const char *name = safe(judge, host->lookup.name);
-    struct finding *finding = JUDGE_ADD(judge, "tlsa-lookup-failed", { "tlsa_name", name });
+    const char *name = safe(judge, host->tlsa_name);
+    struct finding *finding = judge_add(judge, "tlsa-lookup-failed", NULL, 0);
 
     judge_prove(judge, finding, "%s TLSA: %s%s%s", name, words[host->lookup.outcome],
                 host->lookup.why_bogus == NULL ? "" : "; ",
@@ -473,6 +472,28 @@ static void judge_reports(struct judge *judge, const struct publication *publica
     }
 }
 
+/* Who gets a report without a signature that holds ignores it: RFC 8460 section 3. */
+static void judge_dkim(struct judge *judge, const struct publication *publication)
+{
+    const struct catalogue_value values[] = {
+        { "dkim_name", publication->dkim_name == NULL ? "" : safe(judge, publication->dkim_name) },
+        { "file", publication->dkim_file == NULL ? "" : safe(judge, publication->dkim_file) },
+    };
+    struct finding *finding;
+
+    if (publication->dkim_name == NULL || !publication->dkim_was_looked_up ||
+        !is_told(publication->dkim_lookup.outcome) ||
+        publication_dkim_is_live(publication, judge->arena))
+        return;
+    finding = judge_add(
+        judge, publication->dkim_live_count == 0 ? "publish-dkim-missing" : "publish-dkim-stale",
+        values, ARRAY_SIZE(values));
+    judge_prove(judge, finding, "%s TXT: %zu records, %s", values[0].value,
+                publication->dkim_live_count, dns_security_name(publication->dkim_lookup.security));
+    for (size_t i = 0; i < publication->dkim_live_count && i < 4; i++)
+        judge_prove(judge, finding, "live: %s", safe(judge, publication->dkim_live[i]));
+}
+
 /* ---- all of it ---- */
 
 static struct judge judge_for(const struct publication *publication, const char *host,
@@ -487,7 +508,8 @@ static struct judge judge_for(const struct publication *publication, const char 
         .common = { { "domain", domain },
                     { "host", name },
                     { "hostname", text_printable(arena, span_of(publication->hostname), false) },
-                    { "port", "25" } },
+                    { "port", "25" },
+                    [TLSA_NAME] = { "tlsa_name", "" } },
         .reference = name,
         .now_s = publication->now_s,
     };
@@ -504,6 +526,7 @@ static void judge_each_host(const struct publication *publication, struct arena 
 
         if (!host->is_ours)
             continue;
+        judge.common[TLSA_NAME].value = text_printable(arena, span_of(host->tlsa_name), false);
         judge_host(&judge, publication, host);
         for (size_t j = 0; j < host->shown_count && mode != MTA_STS_MODE_NONE; j++)
             judge_certificate_of(&judge, &host->shown[j], mode);
@@ -526,5 +549,6 @@ void judge_publication(const struct publication *publication, struct arena *aren
         judge_unlisted(&judge, publication);
     judge_sts_live(&judge, publication);
     judge_reports(&judge, publication);
+    judge_dkim(&judge, publication);
     judge_sort(findings);
 }

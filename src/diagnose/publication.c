@@ -247,6 +247,9 @@ static int compare_records(const void *a, const void *b)
 static bool compare_host(const struct publication *publication, struct publication_host *host,
                          struct arena *arena, struct error *err)
 {
+    host->tlsa_name = host->lookup.canonical_name != NULL
+                          ? host->lookup.canonical_name
+                          : arena_format(arena, "_%d._tcp.%s", PUBLICATION_PORT, host->name);
     if (!find_shown(publication, host, arena) || !want_records(host, arena))
         return error_set(err, ERROR_MEMORY, "no memory for what %s is to publish", host->name);
     if (host->live_count > 0)
@@ -280,6 +283,40 @@ bool publication_compare(struct publication *publication, struct arena *arena, s
         publication->report_record =
             publish_report_record(arena, publication->report_uris, publication->report_uri_count);
     return !arena->exhausted || error_set(err, ERROR_MEMORY, "no memory for what to publish");
+}
+
+/* What the tag p= says, without the blanks that it may be cut by; "" where there is none. */
+static const char *dkim_key_in(struct span record, struct arena *arena)
+{
+    while (record.len > 0) {
+        struct span tag = span_trim(span_take_until(&record, ';'));
+        const char *key = "";
+
+        if (!span_starts_with(tag, "p"))
+            continue;
+        span_take(&tag);
+        tag = span_trim(tag);
+        if (!span_starts_with(tag, "="))
+            continue;
+        span_take(&tag);
+        while (tag.len > 0) {
+            struct span part = span_take_until(&tag, ' ');
+
+            key = arena_format(arena, "%s%.*s", key, (int)part.len, part.data);
+        }
+        return key;
+    }
+    return "";
+}
+
+bool publication_dkim_is_live(const struct publication *publication, struct arena *arena)
+{
+    const char *wanted = dkim_key_in(span_of(publication->dkim_record), arena);
+
+    for (size_t i = 0; i < publication->dkim_live_count; i++)
+        if (strcmp(dkim_key_in(span_of(publication->dkim_live[i]), arena), wanted) == 0)
+            return true;
+    return false;
 }
 
 const struct mta_sts_policy *publication_live_policy(const struct publication *publication)

@@ -81,6 +81,8 @@ struct publication_host {
     struct publication_record *live;
     size_t live_count;
     /* by publication_compare, of ours alone */
+    const char
+        *tlsa_name; /* where its records go: where _25._tcp below it leads, if it is an alias */
     struct publication_shown *shown;
     size_t shown_count;
     struct publication_wanted *wanted;
@@ -100,10 +102,17 @@ struct publication {
     struct mta_sts_policy policy;
     const char *const *report_uris;
     size_t report_uri_count;
+    const char *
+        dkim_name; /* "s1._domainkey.example.org", of the key that signs our TLS reports; NULL: none of this domain */
+    const char *dkim_record, *dkim_file;
 
     /* what is live */
     const struct route *route;             /* NULL: not looked up */
     const struct observed_published *live; /* likewise */
+    bool dkim_was_looked_up;
+    struct observed_lookup dkim_lookup;
+    const char *const *dkim_live; /* texts, the strings of each joined */
+    size_t dkim_live_count;
     struct publication_host *hosts; /* mail hosts; and our own name, where none of them is ours */
     size_t host_count;
 
@@ -117,6 +126,10 @@ MUST_CHECK bool publication_is_ours(const struct publication *publication, const
 /* Fills in all that follows. False: our own failure. */
 MUST_CHECK bool publication_compare(struct publication *publication, struct arena *arena,
                                     struct error *err);
+
+/* Is the key that signs one of those that are live (RFC 6376 section 3.6.1, p=)? */
+MUST_CHECK bool publication_dkim_is_live(const struct publication *publication,
+                                         struct arena *arena);
 
 /* The policy that senders have now; NULL: none, or not known. */
 const struct mta_sts_policy *publication_live_policy(const struct publication *publication);

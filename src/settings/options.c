@@ -127,7 +127,9 @@ const struct settings_option settings_options[] = {
       .since = "0.1" },
     { DOMAIN_AT(reports_to), .count_offset = offsetof(struct settings_domain, reports_to_count),
       .key = "reports_to", .type = SETTINGS_REPORT_URI, .list_most = REPORTS_TO_MOST,
-      .help = "Where others send their TLS reports about the domain: mailto: or https:",
+      .help =
+          "Where others send their TLS reports about the domain: mailto: or https:. The default "
+          "is read of reports",
       .since = "0.1" },
 
     { AT(ca_file), .section = SETTINGS_TRUST, .key = "ca_file", .type = SETTINGS_ROOTS,

@@ -13,7 +13,8 @@ enum {
     TEXT_MOST = 256 * 1024,
     STRING_MOST = 255,
     ROW_MOST = 64,
-    LINE_MOST = 80
+    LINE_MOST = 80,
+    PIECE = 72
 };
 
 /* Before the digest, so that ours are known for what they are; letters and digits alone. */
@@ -137,6 +138,22 @@ const char *publish_sts_record(struct arena *arena, const char *id)
 
 /* ---- TLSRPT ---- */
 
+const char *publish_mailto(struct arena *arena, const char *mailbox)
+{
+    AUTO(buffer_clear) struct buffer uri;
+    bool fits;
+
+    buffer_init(&uri, TEXT_MOST);
+    fits = buffer_append_text(&uri, "mailto:");
+    for (const char *c = mailbox; *c != '\0' && fits; c++)
+        if ((*c >= '0' && *c <= '9') || ((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z') ||
+            strchr("-._~+@", *c) != NULL)
+            fits = buffer_append(&uri, (struct span){ c, 1 });
+        else
+            fits = buffer_format(&uri, "%%%02X", (unsigned char)*c);
+    return arena_copy(arena, fits ? buffer_span(&uri) : (struct span){ NULL, 0 });
+}
+
 const char *publish_report_record(struct arena *arena, const char *const *uris, size_t count)
 {
     const char *text = "v=TLSRPTv1; rua=";
@@ -148,13 +165,12 @@ const char *publish_report_record(struct arena *arena, const char *const *uris, 
 
 /* ---- lines ---- */
 
-const char *publish_tlsa_line(struct arena *arena, const char *host, uint16_t port,
+const char *publish_tlsa_line(struct arena *arena, const char *name,
                               const struct dane_record *record)
 {
     struct span hex = span_of(text_hex(arena, record->data));
-    const char *line =
-        arena_format(arena, "_%u._tcp.%s. %d IN TLSA %u %u %u (", port, host, PUBLISH_TTL_S,
-                     record->usage, record->selector, record->matching);
+    const char *line = arena_format(arena, "%s. %d IN TLSA %u %u %u (", name, PUBLISH_TTL_S,
+                                    record->usage, record->selector, record->matching);
 
     while (hex.len > 0) {
         struct span row = span_take_front(&hex, ROW_MOST);
@@ -189,6 +205,7 @@ static const char *quote_text(struct arena *arena, struct span text)
 const char *publish_txt_line(struct arena *arena, const char *name, const char *text)
 {
     struct span rest = span_of(text);
+    size_t most = rest.len > STRING_MOST ? PIECE : STRING_MOST;
     const char *line = arena_format(arena, "%s. %d IN TXT", name, PUBLISH_TTL_S);
 
     if (strlen(line) + rest.len + strlen(" \"\"") <= LINE_MOST)
@@ -196,6 +213,6 @@ const char *publish_txt_line(struct arena *arena, const char *name, const char *
     line = arena_format(arena, "%s (", line);
     while (rest.len > 0)
         line = arena_format(arena, "%s\n    %s", line,
-                            quote_text(arena, span_take_front(&rest, STRING_MOST)));
+                            quote_text(arena, span_take_front(&rest, most)));
     return arena_format(arena, "%s )\n", line);
 }

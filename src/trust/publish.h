@@ -36,12 +36,14 @@ MUST_CHECK bool publish_policy_equal(const struct mta_sts_policy *a,
 
 /* "v=STSv1; id=..." */
 const char *publish_sts_record(struct arena *arena, const char *id);
+/* The mailbox as a URI for it: what is not plain is written %XX (RFC 6068 section 2). */
+const char *publish_mailto(struct arena *arena, const char *mailbox);
 /* "v=TLSRPTv1; rua=mailto:...,https://..." */
 const char *publish_report_record(struct arena *arena, const char *const *uris, size_t count);
 
-/* Lines of a zone file, none longer than it must be, with a line end each: the data of a TLSA record, and a text that is too long
- * for 80 columns, on lines of their own within parentheses; a text in strings of at most 255 octets. `name` without a final
- * dot. */
-const char *publish_tlsa_line(struct arena *arena, const char *host, uint16_t port,
+/* Lines of a zone file, with a line end each and within 80 columns unless a name is long: the data of a TLSA record, and a text
+ * that does not fit, stand on lines of their own within parentheses; a text of more than 255 octets is cut into several strings. `name`
+ * without a final dot. */
+const char *publish_tlsa_line(struct arena *arena, const char *name,
                               const struct dane_record *record);
 const char *publish_txt_line(struct arena *arena, const char *name, const char *text);

@@ -66,16 +66,20 @@ STRANGER = "ab" * 32
 
 class Domain:
     """A domain of ours: what the settings say of it, whether they say the next key ("next", "kept"), which of the lines that
-    are printed go live, and what else; its MX hosts; whose certificate we have; a policy in place of the one that is printed."""
+    are printed go live, and what else; its MX hosts; whose certificate we have; a policy in place of the one that is printed; whether reports are signed and read here."""
 
     def __init__(self, settings=ENFORCE, next_key="next", live=everything, besides="", mx=("mx",), zone="secure.example",
-                 identity="trusted", policy=None):
+                 identity="trusted", policy=None, dkim=False):
         self.settings, self.next_key, self.live, self.besides = settings, next_key, live, besides
         self.mx, self.zone, self.identity, self.policy = mx, zone, identity, policy
+        self.dkim = dkim
 
 
 DOMAINS = {
     "right": Domain(),
+    "alias": Domain(live=only("_mta-sts", "_smtp._tls"),
+                    besides="_25._tcp.mx.alias.secure.example. 60 IN CNAME dane.alias.secure.example.\n"
+                            "dane.alias.secure.example. 3600 IN TLSA 3 1 1 %s\n" % STRANGER),
     "missing": Domain(live=nothing),
     "stale": Domain(live=only("_mta-sts"),
                     besides=record_of("mx.stale.secure.example", 3, 1, 1, STRANGER) +
@@ -100,6 +104,10 @@ DOMAINS = {
     "unsigned": Domain(zone="insecure.example"),
     "bare": Domain(zone="insecure.example", live=only("_mta-sts", "_smtp._tls")),
     "outside": Domain(zone="insecure.example", mx=("mx.outside.secure.example.",)),
+    "signing": Domain(settings='sts = off', live=everything, dkim=True),
+    "unsigning": Domain(settings='sts = off', live=only("TLSA", "_smtp._tls"), dkim=True),
+    "resigned": Domain(settings='sts = off', live=only("TLSA", "_smtp._tls"), dkim=True,
+                       besides='s1._domainkey.resigned.secure.example. 60 IN TXT "v=DKIM1; k=rsa; p=MIGfMA0"\n'),
     "bogus": Domain(zone="bogus.example"),
     "null": Domain(settings="", live=nothing, mx=(".",)),
 }
@@ -212,6 +220,7 @@ class World:
         identity = pki.issue(issuer, host_of(name), (host_of(name),))
         write(self.folder, name + ".pem", identity.pem.decode())
         write(self.folder, name + ".key", identity.key_pem.decode())
+        write(self.folder, name + ".dkim", pki.issue(None, "", (), key=pki.shared_key("rsa2048")).key_pem.decode())
         following = pki.issue(issuer, host_of(name), (host_of(name),))
         write(self.folder, name + ".next.pem", following.pem.decode())
         write(self.folder, name + ".next.key", following.key_pem.decode())
@@ -227,10 +236,17 @@ domain "%s" { deliver = "maildir:/var/mail/{user}" %s }
 trust { ca_file = "%s" }
 client { sts_port = %d }
 dns { resolver = "%s" trust_anchor = "%s" }
+%s
 """ % (host_of(name), changes.get("certificate", self.path(name, "pem")), self.path(name, "key"),
             'next_key = "%s"' % key if key else "", full_name(name), domain.settings, self.root_file, self.web.port,
-            changes.get("resolver", self.resolver), self.trust_anchor)
+            changes.get("resolver", self.resolver), self.trust_anchor, self.reports(name))
         return write(self.folder, name + ".conf", text)
+
+    def reports(self, name):
+        if not DOMAINS[name].dkim:
+            return ""
+        return 'reports { from = "tls@%s" dkim_key = "%s" dkim_selector = s1 read = "read@%s" }' % (
+            full_name(name), self.path(name, "dkim"), full_name(name))
 
     def make_zone(self, name):
         """What is called for, as it is printed, goes into the zone."""
@@ -308,6 +324,10 @@ class Findings(unittest.TestCase):
         self.assertEqual([record["use"] for record in answer["hosts"][0]["tlsa_live"]], ["stale"])
         self.assertEqual(answer["sts"]["policy_live"], "other")
 
+    def test_records_behind_an_alias_go_where_it_leads(self):
+        answer = self.expect("alias", "publish-tlsa-stale", status=1)
+        self.assertTrue(answer["zone"][0].startswith("dane.alias.secure.example. "), answer["zone"])
+
     def test_the_next_renewal_would_break(self):
         answer = self.expect("renewal", "publish-tlsa-breaks-at-renewal")
         following = [record["record"] for record in answer["hosts"][0]["tlsa"] if record["key"] == "next"][0]
@@ -346,6 +366,17 @@ class Findings(unittest.TestCase):
 
     def test_an_id_that_is_of_another_policy(self):
         self.expect("id", "publish-sts-id-stale")
+
+    def test_the_key_that_signs_our_reports(self):
+        answer = self.expect("signing")
+        self.assertEqual((answer["dkim"]["name"], answer["dkim"]["live"]),
+                         ("s1._domainkey.signing.secure.example", "yes"))
+        self.expect("unsigning", "publish-dkim-missing")
+        self.expect("resigned", "publish-dkim-stale")
+
+    def test_reports_go_to_the_mailbox_that_is_read(self):
+        self.assertEqual(WORLD.ask("signing", "--offline")["reports"]["record"],
+                         "v=TLSRPTv1; rua=mailto:read@signing.secure.example")
 
     def test_in_an_unsigned_zone_tlsa_is_useless(self):
         answer = self.expect("unsigned", "publish-zone-unsigned")

@@ -64,6 +64,16 @@ static void tells_of_a_host_without_a_record(void **state)
     expect_words(finding->remedy, dane_record_for(&arena, well->leaf.der, 3, 1, 1));
 }
 
+static void records_behind_an_alias_go_where_it_leads(void **state)
+{
+    struct published_well *well = *state;
+
+    take_all_down(well);
+    well->hosts[0].lookup.canonical_name = "dane.example.net";
+    expect_words(expect_only(well, "publish-tlsa-missing", SEVERITY_WARNING)->remedy,
+                 "Publish dane.example.net. IN TLSA 3 1 1 ");
+}
+
 static void records_that_nobody_can_use_are_as_none(void **state)
 {
     struct published_well *well = *state;
@@ -348,6 +358,32 @@ static void tells_where_reports_do_not_go(void **state)
     expect_nothing(well);
 }
 
+static void tells_of_a_signing_key_that_nobody_can_find(void **state)
+{
+    static const char *const others[] = { "v=DKIM1; k=rsa; p=MIIB", "p; x=1", "v=DKIM1; p = " };
+    static const char *const cut[] = { "v=DKIM1; n=a note; s=*; p= AbC dEf ;" };
+    struct published_well *well = *state;
+    struct publication *publication = &well->publication;
+
+    publication->dkim_name = "s1._domainkey.example.org";
+    publication->dkim_record = "v=DKIM1; k=ed25519; s=tlsrpt; p=AbCdEf";
+    publication->dkim_file = "/dkim.pem";
+    expect_nothing(well); /* nobody looked */
+    publication->dkim_was_looked_up = true;
+    publication->dkim_lookup = (struct observed_lookup){ .outcome = DNS_NXDOMAIN };
+    expect_words(expect_only(well, "publish-dkim-missing", SEVERITY_WARNING)->cause, "/dkim.pem");
+    publication->dkim_lookup.outcome = DNS_ANSWERED;
+    publication->dkim_live = others;
+    publication->dkim_live_count = ARRAY_SIZE(others);
+    (void)expect_only(well, "publish-dkim-stale", SEVERITY_WARNING);
+    publication->dkim_live = cut; /* the same key, with blanks where a zone file was wrapped */
+    publication->dkim_live_count = 1;
+    expect_nothing(well);
+    publication->dkim_lookup.outcome = DNS_TIMEOUT;
+    publication->dkim_live_count = 0;
+    expect_nothing(well);
+}
+
 static void says_of_what_was_not_looked_up_nothing(void **state)
 {
     struct published_well *well = *state;
@@ -370,6 +406,7 @@ int main(void)
         PROMISE(one_host_of_ours_is_enough),
         PROMISE(a_domain_that_cannot_be_looked_up_is_told_by_the_judge_of_routes),
         PROMISE(tells_of_a_host_without_a_record),
+        PROMISE(records_behind_an_alias_go_where_it_leads),
         PROMISE(records_that_nobody_can_use_are_as_none),
         PROMISE(tells_of_records_that_fit_the_certificate_before),
         PROMISE(the_next_key_alone_keeps_mail_away_now),
@@ -395,6 +432,7 @@ int main(void)
         PROMISE(without_a_certificate_no_policy_can_hold),
         PROMISE(notes_a_policy_that_the_settings_do_not_know),
         PROMISE(tells_where_reports_do_not_go),
+        PROMISE(tells_of_a_signing_key_that_nobody_can_find),
         PROMISE(says_of_what_was_not_looked_up_nothing),
     };
 

@@ -161,6 +161,21 @@ static void what_is_written_for_reports_is_read_with_those_addresses(void **stat
         assert_string_equal(record.uris[i], uris[i]);
 }
 
+static void a_mailbox_is_written_so_that_no_record_breaks(void **state)
+{
+    static const char *const uri[] = { "mailto:a%21b%2Cc%3B%22d@example.org" };
+    struct span text;
+    struct tlsrpt_record record;
+    const char *flaw;
+
+    (void)state;
+    assert_string_equal(publish_mailto(&arena, "tls-rpt+x_1@example.org"),
+                        "mailto:tls-rpt+x_1@example.org");
+    assert_string_equal(publish_mailto(&arena, "a!b,c;\"d@example.org"), uri[0]);
+    text = span_of(publish_report_record(&arena, uri, 1));
+    assert_int_equal(tlsrpt_record_read(&text, 1, &arena, &record, &flaw), MTA_STS_RECORD_VALID);
+}
+
 static void lines_fit_a_terminal_and_a_zone_file(void **state)
 {
     struct dane_record record;
@@ -171,7 +186,7 @@ static void lines_fit_a_terminal_and_a_zone_file(void **state)
                            span_of("3 1 1 00112233445566778899aabbccddeeff"
                                    "00112233445566778899aabbccddeeff"),
                            &record, NULL));
-    assert_string_equal(publish_tlsa_line(&arena, "mx.example.org", 25, &record),
+    assert_string_equal(publish_tlsa_line(&arena, "_25._tcp.mx.example.org", &record),
                         "_25._tcp.mx.example.org. 3600 IN TLSA 3 1 1 (\n"
                         "    00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff )\n");
     assert_string_equal(publish_txt_line(&arena, "_mta-sts.example.org", "v=STSv1; id=1;"),
@@ -183,11 +198,16 @@ static void lines_fit_a_terminal_and_a_zone_file(void **state)
     assert_string_equal(publish_txt_line(&arena, "a", "say \"\\\" \x01\xff"),
                         "a. 3600 IN TXT \"say \\\"\\\\\\\" \\001\\255\"\n");
     memset(text, 'x', sizeof text);
-    text[sizeof text - 1] = '\0';
-    assert_string_equal(
-        publish_txt_line(&arena, "a", text),
-        arena_format(&arena, "a. 3600 IN TXT (\n    \"%.255s\"\n    \"%.255s\"\n    \"%.89s\" )\n",
-                     text, text, text));
+    text[255] = '\0'; /* the most that one string may hold */
+    assert_string_equal(publish_txt_line(&arena, "a", text),
+                        arena_format(&arena, "a. 3600 IN TXT (\n    \"%s\" )\n", text));
+    text[255] = 'x';
+    text[256] = '\0';
+    assert_string_equal(publish_txt_line(&arena, "a", text),
+                        arena_format(&arena,
+                                     "a. 3600 IN TXT (\n    \"%.72s\"\n    \"%.72s\"\n"
+                                     "    \"%.72s\"\n    \"%.40s\" )\n",
+                                     text, text, text, text));
 }
 
 int main(void)
@@ -200,6 +220,7 @@ int main(void)
         cmocka_unit_test(ids_of_others_are_not_taken_for_ours),
         cmocka_unit_test(what_is_written_as_a_record_is_read_with_that_id),
         cmocka_unit_test(what_is_written_for_reports_is_read_with_those_addresses),
+        cmocka_unit_test(a_mailbox_is_written_so_that_no_record_breaks),
         cmocka_unit_test(lines_fit_a_terminal_and_a_zone_file),
     };
 
