@@ -248,7 +248,7 @@ static bool open_policies(struct gateway *gateway, struct error *err)
     if (!https_open(gateway->settings.loop, &gateway->https, err) ||
         !sts_keeper_open(&settings, &gateway->policies, err))
         return false;
-    refresh_policies(gateway);
+    gateway_change_policies(gateway);
     return true;
 }
 

@@ -135,8 +135,7 @@ static void change_control(struct gateway *gateway, const struct gateway_profile
         log_event(gateway->settings.log, LOG_WARN, "control-unchanged", "reason=%s", err.text);
 }
 
-/* Policies that are in use are fetched anew long before they end. */
-static void refresh_policies(struct gateway *gateway)
+void gateway_change_policies(struct gateway *gateway)
 {
     const struct policy_lookup_settings by = {
         .loop = gateway->settings.loop,
@@ -157,7 +156,7 @@ void gateway_change_use(struct gateway *gateway, struct gateway_profile *profile
     struct gateway_profile *before = gateway->profile;
 
     gateway->profile = gateway_profile_hold(profile);
-    refresh_policies(gateway);
+    gateway_change_policies(gateway);
     gateway_profile_release(&before);
     gateway_shared_limits_set(gateway->limits, &profile->limits);
     gateway_resolver_use(gateway->resolver, &profile->dns);

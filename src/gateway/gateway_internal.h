@@ -62,6 +62,8 @@ void gateway_change_close_places(struct gateway_change *change, size_t first, si
 void gateway_change_free(struct gateway_change *change);
 /* Held, and in force for all that is not a worker's. */
 void gateway_change_use(struct gateway *gateway, struct gateway_profile *profile);
+/* Policies that are in use are fetched anew long before they end: by what is in force now. */
+void gateway_change_policies(struct gateway *gateway);
 /* A worker has it. */
 void gateway_change_note(struct gateway *gateway, struct gateway_change *change);
 /* What a message of a local program must keep to. */
