@@ -610,7 +610,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_UNTRUSTED,
         .enhanced_status = "4.7.0",
-        .title = "Our rule asks for what a domain publishes, and we failed to look it up",
+        .title = "We failed to look up what a domain publishes",
         .cause = "Our rule for {domain} is {level}, and we failed to look up what {domain} "
                  "publishes ({why}), so that nobody can say whether this server fits",
         .remedy = "Mail waits, and it is looked up again by itself; where that goes on, see to our "
