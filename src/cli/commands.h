@@ -18,6 +18,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_publish(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 int cmd_send(int argc, char **argv); /* exit statuses of sysexits */
 

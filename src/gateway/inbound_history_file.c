@@ -347,10 +347,11 @@ static bool read_runs(struct database *database, int64_t since_s, int64_t until_
     sqlite3_stmt *row = NULL;
     int code;
 
-    if (!prepare(database,
-                 "SELECT coalesce(sum(min(until_s, ?2) - max(since_s, ?1)), 0) FROM run"
-                 " WHERE since_s < ?2 AND until_s > ?1",
-                 since_s, until_s, &row, err))
+    if (!prepare(
+            database,
+            "SELECT coalesce(sum(min(max(until_s, since_s + 1), ?2) - max(since_s, ?1)), 0) FROM run"
+            " WHERE since_s < ?2 AND max(until_s, since_s + 1) > ?1",
+            since_s, until_s, &row, err))
         return false;
     code = sqlite3_step(row);
     if (code == SQLITE_ROW)
