@@ -58,7 +58,7 @@ static enum presence record_presence(enum mta_sts_record record,
         return NOT_KNOWN;
     if (record == MTA_STS_RECORD_NONE)
         return NOT_LIVE;
-    return is_same ? LIVE : DIFFERS;
+    return is_same && record == MTA_STS_RECORD_VALID ? LIVE : DIFFERS;
 }
 
 /* Whatever id it has: a live one that nothing speaks against need not be changed. */

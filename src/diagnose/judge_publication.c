@@ -370,6 +370,24 @@ static const char *differences(struct judge *judge, const struct mta_sts_policy 
     return *list == '\0' ? list : list + 2;
 }
 
+/* A policy that is live keeps mail away already, whatever the settings call for. */
+static void prove_passed_over(struct judge *judge, struct finding *finding,
+                              const struct publication *publication,
+                              const struct mta_sts_policy *live)
+{
+    for (size_t i = 0; i < publication->host_count && live->mode != MTA_STS_MODE_NONE; i++) {
+        const struct publication_host *host = &publication->hosts[i];
+
+        if (!host->is_mail_host || mta_sts_policy_lists(live, host->name))
+            continue;
+        judge_prove(judge, finding, "the live policy does not list %s: senders %s",
+                    safe(judge, host->name),
+                    live->mode == MTA_STS_MODE_ENFORCE ? "pass it over" : "report it");
+        if (severity_at(live->mode) > finding->severity)
+            finding->severity = severity_at(live->mode);
+    }
+}
+
 static void judge_policy_in_force(struct judge *judge, const struct publication *publication,
                                   const struct mta_sts_policy *live)
 {
@@ -381,6 +399,7 @@ static void judge_policy_in_force(struct judge *judge, const struct publication 
         finding =
             JUDGE_ADD(judge, "publish-sts-policy-stale",
                       { "differences", differences(judge, live, &publication->policy) }, record);
+        prove_passed_over(judge, finding, publication, live);
         if (strcmp(id, publication->policy_id) == 0)
             judge_prove(judge, finding,
                         "the record has the new id already: who looked meanwhile holds the old "
@@ -408,6 +427,7 @@ static void judge_sts_live(struct judge *judge, const struct publication *public
     if (!publication->wants_sts && live != NULL) {
         finding =
             JUDGE_ADD(judge, "publish-sts-unexpected", { "mode", mta_sts_mode_name(live->mode) });
+        prove_passed_over(judge, finding, publication, live);
         judge_prove(judge, finding, "live id: %s", safe(judge, published->sts_id));
     } else if (publication->wants_sts && live != NULL) {
         judge_policy_in_force(judge, publication, live);
@@ -543,6 +563,8 @@ void judge_publication(const struct publication *publication, struct arena *aren
     findings->count = 0;
     if (publication->route != NULL)
         judge_route(publication->route, arena, findings);
+    if (publication->live != NULL) /* as others see it */
+        judge_published(publication->live, publication->route, NULL, arena, findings);
     judge_mx(&judge, publication);
     judge_each_host(publication, arena, findings);
     if (publication->wants_sts)

@@ -104,6 +104,12 @@ DOMAINS = {
     "unsigned": Domain(zone="insecure.example"),
     "bare": Domain(zone="insecure.example", live=only("_mta-sts", "_smtp._tls")),
     "outside": Domain(zone="insecure.example", mx=("mx.outside.secure.example.",)),
+    "twice": Domain(besides='_mta-sts.twice.secure.example. 3600 IN TXT "v=STSv1; id=2"\n'
+                            '_smtp._tls.twice.secure.example. 3600 IN TXT "v=TLSRPTv1; rua=tlsrpt@example.org"\n'),
+    "unserved": Domain(policy="NONE"),
+    "damaged": Domain(policy="version: STSv1\nmode: enforced\nmx: mx.damaged.secure.example\nmax_age: 86400\n"),
+    "passedover": Domain(policy="version: STSv1\nmode: enforce\nmx: old.example.org\nmax_age: 604800\n"),
+    "untrusted": Domain(),
     "signing": Domain(settings='sts = off', live=everything, dkim=True),
     "unsigning": Domain(settings='sts = off', live=only("TLSA", "_smtp._tls"), dkim=True),
     "resigned": Domain(settings='sts = off', live=only("TLSA", "_smtp._tls"), dkim=True,
@@ -156,6 +162,7 @@ class PolicyHost:
             def do_GET(self):
                 host = self.headers["Host"].partition(":")[0]
                 text = policies.get(host.removeprefix("mta-sts.")) if self.path == "/.well-known/mta-sts.txt" else None
+                text = None if text == "NONE" else text
                 body = (text or "").encode()
                 self.send_response(200 if text else 404)
                 self.send_header("Content-Type", "text/plain")
@@ -197,7 +204,7 @@ class World:
         self.folder = self.room.name
         self.root = pki.issue(None, "Our Root", (), ca=True, start=-400, end=400)
         self.root_file = write(self.folder, "root.pem", self.root.pem.decode())
-        web = pki.issue(self.root, "web", ["mta-sts.%s" % full_name(name) for name in DOMAINS])
+        web = pki.issue(self.root, "web", ["mta-sts.%s" % full_name(name) for name in DOMAINS if name != "untrusted"])
         self.web = PolicyHost(web, self.folder)
         self.resolver, self.trust_anchor = "127.0.0.1:9", self.root_file
         for name in DOMAINS:
@@ -366,6 +373,18 @@ class Findings(unittest.TestCase):
 
     def test_an_id_that_is_of_another_policy(self):
         self.expect("id", "publish-sts-id-stale")
+
+    def test_what_others_cannot_read_or_fetch(self):
+        answer = self.expect("twice", "sts-record-invalid", "tlsrpt-record-invalid", status=1)
+        self.assertEqual((answer["sts"]["record_live"], answer["reports"]["live"]), ("other", "other"))
+        answer = self.expect("unserved", "sts-fetch-failed", status=1)
+        self.assertEqual((answer["sts"]["record_live"], answer["sts"]["policy_live"]), ("yes", "unknown"))
+        self.expect("damaged", "sts-policy-invalid", status=1)
+        answer = self.expect("untrusted", "sts-certificate-invalid", status=1)
+        self.assertIn("mta-sts.untrusted.secure.example", answer["findings"][0]["cause"])
+
+    def test_a_live_policy_without_our_host_keeps_mail_away_now(self):
+        self.expect("passedover", "publish-sts-policy-stale", status=1)
 
     def test_the_key_that_signs_our_reports(self):
         answer = self.expect("signing")

@@ -235,7 +235,7 @@ static void tells_of_a_record_for_mta_sts_that_is_missing(void **state)
     finding = expect_only(well, "publish-sts-missing", SEVERITY_WARNING);
     expect_words(finding->remedy, well->publication.sts_record);
     well->published.sts_lookup.outcome = DNS_TIMEOUT; /* which says nothing of it */
-    expect_nothing(well);
+    (void)expect_only(well, "dns-timeout", SEVERITY_WARNING);
 }
 
 static void tells_how_the_live_policy_differs(void **state)
@@ -248,6 +248,38 @@ static void tells_how_the_live_policy_differs(void **state)
     expect_words(expect_only(well, "publish-sts-policy-stale", SEVERITY_WARNING)->cause,
                  "its mode is testing, not enforce; its max_age is 86400, not 604800; it lists "
                  "old.example.org, not mx.example.org");
+}
+
+static void a_live_policy_without_our_host_keeps_mail_away_now(void **state)
+{
+    static const char *const hosts[] = { "old.example.org" };
+    struct published_well *well = *state;
+    const struct finding *finding;
+
+    well->published.policy = (struct mta_sts_policy){ MTA_STS_MODE_ENFORCE, 604800, hosts, 1 };
+    well->published.sts_id = "20250101";
+    finding = expect_only(well, "publish-sts-policy-stale", SEVERITY_UNTRUSTED);
+    expect_words(finding->evidence[0], "does not list mx.example.org");
+    well->publication.wants_sts = false;
+    (void)expect_only(well, "publish-sts-unexpected", SEVERITY_UNTRUSTED);
+}
+
+static void what_others_cannot_read_is_told_as_to_them(void **state)
+{
+    struct published_well *well = *state;
+
+    well->published.domain = "example.org";
+    well->published.has_policy = false;
+    well->published.sts_id = NULL;
+    well->published.sts_record = MTA_STS_RECORD_INVALID;
+    well->published.sts_record_flaw = "it has no id";
+    (void)expect_only(well, "sts-record-invalid", SEVERITY_UNTRUSTED);
+    well->published.sts_record = MTA_STS_RECORD_VALID;
+    well->published.sts_id = "1";
+    well->published.fetched = true;
+    well->published.fetch_outcome = HTTPS_ANSWERED;
+    well->published.fetch_failure = "it answers 404";
+    (void)expect_only(well, "sts-fetch-failed", SEVERITY_UNTRUSTED);
 }
 
 static void tells_of_an_id_that_went_ahead_of_its_policy(void **state)
@@ -355,7 +387,7 @@ static void tells_where_reports_do_not_go(void **state)
     well->published.report_lookup.outcome = DNS_NXDOMAIN;
     (void)expect_only(well, "publish-reports-missing", SEVERITY_WARNING);
     well->published.report_lookup.outcome = DNS_SERVFAIL;
-    expect_nothing(well);
+    (void)expect_only(well, "dns-servfail", SEVERITY_WARNING);
 }
 
 static void tells_of_a_signing_key_that_nobody_can_find(void **state)
@@ -423,6 +455,8 @@ int main(void)
         PROMISE(a_look_up_that_fails_is_no_missing_record),
         PROMISE(tells_of_a_record_for_mta_sts_that_is_missing),
         PROMISE(tells_how_the_live_policy_differs),
+        PROMISE(a_live_policy_without_our_host_keeps_mail_away_now),
+        PROMISE(what_others_cannot_read_is_told_as_to_them),
         PROMISE(tells_of_an_id_that_went_ahead_of_its_policy),
         PROMISE(tells_of_a_policy_that_was_changed_without_its_id),
         PROMISE(tells_of_an_mx_host_that_would_be_passed_over),

@@ -85,6 +85,7 @@ static inline void set_up_live(struct published_well *well)
     go_live(well, &well->leaf, 3, 1, 1);
     go_live(well, &well->next, 3, 1, 1);
     observed_published_init(&well->published);
+    well->published.domain = "example.org";
     well->published.sts_lookup =
         (struct observed_lookup){ .outcome = DNS_ANSWERED, .security = DNS_SECURE };
     well->published.sts_record = MTA_STS_RECORD_VALID;
