@@ -22,6 +22,7 @@ enum check_option {
     OPTION_CLIENT_KEY,
     OPTION_TLSA,
     OPTION_FINGERPRINT,
+    OPTION_REQUIRE_TLS,
     OPTION_RESOLVER,
     OPTION_TRUST_ANCHOR,
     OPTION_STS_PORT,
@@ -47,6 +48,7 @@ static const struct option_row rows[] = {
     { "client-key", "FILE", "its key", OPTION_CLIENT_KEY },
     { "tlsa", "\"3 1 1 HEX\"", "a TLSA record that has to match; may be repeated", OPTION_TLSA },
     { "fingerprint", "HEX", "SHA-256 of the certificate or key expected", OPTION_FINGERPRINT },
+    { "require-tls", NULL, "for mail that asks for REQUIRETLS (RFC 8689)", OPTION_REQUIRE_TLS },
     { "resolver", "ADDR[:PORT]", "ask this resolver, not those of resolv.conf", OPTION_RESOLVER },
     { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
       OPTION_TRUST_ANCHOR },
@@ -127,6 +129,7 @@ static bool take_option(int option, const char *value, struct arena *arena,
     case OPTION_CLIENT_KEY: options->client_key = value; break;
     case OPTION_RESOLVER: options->resolver = value; break;
     case OPTION_TRUST_ANCHOR: options->trust_anchor = value; break;
+    case OPTION_REQUIRE_TLS: options->requires_tls = true; break;
     case OPTION_NO_EXPERIMENTS: options->without_experiments = true; break;
     case OPTION_AS_OTHERS: options->as_others = true; break;
     case OPTION_SAVE: options->save_directory = value; break;

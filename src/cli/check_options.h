@@ -24,7 +24,7 @@ struct check_options {
     struct dane_record tlsa[CHECK_TLSA_MOST];
     size_t tlsa_count;
     int64_t timeout_ms;
-    bool without_experiments, as_others, as_json, is_verbose, wants_help;
+    bool requires_tls, without_experiments, as_others, as_json, is_verbose, wants_help;
     char **targets;
     int target_count;
 };

@@ -139,6 +139,7 @@ static bool prepare(struct check *check, struct error *err)
     check->settings = (struct checkup_settings){
         .hostname = find_hostname(check),
         .level = options->level,
+        .requires_tls = options->requires_tls,
         .port = options->port,
         .connect = options->connect,
         .name = options->name,

@@ -110,7 +110,7 @@ static void fill_engine(const struct serve_profile *made, const struct settings_
     listener->smtp = (struct smtp_server_settings){
         .hostname = made->profile.hostname,
         .tls = tls_modes[from->tls],
-        .extensions = SMTP_SERVER_EXTENSIONS & ~(uint32_t)SMTP_EXTENSION_REQUIRETLS,
+        .extensions = SMTP_SERVER_EXTENSIONS,
         .size_most = limits->message_bytes,
         .recipients_most = (uint32_t)limits->recipients,
         .errors_most = limits->session_errors > 0 ? (uint32_t)limits->session_errors : UINT32_MAX,

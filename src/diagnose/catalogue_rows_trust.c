@@ -633,6 +633,35 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .source = "RFC 3207 section 6",
         .lab_reason = "our own firewall is no server",
     },
+    {
+        .code = "requiretls-not-offered",
+        .step = STEP_POLICY,
+        .fault = FAULT_SERVER,
+        .severity = SEVERITY_UNTRUSTED,
+        .tls_report = NULL,
+        .enhanced_status = "5.7.30",
+        .title = "REQUIRETLS is not offered",
+        .cause = "{host} does not offer REQUIRETLS inside TLS, which the message asks for",
+        .remedy =
+            "Let {host} offer it (Postfix from 3.11 on: see its REQUIRETLS_README; Postern does), or send a message that does not need it without REQUIRETLS",
+        .source = "RFC 8689 section 4.2.1",
+        .lab = "no-requiretls",
+    },
+    {
+        .code = "requiretls-host-insecure",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_UNTRUSTED,
+        .tls_report = NULL,
+        .enhanced_status = "5.7.30",
+        .title = "Nobody vouches for the name of the host",
+        .cause =
+            "Nobody vouches for {host} as a mail host of {domain}: its MX answer is not signed, and no MTA-STS policy lists the host; the message asks for REQUIRETLS",
+        .remedy =
+            "The owner of {domain} signs its zone with DNSSEC, or publishes an MTA-STS policy with \"mx: {host}\"; a message that does not need it is sent without REQUIRETLS",
+        .source = "RFC 8689 section 4.2.1, RFC 8461 section 4.1",
+        .lab = "requiretls-insecure",
+    },
 };
 
 const size_t catalogue_rows_trust_count = ARRAY_SIZE(catalogue_rows_trust);

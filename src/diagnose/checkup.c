@@ -151,6 +151,7 @@ static void set_up_dial(const struct call *call, enum dial dial,
         .credentials = asked->credentials,
         .mx_dnssec = DNS_SECURE,
         .fingerprint = asked->fingerprint,
+        .requires_tls = asked->requires_tls,
         .self = asked->self,
         .clock = asked->clock,
     };

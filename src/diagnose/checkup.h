@@ -41,6 +41,7 @@ struct checkup_settings {
     const struct dane_record *tlsa;
     size_t tlsa_count;
     const char *fingerprint; /* NULL */
+    bool requires_tls;       /* for mail that asks for REQUIRETLS */
     int64_t timeout_ms;      /* for all of it */
     bool with_experiments;
     bool as_others; /* where all is well, dial as other senders do, too */

@@ -58,6 +58,34 @@ static void judge_minimum_version(struct judge *judge)
     judge_prove(judge, finding, "ServerHello: %s; rule: %s or newer", version, minimum);
 }
 
+/* What a message that asks for REQUIRETLS needs beyond TLS and a certificate: RFC 8689 section 4.2.1. */
+static void judge_requiretls(struct judge *judge)
+{
+    const struct observation *seen = judge->seen;
+    struct policy_session session = observation_session(seen);
+    struct finding *finding;
+
+    if (!seen->requires_tls)
+        return;
+    if (session.host_insecure) {
+        finding = judge_add(judge, "requiretls-host-insecure", NULL, 0);
+        judge_prove(judge, finding, "MX of %s: %s; %s", seen->domain,
+                    dns_security_name(seen->mx_dnssec),
+                    seen->sts == POLICY_STS_UNKNOWN ? "its MTA-STS policy was not looked up"
+                    : seen->sts == POLICY_STS_NONE  ? "no MTA-STS policy"
+                                                    : "its MTA-STS policy does not list the host");
+    }
+    if (!session.encrypted || session.after_tls_failed || session.offers_requiretls)
+        return;
+    finding = judge_add(judge, "requiretls-not-offered", NULL, 0);
+    judge_prove(judge, finding, "EHLO inside TLS was answered without REQUIRETLS%s",
+                seen->has_capabilities &&
+                        (seen->capabilities.extensions & SMTP_EXTENSION_REQUIRETLS) != 0 &&
+                        seen->has_capabilities_after_tls
+                    ? "; before TLS it was there, where it does not count"
+                    : "");
+}
+
 void judge_policy(struct judge *judge)
 {
     if (judge->seen->reached <= STEP_CONNECT)
@@ -66,4 +94,5 @@ void judge_policy(struct judge *judge)
     judge_fingerprint(judge);
     judge_sts(judge);
     judge_minimum_version(judge);
+    judge_requiretls(judge);
 }

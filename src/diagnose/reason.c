@@ -60,6 +60,10 @@ static const struct row {
                                     .otherwise = "level-unavailable" },
     [POLICY_REASON_VERSION] = { .codes = { "version-below-minimum" },
                                 .otherwise = "version-below-minimum" },
+    [POLICY_REASON_REQUIRETLS] = { .codes = { "requiretls-not-offered" },
+                                   .otherwise = "requiretls-not-offered" },
+    [POLICY_REASON_HOST_INSECURE] = { .codes = { "requiretls-host-insecure" },
+                                      .otherwise = "requiretls-host-insecure" },
 };
 
 /* A name that does not fit is another reason than a chain that is not trusted. */

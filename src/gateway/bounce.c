@@ -39,11 +39,12 @@ bool bounce_is_wanted(const struct queue_envelope *envelope,
     return envelope->sender.len > 0 && !(notify & QUEUE_NOTIFY_NEVER) && (notify & bits[action]);
 }
 
-/* RET speaks of failures alone (RFC 3461 section 4.3), and where it is not said the header does. */
+/* RET speaks of failures alone (RFC 3461 section 4.3), and where it is not said the header does. What asks for
+ * REQUIRETLS never comes back whole: RFC 8689 section 5. */
 static bool returns_all(enum bounce_action action, const struct queue_envelope *envelope)
 {
     return action == BOUNCE_FAILED && envelope->returns == QUEUE_RETURN_FULL &&
-           envelope->size_bytes <= BOUNCE_RETURNED_MOST;
+           !envelope->requires_tls && envelope->size_bytes <= BOUNCE_RETURNED_MOST;
 }
 
 size_t bounce_returned_len(enum bounce_action action, const struct queue_envelope *envelope)

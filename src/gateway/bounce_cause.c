@@ -128,6 +128,9 @@ static const struct meaning {
     { "3.4", "The message is larger than the other side takes. Send less, or a link." },
     { "5.4", "The envelope's id does not go through. Your mail program has to leave it out." },
     { "6.3", "The message is in a form that the other side does not take." },
+    { "7.30",
+      "Your message asks to travel over protected connections alone (REQUIRETLS), and the other side "
+      "does not promise that. Send it without that wish if it can do without." },
     { "6.7", "The message needs international addresses, which the other side does not take." },
 };
 

@@ -159,10 +159,11 @@ static void log_acceptance(const struct control_session *session, const char *id
     if (session->control->settings.log == NULL)
         return;
     log_event(session->control->settings.log, LOG_NOTE, "accepted",
-              "id=%s from=<%.*s> to=<%.*s> nrcpt=%zu size=%jd user=%s message_id=%.*s", id,
+              "id=%s from=<%.*s> to=<%.*s> nrcpt=%zu size=%jd user=%s message_id=%.*s wish=%s", id,
               (int)envelope->sender.len, envelope->sender.data, (int)to.len, to.data,
               session->request.recipient_count, (intmax_t)session->request.size_bytes,
-              session->user, (int)envelope->message_id.len, envelope->message_id.data);
+              session->user, (int)envelope->message_id.len, envelope->message_id.data,
+              queue_envelope_wish(envelope));
 }
 
 static void take_commit(void *owner)

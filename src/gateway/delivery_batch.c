@@ -298,6 +298,7 @@ static bool is_one_task(const struct delivery_target *a, const struct delivery_t
 }
 
 static struct delivery_target make_target(struct delivery_batch *batch,
+                                          const struct queue_envelope *envelope,
                                           const struct queue_recipient *recipient)
 {
     const struct gateway_profile *profile = batch->plan->profile;
@@ -306,6 +307,9 @@ static struct delivery_target make_target(struct delivery_batch *batch,
         .recipient = recipient,
         .domain = route.domain == profile->domain_count ? NULL : &profile->domains[route.domain],
         .address = route.address,
+        /* a report is sent anyway: RFC 8689 section 5 */
+        .requires_tls = envelope->requires_tls && envelope->sender.len > 0,
+        .tls_optional = envelope->tls_optional,
     };
 
     target.is_for_maildir = target.domain != NULL && target.domain->kind == GATEWAY_DELIVER_MAILDIR;
@@ -448,7 +452,8 @@ static bool make_parts(struct delivery_batch *batch, struct parts *parts)
         return false;
     for (size_t i = 0; i < batch->lease.message_count; i++)
         for (size_t j = 0; j < batch->lease.messages[i].recipient_count; j++)
-            parts->targets[at++] = make_target(batch, &batch->lease.messages[i].recipients[j]);
+            parts->targets[at++] = make_target(batch, &batch->lease.messages[i].envelope,
+                                               &batch->lease.messages[i].recipients[j]);
     if (!arena->exhausted)
         leave_those_at_work(batch, parts->targets);
     return !arena->exhausted;

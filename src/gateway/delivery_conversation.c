@@ -133,6 +133,7 @@ static void set_up_tls(const struct delivery_conversation *conversation,
     settings->self = &profile->self;
     settings->tickets = conversation->delivery->tickets;
     settings->no_resume = conversation->without_resuming;
+    settings->requires_tls = destination->requires_tls;
     if (!conversation->without_certificate)
         settings->credentials = profile->credentials;
     if (policy != NULL) {

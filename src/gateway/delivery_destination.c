@@ -22,6 +22,7 @@ struct description {
     const char *name, *domain, *path, *host;
     struct net_address address;
     enum policy_level level;
+    bool requires_tls, tls_optional;
     const struct gateway_policy *policy;
 };
 
@@ -133,6 +134,27 @@ static bool describe_far(const struct delivery_plan *plan, struct span address, 
     return true;
 }
 
+/* What the message asks beyond the policy makes a destination of its own. The level stays what REQUIRETLS is added
+ * to, but TLS has to be tried. A sender who can do without it speaks for what goes to others, and not for the way
+ * inside our own house: RFC 8689 sections 4.2.1 and 4.2.2. */
+static void describe_wish(const struct delivery_target *target, struct arena *arena,
+                          struct description *description)
+{
+    bool is_lmtp = description->kind == DELIVERY_TO_SOCKET || description->kind == DELIVERY_TO_LMTP;
+
+    description->requires_tls = target->requires_tls && !is_lmtp;
+    description->tls_optional = target->tls_optional && target->domain == NULL;
+    if (description->requires_tls) {
+        description->name = arena_format(arena, "%s requiretls", description->name);
+        if (description->level == POLICY_NONE)
+            description->level = POLICY_MAY;
+    } else if (description->tls_optional) {
+        description->name = arena_format(arena, "%s tls-optional", description->name);
+        if (description->level != POLICY_NONE)
+            description->level = POLICY_MAY;
+    }
+}
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
 static size_t bucket_of(const struct delivery_plan *plan, const char *name)
@@ -196,6 +218,8 @@ static struct delivery_destination *make(struct delivery_plan *plan,
     made->host = description->host;
     made->address = description->address;
     made->level = description->level;
+    made->requires_tls = description->requires_tls;
+    made->tls_optional = description->tls_optional;
     made->policy = description->policy;
     pace_init(&made->pace, description->policy == NULL ? &of_house : &of_far);
     delivery_failure_init(&made->failure);
@@ -234,6 +258,8 @@ struct delivery_destination *delivery_destination_find(struct delivery_plan *pla
         describe_own(plan, target->domain, &arena, &description);
     else
         is_known = describe_far(plan, target->address, &arena, &description);
+    if (is_known && !arena.exhausted)
+        describe_wish(target, &arena, &description);
     if (is_known && !arena.exhausted)
         found = find(plan, &description);
     arena_clear(&arena);

@@ -4,7 +4,8 @@
  * domain. Tasks wait in its line. Its way is the addresses to dial, the best first, as they were found
  * last. A conversation dials one address after the other until one takes mail at the level of the
  * destination's policy, then carries one task after the other, and rests open for some seconds where there
- * is none. Where no address takes mail, all that waits in the line has failed with it.
+ * is none. Where no address takes mail, all that waits in the line has failed with it. Messages that ask more of
+ * TLS than the policy, or less, have destinations of their own: RFC 8689.
  */
 #pragma once
 
@@ -84,6 +85,8 @@ struct delivery_destination {
     const char *host; /* NULL: the address */
     struct net_address address;
     enum policy_level level;
+    bool requires_tls;                   /* for messages that ask for REQUIRETLS alone */
+    bool tls_optional;                   /* for those that say "TLS-Required: No" alone */
     const struct gateway_policy *policy; /* NULL: LMTP has none */
 
     struct delivery_line line;
@@ -114,6 +117,7 @@ struct delivery_conversation {
     int64_t began_ms, rests_since_ms;
     size_t at;      /* the address that is dialled */
     uint64_t tried; /* addresses */
+    bool may_pass;  /* an address that was tried failed by what may be well again later */
     bool in_clear;  /* TLS failed, and those that have waited go without */
     bool without_certificate, without_resuming;
     bool was_ready, is_over, is_at_rest, is_leaving;

@@ -18,8 +18,11 @@ static const struct delivery_address *address_of(const struct delivery_conversat
 
 static bool is_left_out(const struct delivery_conversation *conversation)
 {
+    enum policy_reason reason = conversation->verdict.reason;
+
     return delivery_is_lmtp(conversation->destination) || conversation->in_clear ||
-           conversation->findings == NULL;
+           conversation->findings == NULL || reason == POLICY_REASON_REQUIRETLS ||
+           reason == POLICY_REASON_HOST_INSECURE; /* it is the message that wants more */
 }
 
 /* ---- what it showed before ---- */

@@ -32,14 +32,18 @@ static struct smtp_client_message make_message(const struct delivery_task *task,
     };
     const struct queue_envelope *envelope = &task->message->envelope;
     struct arena *arena = &task->batch->arena;
+    enum queue_return returns = envelope->returns;
 
+    if (envelope->requires_tls && returns == QUEUE_RETURN_FULL) /* RFC 8689 section 5 */
+        returns = QUEUE_RETURN_HEADERS;
     return (struct smtp_client_message){
         .sender = arena_copy(arena, envelope->sender),
         .size_bytes = (uint64_t)envelope->size_bytes,
         .is_8bit = envelope->is_8bit,
         .is_utf8 = needs_utf8(task, offers_utf8),
+        .requires_tls = envelope->requires_tls,
         .envelope_id = option_of(arena, envelope->envid, SMTP_COMMAND_ENVID_MOST),
-        .return_part = parts[envelope->returns],
+        .return_part = parts[returns],
     };
 }
 

@@ -128,7 +128,8 @@ void delivery_destination_take_failure(struct delivery_destination *destination,
     delivery_failure_clear(&destination->failure);
     destination->failure = *failure;
     delivery_failure_init(failure);
-    if (!destination->failure.goes_in_clear_later)
+    if (!destination->failure.goes_in_clear_later &&
+        destination->failure.outcome.fate != DELIVERY_REFUSED) /* nobody comes back to it */
         pace_take_failure(&destination->pace, now_ms, longest_rest_ms(destination), roll());
     delivery_destination_fail_line(destination);
 }

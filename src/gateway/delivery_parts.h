@@ -22,6 +22,7 @@ struct delivery_target {
     const struct gateway_profile_domain *domain; /* NULL: none of ours */
     struct delivery_destination *destination;    /* NULL: a Maildir, or nowhere */
     struct span address;
+    bool requires_tls, tls_optional; /* what its message asks of the way there: RFC 8689 */
     bool is_for_maildir, is_in_task, is_settled;
 };
 

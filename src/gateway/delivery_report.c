@@ -227,6 +227,7 @@ static void fill_put(struct delivery_report *report, const struct bounce_form *f
         .id = report->put.id,
         .is_8bit = form->is_8bit,
         .is_smtputf8 = form->is_smtputf8,
+        .requires_tls = report->message->envelope.requires_tls, /* RFC 8689 section 5 */
         .received_at_s = delivery_now_s(report->delivery),
     };
     report->put.envelope = &report->envelope;

@@ -72,6 +72,33 @@ static void recall_key(struct delivery_conversation *conversation)
             host_memory_key(hosts, seen, &seen->known_key_s, &conversation->arena);
 }
 
+static bool lacks_tls_it_requires(const struct delivery_conversation *conversation)
+{
+    switch ((int)conversation->verdict.reason) {
+    case POLICY_REASON_NOT_OFFERED:
+    case POLICY_REASON_REFUSED:
+    case POLICY_REASON_HANDSHAKE:
+    case POLICY_REASON_AFTER_TLS:
+    case POLICY_REASON_INJECTED: return conversation->destination->requires_tls;
+    default: return false;
+    }
+}
+
+/* RFC 8689 section 4.2.1 names the code. */
+static const struct finding *tell_of_requiretls(struct delivery_conversation *conversation)
+{
+    struct finding *told;
+
+    if (conversation->told == NULL || !lacks_tls_it_requires(conversation))
+        return conversation->told;
+    told = arena_new(&conversation->arena, 1, sizeof *told);
+    if (told == NULL)
+        return conversation->told;
+    *told = *conversation->told;
+    told->enhanced_status = "4.7.10";
+    return told;
+}
+
 void delivery_verdict_make(struct delivery_conversation *conversation)
 {
     struct delivery_destination *destination = conversation->destination;
@@ -86,7 +113,9 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
     session.may_go_clear =
         delivery_line_has_older(&destination->line, delivery_clear_since_s(destination));
     session.has_other_hosts = delivery_conversation_has_others(conversation);
+    session.others_may_do = conversation->may_pass;
     conversation->verdict = policy_decide(level, &session);
+    conversation->may_pass |= policy_may_pass(conversation->verdict.reason);
     delivery_published_judge(conversation);
     conversation->why_clear = find_why_clear(conversation);
     conversation->explained = NULL;
@@ -105,6 +134,7 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
         (conversation->in_clear ||
          (conversation->without_certificate && conversation->told == NULL)))
         conversation->told = conversation->failure.told;
+    conversation->told = tell_of_requiretls(conversation);
 }
 
 const char *delivery_tls_words(const struct delivery_conversation *conversation,
@@ -168,11 +198,22 @@ static bool goes_in_clear_later(const struct delivery_conversation *conversation
 {
     struct policy_session session = observation_session(&conversation->observation);
 
-    return is_tls_alone(conversation->verdict.reason) &&
+    return is_tls_alone(conversation->verdict.reason) && !session.requires_tls &&
            policy_terms(conversation->destination->level, &session).demand == POLICY_DEMAND_NOTHING;
 }
 
-void delivery_verdict_keep(struct delivery_conversation *conversation)
+/* The last host had its turn, and none will do: the sender is to hear of it. */
+static void make_final(struct delivery_failure *failure)
+{
+    struct delivery_outcome *outcome = &failure->outcome;
+
+    outcome->fate = DELIVERY_REFUSED;
+    if (outcome->code.len > 1)
+        outcome->code = span_of(arena_format(&failure->arena, "5%.*s", (int)outcome->code.len - 1,
+                                             outcome->code.data + 1));
+}
+
+static void keep(struct delivery_conversation *conversation)
 {
     struct delivery_failure *failure = &conversation->failure;
     const struct delivery_destination *destination = conversation->destination;
@@ -193,6 +234,13 @@ void delivery_verdict_keep(struct delivery_conversation *conversation)
     failure->session = conversation->session;
     failure->told =
         conversation->told == NULL ? NULL : finding_copy(&failure->arena, conversation->told);
+}
+
+void delivery_verdict_keep(struct delivery_conversation *conversation)
+{
+    keep(conversation);
+    if (conversation->verdict.decision == POLICY_BOUNCE)
+        make_final(&conversation->failure);
 }
 
 /* ---- tracking ------------------------------------------------------------------------------- */

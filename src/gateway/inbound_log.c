@@ -33,14 +33,11 @@ void inbound_log_accepted(const struct session *session, const struct queue_enve
     queue_id_format(envelope->id, id);
     log_event(log, LOG_NOTE, "accepted",
               "id=%s from=<%.*s> to=<%.*s> nrcpt=%zu size=%lld client=%.*s helo=%.*s tls=%s "
-              "cipher=%s message_id=%.*s%s",
+              "cipher=%s message_id=%.*s wish=%s",
               id, SPAN(envelope->sender), SPAN(recipients[0].address), count,
               (long long)envelope->size_bytes, SPAN(envelope->origin.client_address),
               SPAN(envelope->origin.helo), tls_of(session), session->tls_cipher,
-              SPAN(envelope->message_id),
-              envelope->requires_tls   ? " requiretls=yes"
-              : envelope->tls_optional ? " tls_required=no"
-                                       : "");
+              SPAN(envelope->message_id), queue_envelope_wish(envelope));
 }
 
 void inbound_log_rejected(const struct session *session, const struct queue_envelope *envelope,

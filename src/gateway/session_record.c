@@ -48,6 +48,7 @@ static const char *format_would(const struct session_facts *facts, struct arena 
     if (facts->seen == NULL)
         return "unknown";
     session = observation_session(facts->seen);
+    session.requires_tls = false; /* of the levels alone */
     if (!tells_of_levels(facts->seen, &session))
         return "unknown";
     for (int i = POLICY_ENCRYPT; i < POLICY_LEVEL_COUNT; i++) {

@@ -125,6 +125,7 @@ struct fault_client {
     enum fault_credentials credentials;
     enum fault_roots roots;
     const char *level;        /* --level; NULL: not given */
+    bool requires_tls;        /* --require-tls */
     const char *fingerprint;  /* --fingerprint; NULL: not given */
     bool knows_intermediates; /* --intermediates with those of the lab */
     int timeout_s;            /* --timeout, for servers that stall; 0: not given */

@@ -39,6 +39,13 @@ static const struct fault_row rows[] = {
                            "250-starttls\r\n250 8bitmime\r\n" },
     },
     {
+        .name = "healthy-requiretls",
+        .summary = "REQUIRETLS inside TLS, and mail that asks for it",
+        .ehlo_after_tls = { .bytes = "250-{host} at your service\r\n250-PIPELINING\r\n"
+                                     "250-REQUIRETLS\r\n250 8BITMIME\r\n" },
+        .client = { .requires_tls = true },
+    },
+    {
         .name = "healthy-wildcard",
         .summary = "a wildcard as the whole left-most label",
         .tls = { .certificate = CERTIFICATE_WILDCARD },

@@ -101,6 +101,21 @@ static const struct fault_row rows[] = {
         .client = { .level = "dane-only" },
     },
     {
+        .name = "no-requiretls",
+        .summary = "mail that asks for REQUIRETLS, and a server that does not offer it",
+        .expect = { "requiretls-not-offered", "server", NULL },
+        .client = { .requires_tls = true },
+    },
+    {
+        .name = "requiretls-insecure",
+        .summary = "it is offered, and anybody could have named the host",
+        .expect = { "requiretls-host-insecure", "dns", NULL },
+        .ehlo_after_tls = { .bytes = "250-{host} at your service\r\n250-PIPELINING\r\n"
+                                     "250-REQUIRETLS\r\n250 8BITMIME\r\n" },
+        .zone = FAULT_ZONE_INSECURE,
+        .client = { .requires_tls = true },
+    },
+    {
         .name = "nxdomain",
         .summary = "the domain does not exist",
         .expect = { "dns-nxdomain", "dns", NULL },

@@ -302,6 +302,8 @@ static bool push_client(const struct lab *lab, const struct fault_row *row, json
         return false;
     if (client->level != NULL && !push_option(array, "--level", client->level))
         return false;
+    if (client->requires_tls && !push(array, json_string("--require-tls")))
+        return false;
     if (client->fingerprint != NULL && !push_option(array, "--fingerprint", client->fingerprint))
         return false;
     return client->timeout_s == 0 || (push(array, json_string("--timeout")) &&

@@ -64,6 +64,7 @@ struct client_link_settings {
     bool has_lookups;
     enum policy_sts sts;
     bool sts_host_listed;
+    bool requires_tls;       /* for messages that ask for REQUIRETLS: RFC 8689 */
     const char *fingerprint; /* SHA-256 of certificate or key, hex; NULL */
     const struct observed_self *self;
     const struct clock *clock;

@@ -35,6 +35,7 @@ void client_link_describe(const struct client_link_settings *settings, struct ar
     observation->tlsa_failure = settings->tlsa_failure;
     observation->sts = settings->sts;
     observation->sts_host_listed = settings->sts_host_listed;
+    observation->requires_tls = settings->requires_tls;
     observation->minimum_version = settings->minimum_version;
     if (settings->self != NULL)
         observation->self = *settings->self;

@@ -132,6 +132,29 @@ static bool client_certificate_was_refused(const struct tls_facts *tls)
     return false;
 }
 
+/* RFC 8689 section 4.2.1: the MX answer is secure, or the domain's policy lists the host. Who has no MX is asked
+ * for by the domain's own name, and so is whoever names itself. */
+static bool host_is_insecure(const struct observation *observation)
+{
+    bool has_list =
+        observation->sts == POLICY_STS_ENFORCE || observation->sts == POLICY_STS_TESTING;
+
+    return observation->has_lookups && observation->mx_dnssec != DNS_SECURE &&
+           !(has_list && observation->sts_host_listed) &&
+           !span_equal_nocase(span_of(observation->host), span_of(observation->domain));
+}
+
+/* Said inside TLS: whatever stood in the clear may be anybody's. */
+static bool offers_requiretls(const struct observation *observation, bool from_first_byte)
+{
+    const struct smtp_capabilities *inside =
+        from_first_byte ? &observation->capabilities : &observation->capabilities_after_tls;
+
+    return (from_first_byte ? observation->has_capabilities
+                            : observation->has_capabilities_after_tls) &&
+           (inside->extensions & SMTP_EXTENSION_REQUIRETLS) != 0;
+}
+
 struct policy_session observation_session(const struct observation *observation)
 {
     const struct tls_facts *tls = &observation->tls;
@@ -167,6 +190,9 @@ struct policy_session observation_session(const struct observation *observation)
         .tlsa_matched = observation->has_verdict && observation->verdict.tlsa == CHAIN_TLSA_MATCHED,
         .sts = observation->sts,
         .sts_host_listed = observation->sts_host_listed,
+        .requires_tls = observation->requires_tls,
+        .offers_requiretls = is_encrypted && offers_requiretls(observation, from_first_byte),
+        .host_insecure = host_is_insecure(observation),
         .version_too_old = tls->was_completed && tls->version < observation->minimum_version,
     };
 }

@@ -144,6 +144,7 @@ struct observation {
         mx_dnssec;        /* of the answer that named the host; secure where we were told it */
     bool has_lookups;     /* the host came from DNS */
     bool is_implicit_tls; /* TLS from the first byte was asked for */
+    bool requires_tls;    /* for messages that ask for REQUIRETLS */
 
     /* the conversation */
     enum step reached; /* the step in which it ended; STEP_AFTER_TLS with ENDING_QUIT: all of it */

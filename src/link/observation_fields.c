@@ -439,6 +439,7 @@ static const struct field observation_fields[] = {
     WORD("mx_dnssec", mx_dnssec, &securities),
     FIELD(FIELD_BOOL, "has_lookups", has_lookups),
     FIELD(FIELD_BOOL, "is_implicit_tls", is_implicit_tls),
+    FIELD(FIELD_BOOL, "requires_tls", requires_tls),
 
     WORD("reached", reached, &steps),
     WORD("ending", ending, &endings),

@@ -24,6 +24,11 @@ bool queue_state_parse(struct span name, enum queue_state *state)
     return false;
 }
 
+const char *queue_envelope_wish(const struct queue_envelope *envelope)
+{
+    return envelope->requires_tls ? "requiretls" : envelope->tls_optional ? "tls-optional" : "none";
+}
+
 struct span queue_domain_of(struct span address)
 {
     for (size_t i = address.len; i > 0; i--) {

@@ -120,6 +120,9 @@ struct queue_session {
     struct span observation; /* JSON: link/observation_json.h */
 };
 
+/* What it asks of TLS, in a word: "requiretls", "tls-optional" or "none". */
+const char *queue_envelope_wish(const struct queue_envelope *envelope);
+
 /* What stands behind the last @ of an address, unchanged; empty where there is none. */
 struct span queue_domain_of(struct span address);
 

@@ -67,10 +67,11 @@ static uint32_t usable_extensions(const struct smtp_client *client)
 }
 
 /* A report has an empty reverse-path; it goes to servers without REQUIRETLS, too, for nobody would hear
- * of its loss: RFC 8689 section 5. */
-static bool must_have_requiretls(const struct smtp_client_message *message)
+ * of its loss: RFC 8689 section 5. And who takes mail by LMTP delivers it, and sends nothing on. */
+static bool must_have_requiretls(const struct smtp_client *client,
+                                 const struct smtp_client_message *message)
 {
-    return message->requires_tls && message->sender[0] != '\0';
+    return message->requires_tls && message->sender[0] != '\0' && !client->settings.is_lmtp;
 }
 
 static enum smtp_client_unsent check_server(const struct smtp_client *client,
@@ -78,7 +79,8 @@ static enum smtp_client_unsent check_server(const struct smtp_client *client,
 {
     const struct smtp_capabilities *capabilities = &client->capabilities;
 
-    if (must_have_requiretls(message) && !(usable_extensions(client) & SMTP_EXTENSION_REQUIRETLS))
+    if (must_have_requiretls(client, message) &&
+        !(usable_extensions(client) & SMTP_EXTENSION_REQUIRETLS))
         return SMTP_CLIENT_UNSENT_REQUIRETLS;
     if (message->is_utf8 && !(capabilities->extensions & SMTP_EXTENSION_SMTPUTF8))
         return SMTP_CLIENT_UNSENT_UTF8;

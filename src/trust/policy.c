@@ -101,9 +101,13 @@ bool policy_bars(enum policy_level level, const struct policy_session *published
     case POLICY_DEMAND_USABLE_TLSA: *reason = POLICY_REASON_TLSA_REQUIRED; return true;
     case POLICY_DEMAND_LISTED_HOST:
         *reason = POLICY_REASON_STS_HOST;
-        return !published->sts_host_listed;
-    default: return false;
+        if (!published->sts_host_listed)
+            return true;
+        break;
+    default: break;
     }
+    *reason = POLICY_REASON_HOST_INSECURE; /* RFC 8689 section 4.2.1 */
+    return published->requires_tls && published->host_insecure;
 }
 
 /* ---- what a session comes to ---------------------------------------------------------------- */
@@ -214,7 +218,8 @@ static struct policy_outcome decide_demanding(enum policy_demand demand,
     };
 }
 
-struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session)
+static struct policy_outcome decide_at(enum policy_level level,
+                                       const struct policy_session *session)
 {
     enum policy_demand demand = policy_terms(level, session).demand;
     enum policy_reason barred;
@@ -230,4 +235,67 @@ struct policy_outcome policy_decide(enum policy_level level, const struct policy
     if (demand == POLICY_DEMAND_NOTHING)
         return decide_opportunistic(session, why_unencrypted(session));
     return decide_demanding(demand, session);
+}
+
+/* ---- what a message may ask for beyond ------------------------------------------------------ */
+
+/* Either way of RFC 8689 section 4.2.1 to know a server is good enough, whatever the level makes of it. */
+static enum policy_reason why_not_known(const struct policy_session *session)
+{
+    bool by_dane = session->tlsa == POLICY_TLSA_USABLE && session->tlsa_matched;
+
+    return by_dane || session->fingerprint_matched
+               ? POLICY_REASON_FINE
+               : why_unauthenticated(POLICY_DEMAND_HOST, session);
+}
+
+static enum policy_reason why_not_for_requiretls(const struct policy_session *session,
+                                                 const struct policy_outcome *at_level)
+{
+    enum policy_reason reason = why_unencrypted(session);
+
+    if (reason == POLICY_REASON_FINE && !at_level->is_authenticated)
+        reason = why_not_known(session);
+    if (reason == POLICY_REASON_FINE && !session->offers_requiretls)
+        return POLICY_REASON_REQUIRETLS;
+    return reason;
+}
+
+bool policy_may_pass(enum policy_reason reason)
+{
+    switch ((int)reason) {
+    case POLICY_REASON_UNANSWERED:
+    case POLICY_REASON_REFUSED:
+    case POLICY_REASON_HANDSHAKE:
+    case POLICY_REASON_AFTER_TLS:
+    case POLICY_REASON_INJECTED:
+    case POLICY_REASON_CLIENT_CERTIFICATE:
+    case POLICY_REASON_TLSA_LOOKUP:
+    case POLICY_REASON_STS_UNKNOWN: return true;
+    default: return false;
+    }
+}
+
+/* RFC 8689 section 4.2.1: each host has its turn, and then the sender hears of it. */
+static struct policy_outcome refuse_requiretls(const struct policy_session *session,
+                                               enum policy_reason reason)
+{
+    if (session->has_other_hosts || session->others_may_do || policy_may_pass(reason))
+        return refuse(session, reason);
+    return outcome(POLICY_BOUNCE, reason);
+}
+
+struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session)
+{
+    struct policy_outcome at_level = decide_at(level, session);
+    enum policy_reason reason = at_level.reason;
+
+    if (!session->requires_tls || at_level.decision == POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE)
+        return at_level;
+    if (at_level.decision == POLICY_DELIVER)
+        reason = why_not_for_requiretls(session, &at_level);
+    if (at_level.decision != POLICY_DELIVER || reason != POLICY_REASON_FINE)
+        return refuse_requiretls(session, reason);
+    at_level.is_authenticated = true;
+    return at_level;
 }

@@ -2,7 +2,8 @@
  *
  * A pure function from (level, what the session established) to a decision. RFC 7672 section 2.2
  * and 3 (dane), RFC 8461 section 5 (sts), RFC 7435 (opportunistic security: may). At level sts a domain
- * may publish both: RFC 8461 section 2 says that usable TLSA records decide alone.
+ * may publish both: RFC 8461 section 2 says that usable TLSA records decide alone. A message may ask for
+ * more than the level does: REQUIRETLS, RFC 8689 section 4.2.1.
  */
 #pragma once
 
@@ -93,9 +94,13 @@ struct policy_session {
     enum policy_sts sts;
     bool sts_host_listed;
     bool tlsa_matched;
-    bool version_too_old; /* below the rule's minimum */
-    bool may_go_clear;    /* the message waited long enough for a redial in the clear */
-    bool has_other_hosts; /* hosts of the same domain that were not tried yet */
+    bool requires_tls;      /* the message asks for REQUIRETLS */
+    bool offers_requiretls; /* the server does, inside TLS */
+    bool host_insecure;     /* nobody vouches for whoever named the host: RFC 8689 section 4.2.1 */
+    bool version_too_old;   /* below the rule's minimum */
+    bool may_go_clear;      /* the message waited long enough for a redial in the clear */
+    bool others_may_do;     /* a host that was tried failed by what policy_may_pass */
+    bool has_other_hosts;   /* hosts of the same domain that were not tried yet */
 };
 
 enum policy_decision {
@@ -132,6 +137,8 @@ enum policy_reason {
     POLICY_REASON_STS_HOST,
     POLICY_REASON_STS_UNKNOWN,
     POLICY_REASON_VERSION,
+    POLICY_REASON_REQUIRETLS,    /* the message needs it, and the server does not offer it */
+    POLICY_REASON_HOST_INSECURE, /* it does, and the name of the host came from anybody */
 };
 
 struct policy_outcome {
@@ -141,6 +148,10 @@ struct policy_outcome {
 };
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session);
+
+/* May it be well again later? A network that does not carry, a handshake that breaks off and a look-up that
+ * fails may; what a server showed of itself is an answer. */
+bool policy_may_pass(enum policy_reason reason);
 
 /* Before anybody is dialled, from what is published alone. */
 struct policy_terms policy_terms(enum policy_level level, const struct policy_session *published);

@@ -138,6 +138,7 @@ class Counting:
 
     wildness = 0
     offers_tls = True
+    sessions_are = Session
 
     def __init__(self, world, seed=1, trouble=1.0, slowness_s=0.02, identity=None, address=("127.0.0.1", 0)):
         self.trouble, self.slowness_s, self.greeting = trouble, slowness_s, "220 counting.test ESMTP"
@@ -172,7 +173,7 @@ class Counting:
                 connection, _ = self.socket.accept()
             except OSError:
                 return
-            session = Session(self, connection, random.Random(self.dice.random()))
+            session = self.sessions_are(self, connection, random.Random(self.dice.random()))
             with self.lock:
                 self.sessions += 1
                 self.open.add(session)

@@ -88,8 +88,7 @@ static void hands_on_what_the_settings_say(void **state)
     assert_null(profile->listeners[0].tls);
     assert_string_equal(smtp->hostname, "mx.example.org");
     assert_int_equal(smtp->tls, SMTP_SERVER_TLS_NONE);
-    assert_int_equal(smtp->extensions,
-                     SMTP_SERVER_EXTENSIONS & ~(uint32_t)SMTP_EXTENSION_REQUIRETLS);
+    assert_int_equal(smtp->extensions, SMTP_SERVER_EXTENSIONS);
     assert_int_equal(smtp->size_most, 1 << 20);
     assert_int_equal(smtp->recipients_most, 200);
     assert_int_equal(smtp->errors_most, 9);

@@ -8,7 +8,7 @@
 
 #include "unit/test.h"
 
-enum { FLAGS = 17 };
+enum { FLAGS = 17, FREE_CHOICE = 16384 /* of may_go_clear */ };
 
 static struct policy_session session_of(unsigned bits, int tlsa, int sts)
 {
@@ -192,6 +192,8 @@ static void the_reason_is_true_of_the_session(enum policy_level level,
     case POLICY_REASON_STS_HOST: assert_false(s->sts_host_listed); break;
     case POLICY_REASON_STS_UNKNOWN: assert_int_equal(s->sts, POLICY_STS_UNKNOWN); break;
     case POLICY_REASON_VERSION: assert_true(s->version_too_old); break;
+    case POLICY_REASON_REQUIRETLS: assert_true(s->requires_tls && !s->offers_requiretls); break;
+    case POLICY_REASON_HOST_INSECURE: assert_true(s->requires_tls && s->host_insecure); break;
     default: fail_msg("an unknown reason");
     }
 }
@@ -224,6 +226,100 @@ static void gives_a_reason_that_is_true(void **state)
 {
     (void)state;
     for_every_session(the_reason_is_true_of_the_session);
+}
+
+/* Where the level asks less, either way of RFC 8689 section 4.2.1 to know the server will do. */
+static bool is_known(enum policy_level level, const struct policy_session *s)
+{
+    struct policy_session plain = *s;
+
+    plain.requires_tls = false;
+    return policy_decide(level, &plain).is_authenticated || (s->chain_trusted && s->host_named) ||
+           (s->tlsa == POLICY_TLSA_USABLE && s->tlsa_matched) || s->fingerprint_matched;
+}
+
+static void a_message_with_requiretls_goes_exactly_where_its_promise_holds(
+    enum policy_level level, const struct policy_session *s, struct policy_outcome outcome)
+{
+    bool may_deliver = level != POLICY_NONE && is_sound_tls(s) && !s->client_certificate_refused &&
+                       is_promise_kept(level, s) &&
+                       !(s->version_too_old && must_encrypt(level, s)) && !s->host_insecure &&
+                       s->offers_requiretls && is_known(level, s);
+
+    assert_int_equal(outcome.decision == POLICY_DELIVER, may_deliver);
+    if (may_deliver)
+        assert_true(outcome.is_authenticated);
+    assert_int_not_equal(outcome.decision, POLICY_DELIVER_IN_CLEAR);
+    assert_int_not_equal(outcome.decision, POLICY_REDIAL_WITHOUT_TLS);
+    if (outcome.decision == POLICY_NEXT_HOST)
+        assert_true(s->has_other_hosts);
+    if (outcome.decision == POLICY_BOUNCE)
+        assert_false(s->has_other_hosts);
+    the_reason_is_true_of_the_session(level, s, outcome);
+}
+
+/* All flags and levels; of what is published, what matters. */
+static void keeps_the_promise_of_requiretls(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 1U << FLAGS; bits++)
+        for (int i = bits & FREE_CHOICE ? 16 : 0; i < 16; i++)
+            for (int level = 0; level < POLICY_LEVEL_COUNT; level++) {
+                struct policy_session session =
+                    session_of(bits, i & 1 ? POLICY_TLSA_USABLE : POLICY_TLSA_NONE,
+                               i & 2 ? POLICY_STS_ENFORCE : POLICY_STS_NONE);
+
+                session.requires_tls = session.may_go_clear = true;
+                session.offers_requiretls = i & 4;
+                session.host_insecure = i & 8;
+                a_message_with_requiretls_goes_exactly_where_its_promise_holds(
+                    (enum policy_level)level, &session,
+                    policy_decide((enum policy_level)level, &session));
+            }
+}
+
+/* RFC 8689 section 4.2.1: the sender hears at once of what a server answered; what may pass is tried again. */
+static void returns_what_asks_for_requiretls_where_no_host_has_it(void **state)
+{
+    const struct policy_session fine = { .offered = true,
+                                         .encrypted = true,
+                                         .chain_trusted = true,
+                                         .host_named = true,
+                                         .requires_tls = true,
+                                         .offers_requiretls = true };
+    struct policy_session session = fine;
+
+    (void)state;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_DELIVER);
+    assert_true(policy_decide(POLICY_MAY, &session).is_authenticated);
+    session.offers_requiretls = false;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_BOUNCE);
+    assert_int_equal(policy_decide(POLICY_MAY, &session).reason, POLICY_REASON_REQUIRETLS);
+    session.has_other_hosts = true;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_NEXT_HOST);
+    session = fine;
+    session.host_insecure = true;
+    assert_int_equal(policy_decide(POLICY_VERIFY, &session).decision, POLICY_BOUNCE);
+    assert_int_equal(policy_decide(POLICY_VERIFY, &session).reason, POLICY_REASON_HOST_INSECURE);
+    session = fine;
+    session.chain_trusted = false;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_BOUNCE);
+    assert_int_equal(policy_decide(POLICY_MAY, &session).reason, POLICY_REASON_NOT_TRUSTED);
+    session = fine;
+    session.offered = session.encrypted = false;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_BOUNCE);
+    assert_int_equal(policy_decide(POLICY_MAY, &session).reason, POLICY_REASON_NOT_OFFERED);
+    assert_int_equal(policy_decide(POLICY_NONE, &session).decision, POLICY_BOUNCE);
+    session = fine;
+    session.encrypted = false;
+    session.handshake_failed = session.may_go_clear = true;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_DEFER);
+    session = fine;
+    session.unanswered = true;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_DEFER);
+    session = fine;
+    session.tlsa = POLICY_TLSA_LOOKUP_FAILED;
+    assert_int_equal(policy_decide(POLICY_DANE, &session).decision, POLICY_DEFER);
 }
 
 /* A few whole sentences, as an operator would say them. */
@@ -306,6 +402,8 @@ int main(void)
         cmocka_unit_test(calls_authenticated_only_what_was_recognized),
         cmocka_unit_test(gives_a_reason_that_is_true),
         cmocka_unit_test(decides_the_usual_cases),
+        cmocka_unit_test(keeps_the_promise_of_requiretls),
+        cmocka_unit_test(returns_what_asks_for_requiretls_where_no_host_has_it),
         cmocka_unit_test(reads_and_writes_the_names_of_levels),
     };
 
