@@ -61,12 +61,20 @@ static enum presence record_presence(enum mta_sts_record record,
     return is_same && record == MTA_STS_RECORD_VALID ? LIVE : DIFFERS;
 }
 
-/* Whatever id it has: a live one that nothing speaks against need not be changed. */
+static bool has_live_policy(const struct publication *publication)
+{
+    const struct mta_sts_policy *policy = publication_live_policy(publication);
+
+    return policy != NULL && publish_policy_equal(policy, &publication->policy);
+}
+
+/* Any id that nothing speaks against is as good as ours. */
 static enum presence sts_presence(const struct publication *publication)
 {
     const struct observed_published *live = publication->live;
-    bool is_same =
-        live != NULL && live->sts_id != NULL && strcmp(live->sts_id, publication->policy_id) == 0;
+    bool is_same = live != NULL && live->sts_id != NULL &&
+                   (strcmp(live->sts_id, publication->policy_id) == 0 ||
+                    (has_live_policy(publication) && !publish_policy_id_is_ours(live->sts_id)));
 
     return live == NULL ? NOT_LOOKED_UP
                         : record_presence(live->sts_record, &live->sts_lookup, is_same);
@@ -80,7 +88,7 @@ static enum presence policy_presence(const struct publication *publication)
         return NOT_LOOKED_UP;
     if (policy == NULL)
         return publication->live->sts_record == MTA_STS_RECORD_VALID ? NOT_KNOWN : NOT_LOOKED_UP;
-    return publish_policy_equal(policy, &publication->policy) ? LIVE : DIFFERS;
+    return has_live_policy(publication) ? LIVE : DIFFERS;
 }
 
 static enum presence report_presence(const struct publication *publication)
@@ -90,7 +98,7 @@ static enum presence report_presence(const struct publication *publication)
     if (live == NULL || !live->asked_reports)
         return NOT_LOOKED_UP;
     return record_presence(live->report_record, &live->report_lookup,
-                           strcmp(live->report_text, publication->report_record) == 0);
+                           publication_reports_are_live(publication));
 }
 
 static enum presence dkim_presence(const struct publication *publication, struct arena *arena)
@@ -187,13 +195,15 @@ static const char *zone_state(const struct publication_host *host)
 
 static void put_host(struct sheet *sheet, const struct publication_host *host)
 {
+    const struct route *route = sheet->publication->route;
+
     if (host->wanted_count == 0)
         return;
     page_end_line(&sheet->page);
     put_comment(sheet, PAGE_DIM,
                 arena_format(sheet->arena, "TLSA of %s%s%s", safe(sheet, host->name),
                              zone_state(host),
-                             host->is_mail_host || sheet->publication->is_offline
+                             host->is_mail_host || route == NULL || route->outcome != ROUTE_FOUND
                                  ? ""
                                  : ", which is no mail host of this domain"));
     for (size_t i = 0; i < host->wanted_count; i++) {

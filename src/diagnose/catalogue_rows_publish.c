@@ -259,7 +259,7 @@ const struct catalogue_variant catalogue_variants_publish[] = {
         .fault = FAULT_DNS,
         .cause =
             "The zone of {zone} is not signed, so no sender can be sure that {host} is its mail "
-            "host, and the TLSA records of {host} are not asked for",
+            "host, and the TLSA records of {host} prove little",
     },
     {
         .key = "publish-tlsa-unusable",

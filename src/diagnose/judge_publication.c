@@ -443,23 +443,6 @@ static void judge_sts_live(struct judge *judge, const struct publication *public
 
 /* ---- reports ---- */
 
-static bool has_uri(const char *const *uris, size_t count, const char *uri)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(uris[i], uri) == 0)
-            return true;
-    return false;
-}
-
-static bool names_the_same(const struct publication *publication, const struct tlsrpt_record *live)
-{
-    bool is_same = live->count == publication->report_uri_count;
-
-    for (size_t i = 0; i < live->count && is_same; i++)
-        is_same = has_uri(publication->report_uris, publication->report_uri_count, live->uris[i]);
-    return is_same;
-}
-
 static const char *uri_list(struct judge *judge, const char *const *uris, size_t count)
 {
     const char *list = "";
@@ -483,7 +466,7 @@ static void judge_reports(struct judge *judge, const struct publication *publica
         judge_prove(judge, finding, "_smtp._tls.%s TXT: no such record, %s", judge->common[0].value,
                     dns_security_name(live->report_lookup.security));
     } else if (live->report_record == MTA_STS_RECORD_VALID &&
-               !names_the_same(publication, &live->reports)) {
+               !publication_reports_are_live(publication)) {
         finding = JUDGE_ADD(
             judge, "publish-reports-stale", record,
             { "live", uri_list(judge, live->reports.uris, live->reports.count) },

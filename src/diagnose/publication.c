@@ -285,6 +285,25 @@ bool publication_compare(struct publication *publication, struct arena *arena, s
     return !arena->exhausted || error_set(err, ERROR_MEMORY, "no memory for what to publish");
 }
 
+static bool has_uri(const char *const *uris, size_t count, const char *uri)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(uris[i], uri) == 0)
+            return true;
+    return false;
+}
+
+bool publication_reports_are_live(const struct publication *publication)
+{
+    const struct observed_published *live = publication->live;
+    bool is_same = live != NULL && live->report_record == MTA_STS_RECORD_VALID &&
+                   live->reports.count == publication->report_uri_count;
+
+    for (size_t i = 0; is_same && i < publication->report_uri_count; i++)
+        is_same = has_uri(live->reports.uris, live->reports.count, publication->report_uris[i]);
+    return is_same;
+}
+
 /* What the tag p= says, without the blanks that it may be cut by; "" where there is none. */
 static const char *dkim_key_in(struct span record, struct arena *arena)
 {

@@ -127,6 +127,8 @@ MUST_CHECK bool publication_is_ours(const struct publication *publication, const
 MUST_CHECK bool publication_compare(struct publication *publication, struct arena *arena,
                                     struct error *err);
 
+/* Do reports go where they should, in whatever order and wording the record says so? */
+MUST_CHECK bool publication_reports_are_live(const struct publication *publication);
 /* Is the key that signs one of those that are live (RFC 6376 section 3.6.1, p=)? */
 MUST_CHECK bool publication_dkim_is_live(const struct publication *publication,
                                          struct arena *arena);

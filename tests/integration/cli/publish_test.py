@@ -106,6 +106,8 @@ DOMAINS = {
     "outside": Domain(zone="insecure.example", mx=("mx.outside.secure.example.",)),
     "twice": Domain(besides='_mta-sts.twice.secure.example. 3600 IN TXT "v=STSv1; id=2"\n'
                             '_smtp._tls.twice.secure.example. 3600 IN TXT "v=TLSRPTv1; rua=tlsrpt@example.org"\n'),
+    "dated": Domain(live=only("TLSA"), besides='_mta-sts.dated.secure.example. 60 IN TXT "v=STSv1;id=20261121T0405"\n'
+                    '_smtp._tls.dated.secure.example. 60 IN TXT "v=TLSRPTv1 ; rua=mailto:tlsrpt@example.org;"\n'),
     "unserved": Domain(policy="NONE"),
     "damaged": Domain(policy="version: STSv1\nmode: enforced\nmx: mx.damaged.secure.example\nmax_age: 86400\n"),
     "passedover": Domain(policy="version: STSv1\nmode: enforce\nmx: old.example.org\nmax_age: 604800\n"),
@@ -370,6 +372,10 @@ class Findings(unittest.TestCase):
 
     def test_a_policy_that_the_settings_do_not_know(self):
         self.expect("unexpected", "publish-sts-unexpected")
+
+    def test_the_same_in_other_words_is_as_good(self):
+        answer = self.expect("dated")
+        self.assertEqual((answer["sts"]["record_live"], answer["reports"]["live"]), ("yes", "yes"))
 
     def test_an_id_that_is_of_another_policy(self):
         self.expect("id", "publish-sts-id-stale")
