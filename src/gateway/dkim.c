@@ -384,8 +384,13 @@ static bool split(struct span message, struct span *header, struct span *body, s
     if (header->len > DKIM_HEADER_MOST)
         return error_set(err, ERROR_FORMAT, "the header is longer than %d octets",
                          DKIM_HEADER_MOST);
-    for (struct span rest = *header; smtp_header_next(&rest, &field); count++)
+    for (struct span rest = *header; smtp_header_next(&rest, &field); count++) {
         from += smtp_field_is(&field, "From");
+        if (field.name.data[field.name.len] !=
+            ':') /* RFC 5322 section 4.5; some verifiers do not know it */
+            return error_set(err, ERROR_FORMAT, "the header has blanks before the colon of %.*s",
+                             (int)field.name.len, field.name.data);
+    }
     if (count > DKIM_FIELDS_MOST)
         return error_set(err, ERROR_FORMAT, "the header has more than %d fields", DKIM_FIELDS_MOST);
     return from == 1 ||

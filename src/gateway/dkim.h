@@ -35,7 +35,8 @@ const char *dkim_key_name(const struct dkim_key *key, struct arena *arena);
 const char *dkim_key_record(const struct dkim_key *key, const char *service, struct arena *arena);
 
 /* The DKIM-Signature field with its CRLF, folded, to be put in front of the message as it is. `message` is whole,
- * and its lines end in CRLF: a CR or LF alone, a line of the header that is no field, or anything but one From
+ * and its lines end in CRLF: a CR or LF alone, a line of the header that is no field,
+ * blanks before a colon, or anything but one From
  * field is ERROR_FORMAT, because not everybody would verify it. A key may sign on several threads. */
 MUST_CHECK bool dkim_sign(const struct dkim_key *key, struct span message, int64_t now_s,
                           struct arena *arena, const char **header_field, struct error *err);

@@ -88,7 +88,7 @@ static void takes_for_the_same_what_mail_servers_change(void **state)
         "From: <reports@example.org>\r\nSubject: A report\r\nTo: x@example.net\r\n\r\nThe text",
         "From: <reports@example.org>\r\nSubject: A report\r\nTo: x@example.net\r\n\r\nThe  \t "
         "text \r\n\r\n \t\r\n\r\n",
-        "FROM:<reports@example.org> \r\nsubject \t:  A\r\n\treport\t\r\nTo: \r\n x@example.net\r\n"
+        "FROM:<reports@example.org> \r\nsubject:  A\r\n\treport\t\r\nTo: \r\n x@example.net\r\n"
         "\r\nThe text\r\n",
         "X-Other: new\r\nTo: x@example.net\r\nFrom: <reports@example.org>\r\n"
         "Received: from here\r\nSubject: A report\r\n\r\nThe text\r\n",
@@ -154,6 +154,7 @@ static void refuses_what_not_everybody_would_verify(void **state)
         { " From: a\r\n\r\nx", "line 1 of the message is no field of a header" },
         { "To: a\r\n\r\nx", "the message has 0 From fields, not one" },
         { "From: a\r\nfrom: b\r\n\r\nx", "the message has 2 From fields, not one" },
+        { "From : a\r\n\r\nx", "the header has blanks before the colon of From" },
         { "", "the message has 0 From fields, not one" },
     };
 
