@@ -86,6 +86,16 @@ static const struct finding *find_by_step(const struct row *row, const struct fi
     return NULL;
 }
 
+/* Where the cause of it was found too, that is the reason: a record that an expired certificate keeps from matching. */
+static const struct finding *cause_of(const struct finding *finding,
+                                      const struct findings *findings)
+{
+    const struct finding *cause =
+        finding->because_of == NULL ? NULL : findings_find(findings, finding->because_of);
+
+    return cause != NULL && cause->severity >= SEVERITY_UNTRUSTED ? cause : finding;
+}
+
 const struct finding *reason_find(enum policy_reason reason, const struct findings *findings)
 {
     const struct row *row = &rows[reason];
@@ -95,7 +105,7 @@ const struct finding *reason_find(enum policy_reason reason, const struct findin
         const struct finding *finding = findings_find(findings, row->codes[i]);
 
         if (finding != NULL)
-            return finding;
+            return cause_of(finding, findings);
     }
     return find_by_step(row, findings);
 }

@@ -25,6 +25,12 @@ static bool is_left_out(const struct delivery_conversation *conversation)
            reason == POLICY_REASON_HOST_INSECURE; /* it is the message that wants more */
 }
 
+/* The records of the host say all of why it does not fit: nothing that another dial shows would change it. */
+static bool is_told_by_records(const struct delivery_conversation *conversation)
+{
+    return conversation->verdict.reason == POLICY_REASON_TLSA_MISMATCH;
+}
+
 /* ---- what it showed before ---- */
 
 /* One line of the log for each of the words' lines. */
@@ -68,7 +74,7 @@ void delivery_diagnosis_explain(struct delivery_conversation *conversation)
     struct findings *copy;
 
     conversation->explained = NULL;
-    if (diagnosis == NULL || is_left_out(conversation))
+    if (diagnosis == NULL || is_left_out(conversation) || is_told_by_records(conversation))
         return;
     known = diagnosis_find(diagnosis, address_of(conversation)->name,
                            &address_of(conversation)->address, &conversation->observation);
@@ -100,7 +106,8 @@ void delivery_diagnosis_ask(struct delivery_conversation *conversation)
     };
 
     if (conversation->delivery->diagnosis == NULL || conversation->delivery->is_draining ||
-        is_left_out(conversation) || conversation->without_certificate)
+        is_left_out(conversation) || is_told_by_records(conversation) ||
+        conversation->without_certificate)
         return;
     if (policy != NULL) {
         question.rule = policy->name;

@@ -22,33 +22,34 @@ PROGRAM = gateway.take_program()
 TIMEOUT = "6s" if os.environ.get("POSTERN_SANITIZED") else "2s"
 
 CLEAR, TLS, WAIT, BACK = "in the clear", "over TLS", "deferred", "bounced"
-COLUMNS = ("none", "may", "may-later", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only")
+COLUMNS = ("none", "may", "may-later", "encrypt", "fingerprint", "verify", "secure", "dane", "dane-only", "sts")
 KINDS = {
-    # what a server is  none   may    later  encrypt fingerprint verify secure dane   dane-only
-    "sound":           (CLEAR, TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   WAIT),
-    "untrusted":       (CLEAR, TLS,   TLS,   TLS,   TLS,   WAIT,  WAIT,  TLS,   WAIT),
-    "not the pinned":  (CLEAR, TLS,   TLS,   TLS,   WAIT,  TLS,   TLS,   TLS,   WAIT),
-    "without TLS":     (CLEAR, CLEAR, CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT),
-    "broken in TLS":   (CLEAR, WAIT,  CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT),
-    "spoken for":      (CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
-    "dead":            (WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
-    "no destination":  (BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK),
+    # what a server is  none   may    later  encrypt fingerprint verify secure dane  dane-only sts
+    "sound":           (CLEAR, TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   TLS,   WAIT,  TLS),
+    "untrusted":       (CLEAR, TLS,   TLS,   TLS,   TLS,   WAIT,  WAIT,  TLS,   WAIT,  TLS),
+    "not the pinned":  (CLEAR, TLS,   TLS,   TLS,   WAIT,  TLS,   TLS,   TLS,   WAIT,  TLS),
+    "without TLS":     (CLEAR, CLEAR, CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT,  CLEAR),
+    "broken in TLS":   (CLEAR, WAIT,  CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  CLEAR, WAIT,  CLEAR),
+    "spoken for":      (CLEAR, WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
+    "dead":            (WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT,  WAIT),
+    "no destination":  (BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK,  BACK),
 }
 # Those that publish something, where that makes a difference.
 PUBLISHED = {
-    "healthy-dane":    {"dane-only": TLS},
-    "healthy-dane-ta": {"dane-only": TLS},
-    "tlsa-mismatch":   {"dane": WAIT},
-    "tlsa-servfail":   {"dane": WAIT},
+    **dict.fromkeys(("healthy-dane", "healthy-dane-ta", "healthy-dane-mixed", "healthy-dane-rollover", "dane-alias"),
+                    {"dane-only": TLS}),
+    **dict.fromkeys(("tlsa-mismatch", "tlsa-wrong-head", "tlsa-issuer-expired", "tlsa-servfail", "tlsa-bogus",
+                     "tlsa-signature-expired"), {"dane": WAIT, "sts": WAIT}),
 }
 SERVERS = {
     "sound": """healthy healthy-rsa healthy-tls13-only healthy-no-tickets healthy-lower-case healthy-wildcard
         healthy-slow healthy-long-greeting healthy-asks-client-certificate healthy-takes-client-certificate
-        healthy-stapled healthy-dane healthy-dane-ta healthy-insecure-zone healthy-no-mx
+        healthy-stapled healthy-dane healthy-dane-ta healthy-dane-mixed healthy-dane-rollover healthy-insecure-zone healthy-no-mx
         healthy-drops-resumed healthy-dislikes-resuming bare-lf greets-twice
         no-close-notify needs-sni expires-soon misordered superfluous tlsa-mismatch tlsa-unusable tlsa-servfail
+        tlsa-wrong-head tlsa-bogus tlsa-signature-expired tlsa-dangling tlsa-insecure mx-insecure mx-insecure-dane-only dane-alias
         no-tlsa mx-alias mixed-codes dh-1024 staple-missing staple-expired""",
-    "untrusted": """expired not-yet-valid intermediate-expired self-signed untrusted-root untrusted-root-sent
+    "untrusted": """expired tlsa-issuer-expired not-yet-valid intermediate-expired self-signed untrusted-root untrusted-root-sent
         leaf-only leaf-only-of-plain-name private-root leaf-only-without-aia upper-intermediate-missing wrong-name
         cn-only wrong-purpose not-a-ca name-constraint weak-key weak-signature revoked bad-signature renewed-issuer clock-behind""",
     "kept out by our settings": "no-roots",  # a gateway does not start without any root
@@ -160,9 +161,9 @@ class Column:
 
     def code_of(self, fault):
         """At dane-only nobody is dialled who has no record, and what else is wrong there is not seen."""
-        is_dialled = fault in PUBLISHED or fault in NOT_FOUND or fault == "tlsa-unusable"
-        if self.level == "dane-only" and self.wanted(fault) == WAIT and not is_dialled:
-            return "dane-required"
+        tells_itself = fault in PUBLISHED or fault in NOT_FOUND or fault == "tlsa-unusable"
+        if self.level == "dane-only" and self.wanted(fault) == WAIT and not tells_itself:
+            return "dane-mx-insecure" if fault.startswith("mx-insecure") else "dane-required"
         return AT_FIRST.get(fault) or self.lab.servers[fault]["expect"]["code"]
 
     def check_first(self, fault, line):
@@ -344,6 +345,10 @@ def at_dane_the_records_decide_where_there_are_some():
     Column("dane", "dane", LONG + " in_the_clear_after = 0").run()
 
 
+def at_sts_the_records_decide_and_then_the_policy():
+    Column("sts", "sts", LONG + " in_the_clear_after = 0").run()
+
+
 def at_dane_only_nobody_is_dialled_who_has_no_record():
     Column("dane-only", "dane-only", LONG + " in_the_clear_after = 0").run()
 
@@ -398,6 +403,7 @@ TESTS = [
     at_secure_mail_goes_to_the_trusted_domain_or_waits,
     at_dane_the_records_decide_where_there_are_some,
     at_dane_only_nobody_is_dialled_who_has_no_record,
+    at_sts_the_records_decide_and_then_the_policy,
     a_version_below_the_minimum_of_the_rule_is_no_tls_for_it,
     levels_do_not_borrow_each_others_conversations,
 ]

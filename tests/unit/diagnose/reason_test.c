@@ -16,6 +16,21 @@ static void add(struct findings *findings, const char *code)
         (struct finding){ .code = row->code, .step = row->step, .severity = row->severity };
 }
 
+static void the_cause_of_a_finding_is_the_reason_where_it_was_found_too(void **state)
+{
+    struct findings findings = { .count = 0 };
+
+    (void)state;
+    add(&findings, "tlsa-mismatch");
+    findings.items[0].because_of = "certificate-expired";
+    assert_string_equal(reason_find(POLICY_REASON_TLSA_MISMATCH, &findings)->code, "tlsa-mismatch");
+    add(&findings, "certificate-expired");
+    assert_string_equal(reason_find(POLICY_REASON_TLSA_MISMATCH, &findings)->code,
+                        "certificate-expired");
+    findings.items[1].severity = SEVERITY_WARNING;
+    assert_string_equal(reason_find(POLICY_REASON_TLSA_MISMATCH, &findings)->code, "tlsa-mismatch");
+}
+
 static void a_reason_has_the_finding_that_it_is_about(void **state)
 {
     static const struct {
@@ -93,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reason_has_the_finding_that_it_is_about),
+        cmocka_unit_test(the_cause_of_a_finding_is_the_reason_where_it_was_found_too),
         cmocka_unit_test(a_reason_without_a_finding_names_one_of_the_catalogue),
         cmocka_unit_test(what_is_well_has_no_reason),
     };
