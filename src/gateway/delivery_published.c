@@ -11,7 +11,8 @@ enum { LOOKUP_MS = 60 * 1000 /* RFC 8461 section 3.3 */ };
 
 static bool is_needed(const struct delivery_destination *destination)
 {
-    return destination->kind == DELIVERY_TO_MX && destination->level == POLICY_STS;
+    return destination->kind == DELIVERY_TO_MX &&
+           (destination->level == POLICY_STS || destination->requires_tls);
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -118,8 +119,12 @@ void delivery_published_judge(struct delivery_conversation *conversation)
     const struct delivery_destination *destination = conversation->destination;
     const struct observed_published *published = conversation->way->published;
 
-    if (conversation->findings != NULL && destination->policy != NULL &&
-        conversation->verdict.reason == POLICY_REASON_STS_UNKNOWN)
+    if (conversation->findings == NULL || destination->policy == NULL)
+        return;
+    if (published != NULL)
+        judge_published(published, NULL, &conversation->plan->profile->self, &conversation->arena,
+                        conversation->findings);
+    if (conversation->verdict.reason == POLICY_REASON_STS_UNKNOWN)
         judge_level_unavailable(destination->level, destination->domain, destination->policy->name,
                                 published == NULL ? NULL : published->failure, &conversation->arena,
                                 conversation->findings);

@@ -324,8 +324,9 @@ def a_policy_that_is_being_tested_keeps_no_mail(place):
 def without_a_policy_level_sts_is_as_may(place):
     place.delivered("nothing", "plain", "none:not-offered")
     place.delivered("withdrawn", "plain", "none:not-offered")
-    place.delivered("unfetched", "plain", "none:not-offered")
-    place.delivered("flawed", "plain", "none:not-offered")
+    for name, finding in (("unfetched", "sts-fetch-failed"), ("flawed", "sts-policy-invalid")):
+        place.delivered(name, "plain", "none:not-offered")
+        must(finding in json.dumps(place.story(f"user@{name}.{ZONE}")), f"{finding} is not told")
 
 
 def a_policy_does_not_apply_to_a_next_hop(place):
