@@ -377,7 +377,8 @@ static void judge_insecure_mx(struct judge *judge)
 
     if (judge->seen->level == POLICY_DANE_ONLY)
         finding->severity = SEVERITY_UNTRUSTED;
-    judge_prove(judge, finding, "the MX answer of %s: %s", judge->seen->domain,
+    judge_prove(judge, finding, "the MX answer of %s: %s",
+                text_printable(judge->arena, span_of(judge->seen->domain), false),
                 dns_security_name(judge->seen->mx_dnssec));
     judge_prove(judge, finding, "%s TLSA: secure", tlsa_name(judge));
 }

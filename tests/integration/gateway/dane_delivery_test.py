@@ -40,6 +40,11 @@ class Place:
 client {{ port = {self.host.port} }}
 queue {{ retry = {{ 1h }} }}
 policy "default" {{ level = {level} }}
+policy "byhost.test" {{ level = {level} next_hop = "mx-match{S}:{self.host.port}" }}
+policy "byauthority.test" {{ level = {level} next_hop = "mx-issuer{S}:{self.host.port}" }}
+policy "byalias.test" {{ level = {level} next_hop = "alias-own{S}:{self.host.port}" }}
+policy "bystale.test" {{ level = {level} next_hop = "mx-mismatch{S}:{self.host.port}" }}
+policy "byfailing.test" {{ level = {level} next_hop = "mx-bogus-tlsa{S}:{self.host.port}" }}
 """
             self.one.start()
         except BaseException:
@@ -125,6 +130,15 @@ def what_check_says_is_what_delivery_does(place):
     must(not place.host.faults, f"{place.host.faults}")
 
 
+def the_records_of_a_next_hop_count(place):
+    """RFC 7672 section 2.2: a host of our settings is looked up without MX."""
+    for domain, event, finding in (("byhost", "delivered", ""), ("byauthority", "delivered", ""), ("byalias", "delivered", ""),
+                                   ("bystale", "deferred", "tlsa-mismatch"), ("byfailing", "deferred", "tlsa-lookup-failed")):
+        place.send(f"user@{domain}.test")
+        line = place.ended(f"user@{domain}.test")
+        must((line["event"], line["finding"]) == (event, finding), f"{line}")
+
+
 def where_the_better_host_does_not_match_the_next_gets_it(place):
     place.send(f"user@two{S}")
     line = place.ended(f"user@two{S}")
@@ -149,7 +163,8 @@ def a_key_that_was_changed_without_a_record_is_told_as_such(place):
         place.show(place.now)
 
 
-TESTS = [what_check_says_is_what_delivery_does, where_the_better_host_does_not_match_the_next_gets_it,
+TESTS = [what_check_says_is_what_delivery_does, the_records_of_a_next_hop_count,
+         where_the_better_host_does_not_match_the_next_gets_it,
          a_key_that_was_changed_without_a_record_is_told_as_such]
 
 

@@ -170,6 +170,28 @@ static void keeps_saying_since_when_while_the_host_fails(void **state)
     }
 }
 
+static void knows_the_key_of_the_last_success(void **state)
+{
+    struct remembering *all = *state;
+    struct observation *seen =
+        sessions_over_tls(all->sessions, "mx.example.org", "192.0.2.1", SESSIONS_FIREWALL);
+    int64_t at_s = 0;
+
+    assert_null(host_memory_key(all->memory, seen, &at_s, &all->sessions->arena));
+    assert_null(deliver(all, "example.org", "mx.example.org", SESSIONS_PUBLIC));
+    all->clock.fixed_wall_s += 3600;
+    assert_non_null(meet_firewall(all, "example.org", "mx.example.org")); /* no success */
+    restart(all);
+    assert_string_equal(host_memory_key(all->memory, seen, &at_s, &all->sessions->arena),
+                        "00000000mx.example.org");
+    assert_int_equal(at_s, NOW_S);
+    seen->address = "192.0.2.2"; /* a new one: that of the host does */
+    assert_string_equal(host_memory_key(all->memory, seen, &at_s, &all->sessions->arena),
+                        "00000000mx.example.org");
+    seen->host = "mx.example.com";
+    assert_null(host_memory_key(all->memory, seen, &at_s, &all->sessions->arena));
+}
+
 static void counts_anew_what_was_as_before_in_between(void **state)
 {
     struct remembering *all = *state;
@@ -516,6 +538,7 @@ int main(void)
         TEST(has_no_words_for_a_new_host_nor_for_one_that_is_as_it_was),
         TEST(says_what_is_new_and_since_when),
         TEST(keeps_saying_since_when_while_the_host_fails),
+        TEST(knows_the_key_of_the_last_success),
         TEST(counts_anew_what_was_as_before_in_between),
         TEST(remembers_only_what_delivered),
         TEST(says_that_mail_went_in_the_clear_where_it_did_not_before),
