@@ -1,10 +1,20 @@
 #include "link/https_judge.h"
 
+/* The verdict keeps the certificates as they were given, and outlives the peer's. NULL: no memory. */
+static const struct span *copy_chain(const struct https_peer *peer, struct arena *arena)
+{
+    struct span *chain = arena_new(arena, peer->chain_count + 1, sizeof *chain);
+
+    for (size_t i = 0; chain != NULL && i < peer->chain_count; i++)
+        chain[i] = arena_copy_bytes(arena, peer->chain[i]);
+    return chain;
+}
+
 static bool judge_peer(void *owner, const struct https_peer *peer)
 {
     struct https_judge *judge = owner;
     struct chain_request request = {
-        .certificates = peer->chain,
+        .certificates = copy_chain(peer, judge->arena),
         .certificate_count = peer->chain_count,
         .names = &peer->host,
         .name_count = 1,
@@ -16,8 +26,11 @@ static bool judge_peer(void *owner, const struct https_peer *peer)
         .staple_was_asked = true,
     };
 
-    if (!chain_verify(&request, judge->arena, &judge->verdict, &judge->err)) {
+    if (request.certificates == NULL ||
+        !chain_verify(&request, judge->arena, &judge->verdict, &judge->err)) {
         judge->failed = true;
+        if (request.certificates == NULL)
+            error_set(&judge->err, ERROR_MEMORY, "no memory for certificates");
         return error_wrap(&judge->err, "judging the certificates of %s", peer->host);
     }
     judge->has_verdict = true;

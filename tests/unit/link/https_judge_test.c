@@ -145,6 +145,9 @@ static void a_server_that_can_be_believed_is_asked(void **state)
     assert_true(room->judge.has_verdict && room->judge.verdict.is_trusted &&
                 room->judge.verdict.name_matched);
     assert_int_equal(room->judge.verdict.certificate_count, 2);
+    /* which stay when the answer is gone */
+    assert_true(span_equal(room->judge.verdict.certificates[0].der, leaf.der));
+    assert_true(span_equal(room->judge.verdict.certificates[1].der, room->inter.der));
     make_free(&leaf);
 }
 
