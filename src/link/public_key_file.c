@@ -46,11 +46,11 @@ struct span public_key_of_certificate(struct span der, struct arena *arena)
 }
 
 /* The first PEM block that `read` takes; others before it are skipped. */
-static struct span read_block(struct span pem, pem_password_cb *password, struct arena *arena,
+static struct span read_block(struct span pem, struct arena *arena,
                               EVP_PKEY *(*read)(BIO *, EVP_PKEY **, pem_password_cb *, void *))
 {
     BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-    EVP_PKEY *key = bio == NULL ? NULL : read(bio, NULL, password, NULL);
+    EVP_PKEY *key = bio == NULL ? NULL : read(bio, NULL, refuse_password, NULL);
     struct span der = key_in_der(key, arena);
 
     EVP_PKEY_free(key);
@@ -78,9 +78,9 @@ bool public_key_file_read(const char *path, struct arena *arena, struct span *ke
     buffer_init(&pem, FILE_MOST);
     is_read = trust_files_read(path, &pem, err);
     if (is_read && pem.len > 0) {
-        *key = read_block(buffer_span(&pem), refuse_password, arena, PEM_read_bio_PrivateKey);
+        *key = read_block(buffer_span(&pem), arena, PEM_read_bio_PrivateKey);
         if (key->len == 0)
-            *key = read_block(buffer_span(&pem), NULL, arena, PEM_read_bio_PUBKEY);
+            *key = read_block(buffer_span(&pem), arena, PEM_read_bio_PUBKEY);
         if (key->len == 0)
             *key = read_certificate(buffer_span(&pem), arena);
     }
