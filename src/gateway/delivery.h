@@ -45,6 +45,7 @@ enum {
 struct https;
 struct inbound_history;
 struct sts_cache;
+struct tls_reports;
 
 /* All is borrowed for the delivery's life. */
 struct delivery_settings {
@@ -57,6 +58,7 @@ struct delivery_settings {
     const struct sts_cache *sts_cache; /* of policies that were fetched; NULL: none is kept */
     struct inbound_history *history;   /* where TLS reports go that come as mail; NULL: nowhere */
     struct host_memory *hosts;         /* NULL: nobody remembers what servers showed before */
+    struct tls_reports *reports;       /* NULL: sessions are not counted for their domains */
     int64_t drain_ms;    /* how long a drain waits for servers; 0: DELIVERY_DRAIN_MS */
     size_t in_hand_most; /* recipients that are leased and not settled; 0: DELIVERY_IN_HAND_MOST */
 };

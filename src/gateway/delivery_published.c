@@ -15,6 +15,13 @@ static bool is_needed(const struct delivery_destination *destination)
            (destination->level == POLICY_STS || destination->requires_tls);
 }
 
+/* Or wanted, for what the domain is told of us. */
+static bool is_wanted(const struct delivery_destination *destination)
+{
+    return is_needed(destination) ||
+           (destination->kind == DELIVERY_TO_MX && destination->plan->profile->reports.sends);
+}
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 static void forget_lookup(struct delivery_way *way)
@@ -63,7 +70,7 @@ void delivery_published_search(struct delivery_destination *destination)
         .with_sts = true,
     };
 
-    if (!is_needed(destination) || !policy_lookup_start(&settings, &way->arena, destination->domain,
+    if (!is_wanted(destination) || !policy_lookup_start(&settings, &way->arena, destination->domain,
                                                         take_published, way, &way->lookup, NULL))
         return;
     way->references++;

@@ -6,6 +6,7 @@
 #include "diagnose/reason.h"
 #include "gateway/delivery_destination.h"
 #include "gateway/host_memory.h"
+#include "gateway/tls_reports.h"
 #include "queue/schedule.h"
 
 enum { RECORD_BYTES = 256 * 1024 };
@@ -290,6 +291,19 @@ int64_t delivery_tell_session(struct delivery *delivery, const struct session_fa
     return id;
 }
 
+/* Each session once: it is told to tracking just now. */
+static void count(const struct delivery_conversation *conversation)
+{
+    struct tls_reports *reports = conversation->delivery->settings.reports;
+    const struct tls_report_session session = { .domain = conversation->destination->domain,
+                                                .published = conversation->way->published,
+                                                .seen = &conversation->observation,
+                                                .findings = findings_of(conversation) };
+
+    if (reports != NULL && conversation->session != 0 && !conversation->in_clear)
+        tls_reports_count(reports, &session);
+}
+
 /* LMTP servers are of our own house: nobody asks how safe the way to them is. */
 void delivery_verdict_tell(struct delivery_conversation *conversation)
 {
@@ -312,4 +326,5 @@ void delivery_verdict_tell(struct delivery_conversation *conversation)
     facts.relay = delivery_relay_name(destination, &conversation->way->addresses[conversation->at],
                                       &conversation->arena);
     conversation->session = delivery_tell_session(conversation->delivery, &facts);
+    count(conversation);
 }

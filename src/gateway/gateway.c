@@ -31,7 +31,8 @@ static void tell_drained(void *owner)
 static void tell_if_drained(struct gateway *gateway)
 {
     if (gateway->has_remembered && gateway->has_answered && gateway->has_kept &&
-        gateway->has_kept_policies && gateway->drained_count == gateway->worker_count)
+        gateway->has_kept_policies && gateway->has_reported &&
+        gateway->drained_count == gateway->worker_count)
         loop_timer_start(gateway->tell, 0);
 }
 
@@ -67,6 +68,14 @@ static void note_policies_kept(void *owner)
     tell_if_drained(gateway);
 }
 
+static void note_reported(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    gateway->has_reported = true;
+    tell_if_drained(gateway);
+}
+
 /* Workers tell the history what fails, and delivery gives it what to read. */
 static void drain_history(struct gateway *gateway)
 {
@@ -84,6 +93,7 @@ static void note_delivered(void *owner)
     gateway->has_delivered = true;
     host_memory_drain(gateway->hosts, note_remembered, gateway);
     sts_keeper_drain(gateway->policies, note_policies_kept, gateway);
+    tls_reports_drain(gateway->reports, note_reported, gateway);
     drain_history(gateway);
 }
 
@@ -262,6 +272,29 @@ static bool open_history(struct gateway *gateway, struct error *err)
     return inbound_history_open(&settings, &gateway->history, err);
 }
 
+static void wake_for_reports(void *owner)
+{
+    struct gateway *gateway = owner;
+
+    if (gateway->delivery != NULL)
+        delivery_wake(gateway->delivery);
+}
+
+static bool open_reports(struct gateway *gateway, struct error *err)
+{
+    const struct tls_reports_settings settings = { .loop = gateway->settings.loop,
+                                                   .state_dir = gateway->settings.state_dir,
+                                                   .clock = gateway->settings.clock,
+                                                   .log = gateway->settings.log,
+                                                   .door = gateway->door,
+                                                   .dns = gateway_resolver_dns(gateway->resolver),
+                                                   .https = gateway->https,
+                                                   .woken = wake_for_reports,
+                                                   .owner = gateway };
+
+    return tls_reports_open(&settings, gateway->profile, &gateway->reports, err);
+}
+
 static bool start_delivery(struct gateway *gateway, struct error *err)
 {
     struct delivery_settings settings = { .loop = gateway->settings.loop,
@@ -272,7 +305,8 @@ static bool start_delivery(struct gateway *gateway, struct error *err)
                                           .history = gateway->history,
                                           .https = gateway->https,
                                           .sts_cache = sts_keeper_cache(gateway->policies),
-                                          .hosts = gateway->hosts };
+                                          .hosts = gateway->hosts,
+                                          .reports = gateway->reports };
 
     return delivery_open(&settings, gateway->profile, &gateway->delivery, err);
 }
@@ -333,8 +367,9 @@ static bool open_parts(struct gateway *gateway, struct gateway_profile *profile,
            gateway_resolver_open(settings->loop, &profile->dns, settings->log, &gateway->resolver,
                                  err) &&
            listen_all(gateway, profile, err) && open_hosts(gateway, err) &&
-           open_policies(gateway, err) && start_delivery(gateway, err) &&
-           start_control(gateway, err) && start_workers(gateway, err);
+           open_policies(gateway, err) && open_reports(gateway, err) &&
+           start_delivery(gateway, err) && start_control(gateway, err) &&
+           start_workers(gateway, err);
 }
 
 static void log_start(struct gateway *gateway)
@@ -408,6 +443,15 @@ static void close_history(struct gateway *gateway)
     inbound_history_close(&gateway->history);
 }
 
+static void close_reports(struct gateway *gateway)
+{
+    if (gateway->reports != NULL && !gateway->has_reported) {
+        tls_reports_drain(gateway->reports, stop_waiting, gateway);
+        loop_run(gateway->settings.loop);
+    }
+    tls_reports_close(&gateway->reports);
+}
+
 static void close_gateway(struct gateway **gateway)
 {
     struct gateway *closing = *gateway;
@@ -422,6 +466,7 @@ static void close_gateway(struct gateway **gateway)
     close_delivery(closing);
     close_hosts(closing);
     close_history(closing);
+    close_reports(closing);
     close_policies(closing);
     gateway_resolver_close(&closing->resolver);
     if (closing->mailbox != NULL)

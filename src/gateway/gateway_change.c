@@ -162,6 +162,8 @@ void gateway_change_use(struct gateway *gateway, struct gateway_profile *profile
     gateway_resolver_use(gateway->resolver, &profile->dns);
     if (gateway->delivery != NULL)
         delivery_reload(gateway->delivery, profile);
+    if (gateway->reports != NULL)
+        tls_reports_reload(gateway->reports, profile);
     change_control(gateway, profile);
 }
 

@@ -11,6 +11,7 @@
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
 #include "gateway/sts_cache.h"
+#include "gateway/tls_reports.h"
 #include "gateway/worker.h"
 #include "net/https.h"
 #include "net/mailbox.h"
@@ -33,6 +34,7 @@ struct gateway {
     struct host_memory *hosts;
     struct inbound_history *history;
     struct sts_keeper *policies;
+    struct tls_reports *reports;
     struct delivery *delivery;
     struct control *control;
     struct gateway_shared_limits *limits;
@@ -46,7 +48,7 @@ struct gateway {
     int64_t judged_at_s, rotated_at_s;
     bool is_draining, is_cutting;
     bool has_delivered, has_remembered, has_answered; /* delivery, hosts, control are drained */
-    bool has_kept_policies;
+    bool has_kept_policies, has_reported;
     bool is_keeping, has_kept; /* so is the history, the last of all */
     void (*drained)(void *owner);
     void *drained_owner;

@@ -55,11 +55,12 @@ static void add_result(struct tallying *tallying, const char *type, const char *
         return;
     failure = &tallying->details[tallying->count++];
     *failure = (struct tls_report_failure){ .result_type = type,
-                                            .sending_mta_ip = tallying->session->sending_ip,
+
                                             .failure_reason_code = reason,
                                             .failed_sessions = 1 };
     if (seen == NULL)
         return;
+    failure->sending_mta_ip = seen->own_address;
     failure->receiving_mx_hostname = seen->host;
     failure->receiving_mx_helo = helo_of(seen, tallying->arena);
     failure->receiving_ip = seen->address;
@@ -144,11 +145,6 @@ static void end(const struct tallying *tallying, struct tls_report_policy *polic
 
 /* ---- DANE ---- */
 
-static const char *base_of(const struct tls_report_session *session)
-{
-    return session->tlsa_base != NULL ? session->tlsa_base : session->seen->host;
-}
-
 /* RFC 7672 section 2.2: TLSA records none of which can be used still ask for TLS. */
 static void add_dane_results(struct tallying *tallying, const struct policy_session *session)
 {
@@ -181,7 +177,8 @@ static bool tally_dane(const struct tls_report_session *session,
     *policy = (struct tls_report_policy){ .type = TLS_REPORT_TLSA,
                                           .strings = seen->tlsa_records,
                                           .string_count = seen->tlsa_count,
-                                          .domain = base_of(session),
+                                          .domain = seen->tlsa_base != NULL ? seen->tlsa_base
+                                                                            : seen->host,
                                           .mx_hosts = &seen->host,
                                           .mx_count = 1 };
     begin(&tallying, session, arena);

@@ -27,8 +27,6 @@ struct tls_report_session {
     const struct observed_published *published; /* NULL: not looked up */
     const struct observation *seen;             /* NULL: nobody was dialled */
     const struct findings *findings;            /* of the session, and of what is published */
-    const char *sending_ip;                     /* NULL: not known */
-    const char *tlsa_base;                      /* where the TLSA records stand; NULL: the host */
 };
 
 /* Fills up to TLS_TALLY_POLICIES entries with `successes` or `failures` 1, and gives their number. 0: the session says

@@ -302,6 +302,7 @@ static void on_connected(void *owner)
     struct client_link *link = owner;
 
     enter(link);
+    client_link_record_own_address(link);
     if (link->transcript != NULL)
         transcript_note(link->transcript, client_link_now(link), "connected to [%s]:%u",
                         link->observation->address, link->observation->port);

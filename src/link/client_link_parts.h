@@ -108,6 +108,7 @@ MUST_CHECK bool client_link_judge(const struct client_link_settings *settings, s
 
 /* client_link_record.c: what the engine and the stream tell goes into the observation. */
 void client_link_record_reply(struct client_link *link, const struct smtp_client_event *event);
+void client_link_record_own_address(struct client_link *link);
 void client_link_record_cut(struct client_link *link, const struct smtp_client_event *event);
 /* Plaintext in front of a TLS record, among the first bytes of the handshake: somebody put it
  * there. Empty: none. */

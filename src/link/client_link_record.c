@@ -46,6 +46,16 @@ void client_link_describe(const struct client_link_settings *settings, struct ar
             dane_format(arena, &settings->tlsa[i]);
 }
 
+void client_link_record_own_address(struct client_link *link)
+{
+    struct net_address address;
+    char text[NET_ADDRESS_TEXT];
+
+    if (stream_own_address(link->stream, &address))
+        link->observation->own_address =
+            arena_copy(link->arena, span_of(net_address_text(&address, text)));
+}
+
 /* A second 220 where the reply to EHLO is due: the engine forgives one and waits on. */
 static bool is_second_greeting(const struct client_link *link,
                                const struct smtp_client_event *event)

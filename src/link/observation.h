@@ -135,7 +135,9 @@ struct observation {
     const char *host;    /* the MX host, or the domain itself */
     const char *address; /* text of the IP address */
     uint16_t port;
-    int preference; /* of the MX; -1: none */
+    const char
+        *own_address; /* of our end of the connection; NULL: none came about, or it is not kept */
+    int preference;   /* of the MX; -1: none */
     enum policy_level level;
     int64_t wall_s; /* when, seconds since 1970 by our clock */
     enum dial dial;

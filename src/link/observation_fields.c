@@ -426,6 +426,7 @@ static const struct field observation_fields[] = {
     FIELD(FIELD_TEXT, "domain", domain),
     FIELD(FIELD_TEXT, "host", host),
     FIELD(FIELD_TEXT, "address", address),
+    FIELD(FIELD_TEXT_OR_NULL, "own_address", own_address),
     FIELD(FIELD_U16, "port", port),
     { .name = "preference",
       .kind = FIELD_INT,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "net/address_internal.h"
 #include "net/loop_internal.h"
 #include "net/stream_internal.h"
 
@@ -384,6 +385,16 @@ void stream_reset(struct stream **stream)
     if (closing->socket >= 0)
         setsockopt(closing->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     stream_let_go(closing);
+}
+
+bool stream_own_address(const struct stream *stream, struct net_address *address)
+{
+    struct sockaddr_storage storage = { .ss_family = AF_UNSPEC };
+    socklen_t len = sizeof storage;
+
+    return stream->socket >= 0 &&
+           getsockname(stream->socket, (struct sockaddr *)&storage, &len) == 0 &&
+           net_address_from_socket(&storage, address);
 }
 
 int stream_error_number(const struct stream *stream)

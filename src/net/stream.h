@@ -113,6 +113,8 @@ void stream_cut(struct stream **stream);
 /* RST instead, behind what was queued, for the lab. */
 void stream_reset(struct stream **stream);
 
+/* Our own end of the connection, with its port; false: it is local, or there is none any more. */
+MUST_CHECK bool stream_own_address(const struct stream *stream, struct net_address *address);
 int stream_error_number(const struct stream *stream); /* errno of the end, 0: none */
 /* The user at the other end of a local socket, when it connected or began to listen; false: it is not
  * a local one, or has been closed. */

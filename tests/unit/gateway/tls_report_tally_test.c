@@ -20,9 +20,10 @@ static int setup(void **state)
     arena_init(&arena, 8 << 20);
     sample_healthy(&seen);
     findings = (struct findings){ .count = 0 };
-    session = (struct tls_report_session){
-        .domain = "example.org", .seen = &seen, .findings = &findings, .sending_ip = "198.51.100.7"
-    };
+    session = (struct tls_report_session){ .domain = "example.org",
+                                           .seen = &seen,
+                                           .findings = &findings };
+    seen.own_address = "198.51.100.7";
     return 0;
 }
 
@@ -145,7 +146,7 @@ static void tlsa_records_that_match_are_a_success_whatever_the_chain(void **stat
     (void)state;
     publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
     seen.verdict.is_trusted = seen.host_named = false;
-    session.tlsa_base = "real.example.net";
+    seen.tlsa_base = "real.example.net";
     assert_int_equal(tally(), 1);
     assert_int_equal(policies[0].type, TLS_REPORT_TLSA);
     assert_string_equal(policies[0].domain, "real.example.net");

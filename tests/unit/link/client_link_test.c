@@ -190,6 +190,7 @@ static void records_a_whole_conversation(void **state)
     assert_true(seen->has_verdict);
     assert_true(chain_has(&seen->verdict, CHAIN_SELF_SIGNED));
     assert_string_equal(seen->address, "127.0.0.1");
+    assert_string_equal(seen->own_address, "127.0.0.1");
     assert_int_equal(seen->port, stage.peer.address.port);
     assert_true(session.offered && session.encrypted && !session.chain_trusted);
     assert_false(session.handshake_failed || session.after_tls_failed || session.injected);
