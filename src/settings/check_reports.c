@@ -65,6 +65,25 @@ static void check_signing(struct settings_load *load, size_t section)
         check_key(load, key);
 }
 
+static bool is_ours(const struct settings *settings, const char *domain)
+{
+    for (size_t i = 0; i < settings->domain_count; i++)
+        if (span_equal_nocase(span_of(settings->domains[i].name), span_of(domain)))
+            return true;
+    return false;
+}
+
+/* Mail for it would be refused, or sent on: in neither case would anybody read it here. */
+static void check_read(struct settings_load *load, size_t section)
+{
+    const char *domain = domain_of(load->settings->reports.read);
+
+    if (domain != NULL && load->faults->fault_count == 0 && !is_ours(load->settings, domain))
+        settings_fault_warn(load->faults, settings_outline_line(&load->outline, section, "read"),
+                            "nobody can send reports to %s: no domain \"%s\" is ours",
+                            load->settings->reports.read, domain);
+}
+
 void settings_check_reports(struct settings_load *load)
 {
     const struct settings_reports *reports = &load->settings->reports;
@@ -74,6 +93,7 @@ void settings_check_reports(struct settings_load *load)
     if (line == 0 || load->outline.sections[section].is_damaged)
         return;
     check_signing(load, section);
+    check_read(load, section);
     if (reports->send && reports->dkim_key == NULL)
         settings_fault_warn(load->faults, settings_outline_line(&load->outline, section, "send"),
                             "reports by mail go without a DKIM signature (dkim_key), and their "

@@ -9,7 +9,8 @@
 static void keeps_what_reports_are_made_by(void **state)
 {
     struct loaded loaded = load_sound(
-        HEARS "reports { send = yes organization = \"Example\" contact = tls@a.example\n"
+        HEARS "domain \"A.example\" { deliver = \"maildir:/var/mail/{user}\" }\n"
+              "reports { send = yes organization = \"Example\" contact = tls@a.example\n"
               "from = noreply@a.example dkim_key = /k.pem dkim_selector = S1 dkim_domain = "
               "A.Example\nread = tlsrpt@a.example }\n");
     const struct settings_reports *reports = &loaded.settings->reports;
@@ -58,6 +59,18 @@ static void reports_that_go_unsigned_are_warned_of(void **state)
     loaded_clear(&loaded);
 }
 
+static void an_address_that_nobody_can_write_to_is_warned_of(void **state)
+{
+    struct loaded loaded = load_text(HEARS "reports {\nread = tlsrpt@b.example }");
+
+    (void)state;
+    assert_non_null(loaded.settings);
+    assert_string_equal(loaded.said.data,
+                        "t.conf:3: warning: nobody can send reports to tlsrpt@b.example: no "
+                        "domain \"b.example\" is ours\n");
+    loaded_clear(&loaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -65,6 +78,7 @@ int main(void)
         cmocka_unit_test(without_the_section_nothing_is_sent_or_read),
         cmocka_unit_test(a_key_and_its_selector_go_together),
         cmocka_unit_test(reports_that_go_unsigned_are_warned_of),
+        cmocka_unit_test(an_address_that_nobody_can_write_to_is_warned_of),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
