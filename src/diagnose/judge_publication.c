@@ -327,6 +327,15 @@ static void judge_certificate_of(struct judge *judge, const struct publication_s
                     shown->flaws.items[i].cause);
 }
 
+/* Nobody is kept away yet, and soon everybody who looks at dates is. */
+static void judge_end_of(struct judge *judge, const struct publication_shown *shown)
+{
+    const struct finding *soon = findings_find(&shown->flaws, "certificate-expires-soon");
+
+    if (soon != NULL && judge->findings->count < FINDINGS_MOST)
+        judge->findings->items[judge->findings->count++] = *soon;
+}
+
 static void judge_no_certificate(struct judge *judge, enum mta_sts_mode mode)
 {
     const struct catalogue_value values[] = {
@@ -531,8 +540,11 @@ static void judge_each_host(const struct publication *publication, struct arena 
             continue;
         judge.common[TLSA_NAME].value = text_printable(arena, span_of(host->tlsa_name), false);
         judge_host(&judge, publication, host);
-        for (size_t j = 0; j < host->shown_count && mode != MTA_STS_MODE_NONE; j++)
-            judge_certificate_of(&judge, &host->shown[j], mode);
+        for (size_t j = 0; j < host->shown_count; j++) {
+            judge_end_of(&judge, &host->shown[j]);
+            if (mode != MTA_STS_MODE_NONE)
+                judge_certificate_of(&judge, &host->shown[j], mode);
+        }
         if (host->shown_count == 0 && mode != MTA_STS_MODE_NONE)
             judge_no_certificate(&judge, mode);
     }

@@ -518,6 +518,22 @@ class Usage(unittest.TestCase):
         finally:
             WORLD.write_settings("right")
 
+    def test_several_domains_end_with_the_worst(self):
+        text = text_of(WORLD.path("right", "conf"))
+        for name in ("stale", "private"):
+            text += 'domain "%s" { deliver = "maildir:/var/mail/{user}" }\n' % full_name(name)
+        write(WORLD.folder, "several.conf", text)
+        names = [full_name(name) for name in ("right", "stale", "private")]
+        ran = postern("publish", "-c", WORLD.path("several", "conf"), "--json", *names)
+        answers = [json.loads(line) for line in ran.stdout.splitlines()]
+        self.assertEqual([answer["domain"] for answer in answers], names)
+        # The host of the second and third is not that of these settings.
+        self.assertEqual([answer["findings"][0]["code"] if answer["findings"] else None for answer in answers],
+                         [None, "publish-mx-elsewhere", "publish-mx-elsewhere"])
+        self.assertEqual(ran.returncode, 0)
+        ran = postern("publish", "-c", WORLD.path("several", "conf"), *names, "example.com")
+        self.assertEqual(ran.returncode, 2)
+
     def test_no_domain_and_settings_that_are_not_there(self):
         self.assertEqual(postern("publish").returncode, 2)
         self.assertEqual(postern("publish", "-c", "/nowhere.conf", "example.org").returncode, 3)

@@ -334,6 +334,14 @@ static void judges_our_certificate_as_that_of_a_peer(void **state)
     expect_words(finding->evidence[0], "certificate-expired: ");
 }
 
+static void says_that_our_certificate_ends_soon(void **state)
+{
+    struct published_well *well = *state;
+
+    well->publication.now_s = MAKE_NOW_S + 80 * MAKE_DAY_S;
+    (void)expect_only(well, "certificate-expires-soon", SEVERITY_NOTICE);
+}
+
 static void at_mode_testing_a_certificate_is_but_warned_of(void **state)
 {
     struct published_well *well = *state;
@@ -461,6 +469,7 @@ int main(void)
         PROMISE(tells_of_a_policy_that_was_changed_without_its_id),
         PROMISE(tells_of_an_mx_host_that_would_be_passed_over),
         PROMISE(judges_our_certificate_as_that_of_a_peer),
+        PROMISE(says_that_our_certificate_ends_soon),
         PROMISE(at_mode_testing_a_certificate_is_but_warned_of),
         PROMISE(where_no_policy_demands_it_a_certificate_may_be_anything),
         PROMISE(without_a_certificate_no_policy_can_hold),
