@@ -91,5 +91,7 @@ class DaneZones:
         self.secure += ["to-out 60 IN MX 10 alias-out", "alias-out 60 IN CNAME mx.insecure.example."]
         self.secure += self.tlsa("alias-out", fits)
         self.secure += ["moved 60 IN CNAME issuer"]
+        self.secure += ["to-tree 60 IN MX 10 mx.tree", "tree 60 IN DNAME wood", "mx.wood 60 IN A 127.0.0.1"]
+        self.secure += self.tlsa("mx.wood", fits)
         # two hosts, the better one without a record that fits
         self.secure += ["two 60 IN MX 10 mx-mismatch", "two 60 IN MX 20 mx-match"]

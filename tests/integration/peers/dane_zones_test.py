@@ -35,7 +35,7 @@ S = ".secure.example"
 NAMES = [name + S for name in (
     "mx-match", "mx-full", "mx-sha512", "mx-issuer", "mx-mismatch", "mx-mixed", "mx-rollover", "mx-renewed", "mx-outdone",
     "mx-unusable", "mx-none", "mx-dangling", "mx-shared", "mx-toinsecure-tlsa", "mx-expired-tlsa", "mx-servfail-tlsa",
-    "mx-bogus-tlsa", "mx-tampered-tlsa", "named", "bare", "alias-end", "alias-own", "alias-out")]
+    "mx-bogus-tlsa", "mx-tampered-tlsa", "named", "bare", "alias-end", "alias-own", "alias-out", "mx.tree")]
 NAMES += ["mx.insecure.example", "hosted-issuer.insecure.example"]
 
 
@@ -72,10 +72,11 @@ CASES = [
     case("hosted-stale.insecure.example", "usable", NO, NO, ["tlsa-mismatch"], sts=D, matched=[], mx="insecure"),
     # behind an MX that is not signed the domain's own name stands for nothing
     case("hosted-issuer.insecure.example", "usable", NO, NO, ["certificate-name-mismatch", "tlsa-mismatch"],
-         sts=NO, matched=[], mx="insecure"),
+         sts=D, matched=[], mx="insecure"),
     case("to-end" + S, "usable", D, D, ["dns-mx-is-alias"], matched=[0], sni="mx-match" + S),
     case("to-own" + S, "usable", D, D, ["dns-mx-is-alias"], matched=[0], sni="alias-own" + S),
     case("to-out" + S, "usable", D, D, ["dns-mx-is-alias"], matched=[0], sni="alias-out" + S, dnssec="insecure"),
+    case("to-tree" + S, "usable", D, D, ["dns-mx-is-alias"], matched=[0], sni="mx.wood" + S),  # by a DNAME
     case("moved" + S, "usable", D, D, [], matched=[0]),
     case("insecure.example", "none", D, NO, [], dnssec="insecure", mx="insecure"),
 ]

@@ -121,6 +121,20 @@ static void finds_an_address(void **state)
     }
 }
 
+/* RFC 4035 section 4.9.3; the resolver that is asked here sets the bit in every answer. */
+static void believes_no_resolver_that_says_it_has_validated(void **state)
+{
+    static const char *const names[] = { "good.test", "alias.test", "nodata.test", "nx.test" };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        ask(fixture, names[i], DNS_TYPE_A, LONG_MS);
+        assert_int_equal(fixture->answer.security, DNS_INSECURE);
+    }
+    ask(fixture, "good.signed.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.security, DNS_VALIDATION_FAILED);
+}
+
 static void finds_every_mail_host(void **state)
 {
     struct fixture *fixture = *state;
@@ -149,10 +163,13 @@ static void tells_the_ways_of_not_answering_apart(void **state)
     static const struct {
         const char *name;
         enum dns_outcome outcome;
+        enum dns_security security;
     } cases[] = {
-        { "nodata.test", DNS_NO_DATA },    { "nx.test", DNS_NXDOMAIN },
-        { "servfail.test", DNS_SERVFAIL }, { "refused.test", DNS_SERVFAIL },
-        { "garbage.test", DNS_SERVFAIL },
+        { "nodata.test", DNS_NO_DATA, DNS_INSECURE },
+        { "nx.test", DNS_NXDOMAIN, DNS_INSECURE },
+        { "servfail.test", DNS_SERVFAIL, DNS_INDETERMINATE },
+        { "refused.test", DNS_SERVFAIL, DNS_INDETERMINATE },
+        { "garbage.test", DNS_SERVFAIL, DNS_INDETERMINATE },
     };
     struct fixture *fixture = *state;
 
@@ -160,6 +177,7 @@ static void tells_the_ways_of_not_answering_apart(void **state)
         ask(fixture, cases[i].name, DNS_TYPE_A, LONG_MS);
         if (fixture->answer.outcome != cases[i].outcome)
             fail_msg("%s: outcome %d", cases[i].name, (int)fixture->answer.outcome);
+        assert_int_equal(fixture->answer.security, cases[i].security);
         assert_int_equal(fixture->answer.record_count, 0);
     }
 }
@@ -180,6 +198,7 @@ static void answers_by_itself_when_nobody_does(void **state)
 
     ask(fixture, "silent.test", DNS_TYPE_A, SHORT_MS);
     assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
+    assert_int_equal(fixture->answer.security, DNS_INDETERMINATE);
     assert_false(fixture->answer.resolver_is_silent); /* it would have answered for others */
 }
 
@@ -427,6 +446,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_an_address, start, stop),
+        cmocka_unit_test_setup_teardown(believes_no_resolver_that_says_it_has_validated, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(finds_every_mail_host, start, stop),
         cmocka_unit_test_setup_teardown(follows_an_alias_and_says_where_it_leads, start, stop),
         cmocka_unit_test_setup_teardown(tells_the_ways_of_not_answering_apart, start, stop),

@@ -1,7 +1,8 @@
 /* tests/unit/net/responder.h - a DNS server on a thread whose answers the asked name chooses.
  *
  * The first label is what it does: "good" (an A record), "two" (two MX), "alias" (a CNAME to
- * good.), "nodata", "nx", "servfail", "refused", "garbage", "silent". Nothing is signed.
+ * good.), "nodata", "nx", "servfail", "refused", "garbage", "silent". Nothing is signed, and
+ * every answer has the AD bit.
  */
 #pragma once
 
