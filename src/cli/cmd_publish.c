@@ -52,12 +52,12 @@ static void print_help(void)
 {
     puts("usage: postern publish [OPTIONS] DOMAIN...\n"
          "\n"
-         "Prints what a domain of ours is to publish by our settings and certificates: TLSA\n"
-         "records, the MTA-STS record and policy, and where TLS reports go. Looks up what is\n"
-         "live, and says what is missing, stale, or breaks with the next renewal.\n");
+         "Prints what a domain of ours is to publish by our settings and certificates: TLSA,\n"
+         "the MTA-STS record and policy, where TLS reports go. Looks up what is live, and\n"
+         "says what is missing, stale, or breaks with the next renewal.\n");
     options_print(&table);
-    puts("\nExit status: 0 nothing worse than a notice or warning, 1 what is live or called for\n"
-         "keeps mail away, 2 wrong usage or faults in the settings, 3 it could not be told.");
+    puts("\nExit status: 0 nothing worse than a warning, 1 mail is kept away or could be, 2\n"
+         "wrong usage or faults in the settings, 3 it could not be told.");
 }
 
 static bool take_option(struct publish_command *command, int option, const char *value)

@@ -22,7 +22,7 @@ static const struct {
     { "queue", "VERB [ID | @DOMAIN]", "what waits: list, show, retry, hold...", cmd_queue },
     { "send", "[OPTIONS] [TO...]", "put a message into the queue, as sendmail", cmd_send },
     { "policy", "[OPTIONS] DOMAIN...", "the level in force for a domain, and why", cmd_policy },
-    { "publish", "[OPTIONS] DOMAIN...", "zone lines for a domain of ours, and what is live",
+    { "publish", "[OPTIONS] DOMAIN...", "zone lines of a domain of ours; what is live",
       cmd_publish },
     { "report", "--read FILE...", "what others report of TLS with us", cmd_report },
     { "track", "[OPTIONS]", "the story of a message: from whom, how, what end", cmd_track },

@@ -433,6 +433,10 @@ class Pages(unittest.TestCase):
                 self.assertLessEqual(len(line), WIDTH, ran.stdout)
             self.assertNotIn("\033", ran.stdout)
 
+    def test_the_help_fits_a_terminal(self):
+        for line in postern("publish", "--help").stdout.splitlines():
+            self.assertLessEqual(len(line), WIDTH)
+
     def test_the_zone_lines_are_what_the_json_has(self):
         for name in ("right", "stale", "unsigned"):
             page = WORLD.run(name).stdout
