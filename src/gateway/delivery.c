@@ -222,7 +222,7 @@ void delivery_sweep_soon(struct delivery *delivery)
     loop_timer_start(delivery->sweep, SWEEP_MS);
 }
 
-/* Those that rest too long leave, and those that have mail again, for its time has come, go on. */
+/* Look-ups that take long make room for others, connections that rest too long leave, and those that have mail again, for its time has come, go on. */
 static void sweep(void *owner)
 {
     struct delivery *delivery = owner;
@@ -241,6 +241,7 @@ static void sweep(void *owner)
     }
     if (delivery->first_at_rest != NULL)
         delivery_sweep_soon(delivery);
+    delivery_way_leave_slow(delivery);
     delivery_dispatch(delivery);
 }
 

@@ -8,7 +8,6 @@
 
 enum {
     NAME_MOST = 512,
-    SEARCHES_MOST = 200, /* at once: a burst of cold names stalls the resolver's thread */
     FAILURE_BYTES = 256 * 1024,
     LMTP_CONVERSATIONS = DELIVERY_CONVERSATIONS_MOST,
     SMTP_FIRST = 5,

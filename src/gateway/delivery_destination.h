@@ -99,6 +99,8 @@ struct delivery_destination {
 
     struct delivery_way *way;      /* NULL: not known */
     struct delivery_way *searched; /* NULL: nobody looks for it */
+    int64_t searched_since_ms;
+    bool search_counts; /* among delivery->searches */
     struct route_query *query;
     struct delivery_failure failure; /* of the last attempt that failed */
 };
@@ -190,6 +192,8 @@ void delivery_failure_clear(struct delivery_failure *failure);
 bool delivery_way_is_fresh(const struct delivery_destination *destination);
 /* Looks for it; delivery_destination_take_way follows, maybe at once. */
 void delivery_way_search(struct delivery_destination *destination);
+/* Look-ups that take long count no more among those that are under way at once. */
+void delivery_way_leave_slow(struct delivery *delivery);
 void delivery_way_release(struct delivery_way **way);
 /* What it publishes is known, too, or nobody will know. */
 void delivery_way_conclude(struct delivery_destination *destination);

@@ -70,8 +70,10 @@ static bool dial(struct delivery_destination *destination)
         if (!delivery_way_is_fresh(destination)) {
             if (destination->searched != NULL)
                 return true;
-            if (delivery->searches >= SEARCHES_MOST)
+            if (delivery->searches >= SEARCHES_MOST) {
+                delivery_sweep_soon(delivery);
                 return false;
+            }
             delivery_way_search(destination);
             continue;
         }

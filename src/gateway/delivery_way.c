@@ -17,6 +17,7 @@ enum {
     WAY_BYTES = 1024 * 1024,
     FRESH_MS = 60 * 1000, /* the resolver knows how long an answer lasts */
     SEARCH_MS = 30 * 1000,
+    SLOW_MS = 200,
 };
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -216,6 +217,12 @@ static void forget_search(struct delivery_destination *destination)
     *place = destination->next_searching;
 }
 
+static void uncount_search(struct delivery_destination *destination)
+{
+    destination->plan->delivery->searches -= destination->search_counts;
+    destination->search_counts = false;
+}
+
 void delivery_way_conclude(struct delivery_destination *destination)
 {
     struct delivery_plan *plan = destination->plan;
@@ -232,7 +239,7 @@ static void end_route(struct delivery_destination *destination)
 {
     struct delivery *delivery = destination->plan->delivery;
 
-    delivery->searches--;
+    uncount_search(destination);
     if (destination->searched->count == 0 || delivery_published_is_here(destination))
         delivery_way_conclude(destination);
     else if (!delivery->is_draining)
@@ -315,6 +322,8 @@ void delivery_way_search(struct delivery_destination *destination)
         delivery_plan_hold(destination->plan); /* until it is concluded */
         destination->next_searching = delivery->first_searching;
         delivery->first_searching = destination;
+        destination->searched_since_ms = delivery_now_ms(delivery);
+        destination->search_counts = true;
         delivery->searches++;
         delivery_published_search(destination);
     } else {
@@ -322,6 +331,19 @@ void delivery_way_search(struct delivery_destination *destination)
         delivery_destination_refuse(destination, DELIVERY_DEFERRED, "4.4.3", err.text, NULL);
         delivery_destination_fail_line(destination);
     }
+}
+
+/* What takes long waits for somebody else's name server, and keeps nobody here busy. The system's own
+ * look-ups do: each has a thread. */
+void delivery_way_leave_slow(struct delivery *delivery)
+{
+    int64_t now_ms = delivery_now_ms(delivery);
+
+    for (struct delivery_destination *destination = delivery->first_searching; destination != NULL;
+         destination = destination->next_searching)
+        if (destination->kind != DELIVERY_TO_LMTP &&
+            now_ms - destination->searched_since_ms >= SLOW_MS)
+            uncount_search(destination);
 }
 
 void delivery_way_cancel_all(struct delivery *delivery)
@@ -334,7 +356,7 @@ void delivery_way_cancel_all(struct delivery *delivery)
         next = destination->next_searching;
         if (destination->kind == DELIVERY_TO_LMTP)
             continue; /* the system's own look-up cannot be called off */
-        delivery->searches -= destination->query != NULL;
+        uncount_search(destination);
         route_cancel(&destination->query);
         delivery_way_release(&destination->searched);
         forget_search(destination);

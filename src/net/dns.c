@@ -5,6 +5,7 @@
 #include <unbound.h>
 
 #include "base/memory.h"
+#include "net/dns_ahead.h"
 #include "net/dns_context.h"
 #include "net/dns_probe.h"
 #include "net/loop_internal.h"
@@ -18,6 +19,7 @@ enum {
     RCODE_NXDOMAIN = 3,
     PROBE_MS = 1500,
     PATIENCE_MS = 1000, /* before we doubt whether the resolver is there at all */
+    SILENCE_MS = 10000, /* without a word of a resolver that is there: the name has no servers */
 };
 
 struct source;
@@ -26,8 +28,11 @@ struct dns_query {
     struct source *source;
     struct dns_query *previous, *next;
     struct loop_timer *timer;
-    struct ub_result *result; /* has come and waits for its turn */
-    struct dns_probe *probe;  /* asks once more whether the resolver says so or says nothing */
+    struct dns_ahead_question *ahead; /* libunbound is asked once the resolver has an answer */
+    struct loop_timer *silence;       /* which is not waited for without end */
+    struct ub_result *result;         /* has come and waits for its turn */
+    struct dns_probe *probe; /* asks once more whether the resolver says so or says nothing */
+    bool is_asked;           /* by libunbound */
     bool has_come;
     bool is_settled; /* libunbound has done with it */
     bool is_doomed;  /* the resolver is dead, and this one waits to be told */
@@ -45,6 +50,7 @@ struct source {
     struct source *next; /* of those that were replaced */
     struct loop *loop;
     struct dns_context context;
+    struct dns_ahead *ahead; /* NULL: libunbound asks the name servers of the world itself */
     uv_poll_t poll;
     struct dns_query *queries;
     struct loop_timer *doubt;
@@ -105,10 +111,14 @@ static bool open_source(struct dns *dns, const struct dns_settings *settings,
     made->dns = dns;
     made->loop = dns->loop;
     if (loop_timer_open(dns->loop, ask_for_life, made, &made->doubt, err) &&
-        dns_context_open(settings, &made->context, err) && watch(made, err)) {
+        dns_context_open(settings, &made->context, err) &&
+        dns_ahead_open(dns->loop, made->context.resolvers, made->context.resolver_count,
+                       &made->ahead, err) &&
+        watch(made, err)) {
         *source = made;
         return true;
     }
+    dns_ahead_close(&made->ahead);
     dns_context_close(&made->context);
     loop_timer_close(&made->doubt);
     memory_free(made);
@@ -144,6 +154,7 @@ static void close_source(struct source *source)
     stop_doubting(source);
     loop_timer_close(&source->doubt);
     uv_close((uv_handle_t *)&source->poll, free_source);
+    dns_ahead_close(&source->ahead);
     dns_context_close(&source->context);
 }
 
@@ -158,11 +169,13 @@ static void drop(struct dns_query *query)
         query->previous->next = query->next;
     if (query->next != NULL)
         query->next->previous = query->previous;
-    if (!query->has_come && !query->is_settled)
+    if (query->is_asked && !query->has_come && !query->is_settled)
         ub_cancel(source->context.unbound, query->ticket);
     ub_resolve_free(query->result);
+    dns_ahead_stop(&query->ahead);
     dns_probe_stop(&query->probe);
     loop_timer_close(&query->timer);
+    loop_timer_close(&query->silence);
     memory_free(query->name);
     memory_free(query);
     if (source->queries != NULL)
@@ -426,13 +439,42 @@ static struct dns_query *make_query(struct source *source, const char *name, enu
         memcpy(made->name, name, len);
         made->source = source;
         made->type = type;
-        if (loop_timer_open(source->loop, expire, made, &made->timer, err))
+        if (loop_timer_open(source->loop, expire, made, &made->timer, err) &&
+            loop_timer_open(source->loop, expire, made, &made->silence, err))
             return made;
+        loop_timer_close(&made->timer);
         memory_free(made->name);
     }
     memory_free(made);
     error_set(err, ERROR_MEMORY, "no memory for a DNS query");
     return NULL;
+}
+
+static int resolve(struct dns_query *query)
+{
+    int status = ub_resolve_async(query->source->context.unbound, query->name, (int)query->type,
+                                  CLASS_IN, query, note_result, &query->ticket);
+
+    query->is_asked = status == 0;
+    return status;
+}
+
+static void resolve_known(void *owner)
+{
+    struct dns_query *query = owner;
+
+    query->ahead = NULL;
+    loop_timer_stop(query->silence);
+    if (resolve(query) != 0)
+        deliver_failure(query, RCODE_SERVFAIL);
+}
+
+static void free_unasked(struct dns_query *query)
+{
+    loop_timer_close(&query->timer);
+    loop_timer_close(&query->silence);
+    memory_free(query->name);
+    memory_free(query);
 }
 
 bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
@@ -450,12 +492,11 @@ bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t tim
         return false;
     made->answered = answered;
     made->owner = owner;
-    status = ub_resolve_async(dns->source->context.unbound, name, (int)type, CLASS_IN, made,
-                              note_result, &made->ticket);
-    if (status != 0) {
-        loop_timer_close(&made->timer);
-        memory_free(made->name);
-        memory_free(made);
+    if (made->source->ahead != NULL && dns_ahead_ask(made->source->ahead, name, (uint16_t)type,
+                                                     resolve_known, made, &made->ahead)) {
+        loop_timer_start(made->silence, SILENCE_MS);
+    } else if ((status = resolve(made)) != 0) {
+        free_unasked(made);
         return error_set(err, ERROR_SYSTEM, "asking for %s of %.255s: %s", dns_type_name(type),
                          name, ub_strerror(status));
     }

@@ -108,6 +108,14 @@ void udp_close(struct udp **udp)
     close(closing->socket);
 }
 
+void udp_keep_loop(struct udp *udp, bool keeps)
+{
+    if (keeps)
+        uv_ref((uv_handle_t *)&udp->poll);
+    else
+        uv_unref((uv_handle_t *)&udp->poll);
+}
+
 void udp_send(struct udp *udp, const struct net_address *peer, struct span bytes)
 {
     struct sockaddr_storage storage;

@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""stalls_test.py POSTERN [TEST...] - whatever the names or the policy of some domains do, mail for others goes meanwhile.
+
+"Meanwhile" is before the first of those domains has failed: each of them is given its time, which is seconds, and mail for
+many others has to be delivered within it. Each promise is a TAP test.
+"""
+import os
+import sys
+
+import gateway
+import scripted_dns
+from gateway import Client, Failed, Gateway, Listener, quote, wait_for
+from scripted_dns import A, MX, Drip, ScriptedDns, Silence
+
+PROGRAM = gateway.take_program()
+GOOD = [f"good{number}.test" for number in range(20)]
+FOREIGN = "nobody.example. IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+SENDER = "from@here.test"
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+def usual(name, kind):
+    """Every name is a domain and a host here."""
+    if kind == MX:
+        return [scripted_dns.mx(10, "mx." + name)]
+    return [scripted_dns.address("127.0.0.1")] if kind == A else []
+
+
+class Place:
+    """A gateway, whoever answers for names, and the server of all domains. `bad(name, kind)`: None for what is usual."""
+
+    def __init__(self, bad, level="may", client=""):
+        self.dns = ScriptedDns(lambda name, kind: self.answer(bad, name, kind))
+        self.there = Gateway(PROGRAM, listeners=[Listener("may")], domains=GOOD)
+        anchor = os.path.join(self.there.folder, "anchor")
+        with open(anchor, "w", encoding="ascii") as file:
+            file.write(FOREIGN)
+        self.here = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",),
+                            settings=f'dns {{ resolver = "127.0.0.1:{self.dns.port}" trust_anchor = {quote(anchor)} }}\n'
+                                     f'client {{ port = {self.there.port("may")} {client} }}\n'
+                                     f'policy "default" {{ level = {level} }}\n')
+
+    @staticmethod
+    def answer(bad, name, kind):
+        what = bad(name, kind)
+        return usual(name, kind) if what is None else what
+
+    def __enter__(self):
+        try:
+            self.there.start()
+            self.here.start()
+        except BaseException:
+            self.__exit__(Failed)
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.here.stop()
+                self.there.stop()
+        finally:
+            self.here.remove()
+            self.there.remove()
+            self.dns.__exit__()
+
+    def send(self, *domains):
+        with Client(self.here.port("none")) as client:
+            client.expect("EHLO client.test", 250)
+            client.envelope(SENDER, *(f"user@{domain}" for domain in domains))
+            answer = client.data(b"Subject: x\r\n\r\nhello\r\n")
+            must(answer.code == 250, f"{answer}")
+            client.quit()
+
+    def send_to_many(self, domains):
+        for start in range(0, len(domains), 100):
+            self.send(*domains[start:start + 100])
+
+    def all_are_asked(self, names, kind):
+        wait_for(f"questions for {len(names)} names",
+                 lambda: True if self.dns.names_asked(kind) >= set(names) else None)
+
+    def others_go_meanwhile(self):
+        for domain in GOOD:
+            self.send(domain)
+            self.here.wait_log("delivered", to=f"<user@{domain}>")
+        late = self.here.log("deferred")
+        must(not late, f"by then {len(late)} had failed, so that nothing is shown: {late[:1]}")
+
+
+def thousand():
+    return [f"d{number}.bad.test" for number in range(1000)]
+
+
+def bad_ones(what, *kinds):
+    return lambda name, kind: what if ".bad.test" in name and (not kinds or kind in kinds) else None
+
+
+def a_thousand_domains_whose_names_nobody_answers_for():
+    with Place(bad_ones(Silence)) as place:
+        place.send_to_many(thousand())
+        place.all_are_asked(thousand(), MX)
+        place.others_go_meanwhile()
+
+
+def hosts_whose_addresses_nobody_answers_for():
+    with Place(bad_ones(Silence, A, scripted_dns.AAAA)) as place:
+        place.send_to_many(thousand()[:300])
+        place.all_are_asked([f"mx.{name}" for name in thousand()[:300]], A)
+        place.others_go_meanwhile()
+
+
+def answers_that_come_an_octet_at_a_time():
+    with Place(bad_ones(Drip)) as place:
+        place.send_to_many(thousand()[:100])
+        place.all_are_asked(thousand()[:100], MX)
+        place.others_go_meanwhile()
+
+
+def answers_of_sixty_thousand_octets():
+    """They are read, and then there are more hosts than anybody would try."""
+    hosts = [scripted_dns.mx(10, f"h{number}.silent.bad.test") for number in range(1000)]
+
+    def bad(name, kind):
+        if "silent.bad.test" in name:
+            return Silence
+        return hosts if ".bad.test" in name and kind == MX else None
+
+    with Place(bad) as place:
+        place.send_to_many(thousand()[:50])
+        place.all_are_asked(thousand()[:50], MX)
+        place.others_go_meanwhile()
+
+
+def aliases_without_end():
+    with Place(lambda name, kind: [scripted_dns.alias("x" + name)] if ".bad.test" in name else None) as place:
+        place.send_to_many(thousand()[:100])
+        place.all_are_asked(thousand()[:100], MX)
+        for domain in GOOD:
+            place.send(domain)
+            place.here.wait_log("delivered", to=f"<user@{domain}>")
+
+
+TESTS = [a_thousand_domains_whose_names_nobody_answers_for, hosts_whose_addresses_nobody_answers_for,
+         answers_that_come_an_octet_at_a_time, answers_of_sixty_thousand_octets, aliases_without_end]
+
+if __name__ == "__main__":
+    sys.exit(gateway.run_promises(TESTS))
