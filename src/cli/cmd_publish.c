@@ -52,8 +52,8 @@ static void print_help(void)
 {
     puts("usage: postern publish [OPTIONS] DOMAIN...\n"
          "\n"
-         "Prints what our settings and certificates call for in a domain of ours: TLSA, the\n"
-         "MTA-STS record and policy, where TLS reports go. Looks up what is live, and\n"
+         "Prints what our settings and certificates call for in a domain of ours: TLSA,\n"
+         "the MTA-STS record and policy, where TLS reports go. Looks up what is live, and\n"
          "says what is missing, stale, or breaks with the next renewal.\n");
     options_print(&table);
     puts("\nExit status: 0 nothing worse than a warning, 1 mail is kept away or could be, 2\n"
