@@ -12,6 +12,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -208,6 +209,7 @@ class World:
         self.root_file = write(self.folder, "root.pem", self.root.pem.decode())
         web = pki.issue(self.root, "web", ["mta-sts.%s" % full_name(name) for name in DOMAINS if name != "untrusted"])
         self.web = PolicyHost(web, self.folder)
+        self.address = "127.%d.%d.%d" % (64 + os.urandom(1)[0] % 64, os.urandom(1)[0], 1 + os.urandom(1)[0] % 250)
         self.resolver, self.trust_anchor = "127.0.0.1:9", self.root_file
         for name in DOMAINS:
             self.make_files(name)
@@ -268,7 +270,9 @@ dns { resolver = "%s" trust_anchor = "%s" }
         addresses = [host_of(name), "mta-sts." + full_name(name)]
         if "backup" in domain.mx:
             addresses.append("backup." + full_name(name))
-        for line in [text] + ["%s. 60 IN A 127.0.0.1\n" % address for address in addresses] + lines + [domain.besides]:
+        where = {host_of("right"): self.address}
+        for line in [text] + ["%s. 60 IN A %s\n" % (address, where.get(address, "127.0.0.1")) for address in addresses] + \
+                lines + [domain.besides]:
             owner = line.split(" ", 1)[0].rstrip(".")
             zone = next((zone for zone in self.texts if owner.endswith("." + zone)), domain.zone)
             self.texts[zone] += line
@@ -570,6 +574,60 @@ class Rollover(unittest.TestCase):
         answer, status = self.use(WORLD.path("missing", "pem"), WORLD.path("missing", "next.key"))
         self.assertEqual(status, 1)
         self.assertIn("publish-tlsa-stale", [finding["code"] for finding in answer["findings"]])
+
+
+def may_bind(address):
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 25))
+        except OSError as error:
+            return str(error)
+    return None
+
+
+class AsOthersSee(unittest.TestCase):
+    """A gateway with those files, on port 25 of an address that is ours alone, looked at as a sender does."""
+
+    def serve(self, certificate, key):
+        text = text_of(WORLD.path("right", "conf")).replace("127.0.0.1:2525", WORLD.address + ":25")
+        text = re.sub(r'certificate = "[^"]*"', 'certificate = "%s"' % certificate, text)
+        text = re.sub(r' key = "[^"]*"', ' key = "%s"' % key, text, count=1)
+        text += 'state_dir = "%s"\n' % os.path.join(WORLD.folder, "state")
+        child = subprocess.Popen([POSTERN, "serve", "-c", write(WORLD.folder, "serving.conf", text)],
+                                 stderr=subprocess.PIPE, text=True)
+        for line in child.stderr:
+            if " started " in line:
+                return child
+        self.fail("postern serve ended: %s" % child.wait())
+
+    def check(self):
+        ran = postern("check", "--json", "--resolver", WORLD.resolver, "--trust-anchor", WORLD.trust_anchor, "--ca-file",
+                      WORLD.root_file, "--sts-port", str(WORLD.web.port), "--timeout", "40", full_name("right"))
+        self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
+        return json.loads(ran.stdout)
+
+    def look(self, certificate, key):
+        child = self.serve(certificate, key)
+        try:
+            return self.check()
+        finally:
+            child.terminate()
+            child.communicate()
+
+    def test_dane_and_mta_sts_hold_before_and_after_the_renewal(self):
+        why_not = may_bind(WORLD.address)
+        if why_not:
+            self.skipTest("port 25: " + why_not)
+        matched = []
+        for kind in ("", "next."):
+            answer = self.look(WORLD.path("right", kind + "pem"), WORLD.path("right", kind + "key"))
+            host = answer["hosts"][0]
+            self.assertEqual((host["decisions"]["dane-only"], host["decisions"]["sts"]), ("deliver", "deliver"))
+            self.assertEqual((answer["findings"], host["findings"]), ([], []))
+            self.assertEqual(answer["mta_sts"]["state"], "enforce")
+            self.assertEqual(answer["tls_reports"]["uris"], ["mailto:tlsrpt@example.org"])
+            matched += [record["record"] for record in host["dane"]["records"] if record["state"] == "matched"]
+        self.assertEqual(matched, [record["record"] for record in WORLD.ask("right")["hosts"][0]["tlsa"]])
 
 
 if __name__ == "__main__":
