@@ -32,6 +32,14 @@ const char *received_join_meaning(const char *result_type)
     return NULL;
 }
 
+bool received_join_is_of_what_is_published(const char *result_type)
+{
+    struct span type = span_of(result_type);
+
+    return span_starts_with(type, "sts-") || span_starts_with(type, "dnssec-") ||
+           span_starts_with(type, "dane-") || span_starts_with(type, "tlsa-");
+}
+
 /* ---- groups ---- */
 
 /* While they are made: the addresses are a list that grows. */

@@ -59,5 +59,8 @@ MUST_CHECK bool received_join_make(const struct tls_report *report,
                                    const struct inbound_failures *failures, struct arena *arena,
                                    struct received_join *join);
 
+/* Is it about what the domain publishes, so that no handshake with us has to fail for it? */
+bool received_join_is_of_what_is_published(const char *result_type);
+
 /* What a result type means, in words for the receiving side; NULL: it is none of RFC 8460 section 4.3. */
 const char *received_join_meaning(const char *result_type);

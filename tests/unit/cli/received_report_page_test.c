@@ -144,6 +144,19 @@ static void tells_nothing_from_not_knowing(void **state)
     assert_null(strstr(told, "The gateway"));
 }
 
+static void sends_to_check_for_what_is_published(void **state)
+{
+    const char *told;
+
+    (void)state;
+    make(1, 0);
+    details[0].result_type = "sts-policy-fetch-error";
+    assert_true(received_join_make(&report, &failures, &arena, &join));
+    told = show();
+    assert_non_null(strstr(told, "Whether it is so now says: postern check example.org"));
+    assert_null(strstr(told, "We saw"));
+}
+
 static void shows_the_most_frequent_kinds_and_counts_the_others(void **state)
 {
     const char *told;
@@ -196,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_what_is_reported_and_what_we_saw),
         cmocka_unit_test(tells_nothing_from_not_knowing),
+        cmocka_unit_test(sends_to_check_for_what_is_published),
         cmocka_unit_test(shows_the_most_frequent_kinds_and_counts_the_others),
         cmocka_unit_test(a_report_may_leave_out_everything),
         cmocka_unit_test(tells_programs_the_same),
