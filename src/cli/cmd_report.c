@@ -3,10 +3,11 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/counted_report.h"
 #include "cli/options.h"
 #include "cli/received_report.h"
 
-enum { OPTION_READ = 256, OPTION_RECEIVED, OPTION_DAY, OPTION_JSON, DAY_S = 86400 };
+enum { OPTION_READ = 256, OPTION_RECEIVED, OPTION_DAY, OPTION_SEND, OPTION_JSON, DAY_S = 86400 };
 
 static const struct option_row rows[] = {
     { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
@@ -14,44 +15,54 @@ static const struct option_row rows[] = {
       OPTION_READ },
     { "received", NULL, "[DOMAIN] the reports of others that are kept", OPTION_RECEIVED },
     { "day", "DAY", "those about that day: 2026-11-21", OPTION_DAY },
-    { "json", NULL, "one JSON object a report", OPTION_JSON },
+    { "send", NULL, "ours of days that are over are sent now", OPTION_SEND },
+    { "json", NULL, "one JSON object a report; ours as RFC 8460 has it", OPTION_JSON },
     { "help", NULL, "this text (-h)", 'h' },
 };
 
 static const struct option_table table = { "report", rows, ARRAY_SIZE(rows) };
 
 struct report_command {
-    bool reads, lists, wants_help;
+    bool reads, lists, has_day, wants_help;
+    struct counted_report_options counted;
     struct received_report_options received;
 };
 
 static void print_help(void)
 {
-    puts("usage: postern report --read [OPTIONS] FILE...\n"
-         "       postern report --received [OPTIONS] [DOMAIN]\n"
-         "\n"
-         "Tells what others report of their TLS sessions with us, and what we saw of them.\n");
+    puts(
+        "usage: postern report [OPTIONS] DOMAIN | --day DAY [DOMAIN]\n"
+        "       postern report --read [OPTIONS] FILE...\n"
+        "       postern report --received [OPTIONS] [DOMAIN]\n"
+        "\n"
+        "Tells what our TLS sessions with the servers of a domain showed, which is what the domain\n"
+        "is told of us; or what others report of their sessions with us, and what we saw of them.\n");
     options_print(&table);
     puts("\nExit status: 0 no session failed, 1 some did, 2 wrong usage, 3 a report could not\n"
          "be read, or it could not be told.");
 }
 
-static bool read_day(const char *value, struct received_report_options *options)
+static bool read_day(const char *value, struct report_command *command)
 {
+    struct received_report_options *options = &command->received;
+
     if (!text_to_time(span_of(value), &options->since_s) || options->since_s % DAY_S != 0)
         return options_refuse(&table, "day", value, "a day, such as 2026-11-21");
     options->until_s = options->since_s + DAY_S - 1;
+    command->counted.day = options->since_s / DAY_S;
+    command->has_day = true;
     return true;
 }
 
 static bool take_option(struct report_command *command, int option, const char *value)
 {
     switch (option) {
-    case 'c': command->received.settings_file = value; return true;
+    case 'c': command->counted.settings_file = command->received.settings_file = value; return true;
     case OPTION_READ: command->reads = true; return true;
     case OPTION_RECEIVED: command->lists = true; return true;
-    case OPTION_DAY: return read_day(value, &command->received);
-    case OPTION_JSON: command->received.as_json = true; return true;
+    case OPTION_DAY: return read_day(value, command);
+    case OPTION_SEND: command->counted.sends = true; return true;
+    case OPTION_JSON: command->counted.as_json = command->received.as_json = true; return true;
     case 'h': command->wants_help = true; return true;
     default: return false; /* and it was said why */
     }
@@ -68,16 +79,20 @@ static bool take_rest(struct report_command *command, int argc, char **argv, int
 {
     struct received_report_options *received = &command->received;
 
-    if (command->reads == command->lists)
+    if (command->reads && command->lists)
         return refuse("one of --read and --received");
+    if ((command->reads || command->lists) && command->counted.sends)
+        return refuse("--send is for reports of ours");
     received->files = (const char *const *)&argv[rest];
     received->count = (size_t)(argc - rest);
     if (command->reads && received->count == 0)
         return refuse("which file?");
-    if (command->lists && received->count > 1)
+    if (!command->reads && received->count > 1)
         return refuse("one domain at a time");
-    if (command->lists && received->count == 1)
-        received->domain = argv[rest];
+    if (!command->reads && received->count == 1)
+        command->counted.domain = received->domain = argv[rest];
+    if (!command->reads && !command->lists && received->count == 0 && !command->has_day)
+        return refuse("which domain, or which day (--day)?");
     return true;
 }
 
@@ -86,7 +101,7 @@ static bool parse(int argc, char **argv, struct report_command *command)
     const char *value;
     int option, rest;
 
-    *command = (struct report_command){ .received.until_s = INT64_MAX };
+    *command = (struct report_command){ .received.until_s = INT64_MAX, .counted.day = -1 };
     options_begin();
     while ((option = options_next(&table, argc, argv, &value, &rest)) != OPTIONS_END)
         if (!take_option(command, option, value))
@@ -104,6 +119,8 @@ int cmd_report(int argc, char **argv)
         print_help();
         return EXIT_HEALTHY;
     }
-    return command.reads ? received_report_read_files(&command.received)
-                         : received_report_list(&command.received);
+    if (command.reads)
+        return received_report_read_files(&command.received);
+    return command.lists ? received_report_list(&command.received)
+                         : counted_report_tell(&command.counted);
 }

@@ -24,7 +24,7 @@ static const struct {
     { "policy", "[OPTIONS] DOMAIN...", "the level in force for a domain, and why", cmd_policy },
     { "publish", "[OPTIONS] DOMAIN...", "zone lines of a domain of ours; what is live",
       cmd_publish },
-    { "report", "--read FILE...", "what others report of TLS with us", cmd_report },
+    { "report", "DOMAIN | --day DAY", "what domains are told of us, and tell of us", cmd_report },
     { "track", "[OPTIONS]", "the story of a message: from whom, how, what end", cmd_track },
 };
 

@@ -300,7 +300,9 @@ static void count(const struct delivery_conversation *conversation)
                                                 .seen = &conversation->observation,
                                                 .findings = findings_of(conversation) };
 
-    if (reports != NULL && conversation->session != 0 && !conversation->in_clear)
+    /* What is sent rather in the clear than not at all met no policy: RFC 8460 section 5.3 of reports themselves. */
+    if (reports != NULL && conversation->session != 0 && !conversation->in_clear &&
+        !conversation->destination->tls_optional)
         tls_reports_count(reports, &session);
 }
 

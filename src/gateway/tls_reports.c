@@ -7,7 +7,7 @@
 #include "gateway/tls_reports_parts.h"
 #include "net/work.h"
 
-enum { LOOK_MS = 10000, LIST_ARENA = 1 << 20 };
+enum { LOOK_MS = 5000, LIST_ARENA = 1 << 20 };
 
 int64_t tls_reports_now_s(const struct tls_reports *reports)
 {
