@@ -100,49 +100,48 @@ static bool is_outdone(const struct publication_host *host, const struct dane_re
     return false;
 }
 
-/* Judged as a sender would, with these records alone. */
-static bool ask_chain(const struct publication *publication, const struct publication_host *host,
-                      const struct publication_certificate *certificate, bool is_dane,
-                      const struct dane_record *records, size_t count, struct arena *arena,
-                      struct chain_verdict *verdict, struct error *err)
+/* What a sender asks of the chain; names and records are still to be said. */
+static struct chain_request request_for(const struct publication *publication,
+                                        const struct publication_certificate *certificate)
 {
-    const char *const names[] = { host->name, publication->domain };
-    const struct chain_request request = {
-        .certificates = certificate->chain,
-        .certificate_count = certificate->chain_count,
-        .names = names,
-        .name_count = is_dane ? 2 : 1, /* RFC 7672 section 3.2.2; RFC 8461 section 4.1 */
-        .now_s = publication->now_s,
-        .anchors = publication->anchors,
-        .tlsa = records,
-        .tlsa_count = count,
-    };
-
-    return chain_verify(&request, arena, verdict, err);
+    return (struct chain_request){ .certificates = certificate->chain,
+                                   .certificate_count = certificate->chain_count,
+                                   .now_s = publication->now_s,
+                                   .anchors = publication->anchors };
 }
 
-static bool find_use(const struct publication *publication, struct publication_host *host,
-                     struct publication_record *live, struct arena *arena, struct error *err)
+/* One record alone, against one certificate; RFC 7672 section 3.2.2 for the names. */
+static bool does_match(const struct publication *publication, const struct publication_host *host,
+                       const struct publication_certificate *certificate,
+                       const struct dane_record *record, struct arena *arena)
+{
+    const char *const names[] = { host->name, publication->domain };
+    struct chain_request request = request_for(publication, certificate);
+    struct chain_verdict verdict;
+
+    request.names = names;
+    request.name_count = ARRAY_SIZE(names);
+    request.tlsa = record;
+    request.tlsa_count = 1;
+    return chain_verify(&request, arena, &verdict, NULL) && verdict.tlsa == CHAIN_TLSA_MATCHED;
+}
+
+static void find_use(const struct publication *publication, const struct publication_host *host,
+                     struct publication_record *live, struct arena *arena)
 {
     live->use = PUBLICATION_STALE;
     if (dane_usability(&live->record) != DANE_USABLE)
         live->use = PUBLICATION_UNUSABLE;
     for (size_t i = 0; i < host->shown_count && live->use != PUBLICATION_UNUSABLE; i++) {
         const struct publication_certificate *certificate = host->shown[i].certificate;
-        struct chain_verdict verdict;
 
-        if (!ask_chain(publication, host, certificate, true, &live->record, 1, arena, &verdict,
-                       err))
-            return false;
-        if (verdict.tlsa == CHAIN_TLSA_MATCHED)
+        if (does_match(publication, host, certificate, &live->record, arena)) {
             live->use = live->record.usage == DANE_TA ? PUBLICATION_ISSUER : PUBLICATION_PRESENT;
-        else if (live->use == PUBLICATION_STALE &&
-                 publish_tlsa_is_of_key(&live->record, certificate->next_key))
+            return;
+        }
+        if (publish_tlsa_is_of_key(&live->record, certificate->next_key))
             live->use = PUBLICATION_NEXT;
-        if (live->use >= PUBLICATION_ISSUER)
-            break;
     }
-    return true;
 }
 
 /* Which of the live records go on to match when its certificate is renewed, with the same key or the next. */
@@ -210,19 +209,25 @@ static bool want_records(struct publication_host *host, struct arena *arena)
 
 /* ---- one host ---- */
 
-static bool judge_shown(const struct publication *publication, struct publication_host *host,
+static bool judge_shown(const struct publication *publication, const struct publication_host *host,
                         struct publication_shown *shown, struct arena *arena, struct error *err)
 {
+    const char *const names[] = { host->name, publication->domain };
+    struct chain_request request = request_for(publication, shown->certificate);
     struct dane_record *records = arena_new(arena, host->live_count + 1, sizeof *records);
 
     if (records == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for TLSA records");
     for (size_t i = 0; i < host->live_count; i++)
         records[i] = host->live[i].record;
-    if (!ask_chain(publication, host, shown->certificate, false, NULL, 0, arena, &shown->pkix,
-                   err) ||
-        !ask_chain(publication, host, shown->certificate, true, records, host->live_count, arena,
-                   &shown->dane, err))
+    request.names = names;
+    request.name_count = 1; /* RFC 8461 section 4.1 */
+    if (!chain_verify(&request, arena, &shown->pkix, err))
+        return false;
+    request.name_count = ARRAY_SIZE(names);
+    request.tlsa = records;
+    request.tlsa_count = host->live_count;
+    if (!chain_verify(&request, arena, &shown->dane, err))
         return false;
     judge_verdict(&shown->pkix, host->name, publication->now_s, arena, &shown->flaws);
     look_ahead(host, shown);
@@ -255,8 +260,7 @@ static bool compare_host(const struct publication *publication, struct publicati
     if (host->live_count > 0)
         qsort(host->live, host->live_count, sizeof *host->live, compare_records);
     for (size_t i = 0; i < host->live_count; i++)
-        if (!find_use(publication, host, &host->live[i], arena, err))
-            return false;
+        find_use(publication, host, &host->live[i], arena);
     for (size_t i = 0; i < host->shown_count; i++)
         if (!judge_shown(publication, host, &host->shown[i], arena, err))
             return false;
