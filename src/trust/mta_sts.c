@@ -256,6 +256,16 @@ static struct span without_empty_end(struct span body)
     return body;
 }
 
+/* As many patterns may come, or as are taken. */
+static size_t count_lines(struct span body)
+{
+    size_t lines = 1;
+
+    for (size_t i = 0; i < body.len && lines < MTA_STS_MX_MOST; i++)
+        lines += body.data[i] == '\n';
+    return lines;
+}
+
 static const char *what_is_missing(const struct reading *reading)
 {
     if (!reading->has_version)
@@ -283,7 +293,7 @@ bool mta_sts_policy_read(struct span body, struct arena *arena, struct mta_sts_p
         *flaw = "it is larger than 64 KB";
     if (*flaw != NULL)
         return false;
-    reading.patterns = arena_new(arena, MTA_STS_MX_MOST, sizeof *reading.patterns);
+    reading.patterns = arena_new(arena, count_lines(body), sizeof *reading.patterns);
     if (reading.patterns == NULL) {
         *flaw = "there is no memory to read it";
         return false;
