@@ -116,7 +116,7 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
     session.has_other_hosts = delivery_conversation_has_others(conversation);
     session.others_may_do = conversation->may_pass;
     conversation->verdict = policy_decide(level, &session);
-    conversation->may_pass |= policy_may_pass(conversation->verdict.reason);
+    conversation->may_pass |= conversation->verdict.may_pass;
     delivery_published_judge(conversation);
     conversation->why_clear = find_why_clear(conversation);
     conversation->explained = NULL;

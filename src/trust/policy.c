@@ -261,7 +261,9 @@ static enum policy_reason why_not_for_requiretls(const struct policy_session *se
     return reason;
 }
 
-bool policy_may_pass(enum policy_reason reason)
+/* A network that does not carry, a handshake that breaks off and a look-up that fails may be well again later;
+ * what a server showed of itself is an answer. */
+static bool may_pass(const struct policy_session *session, enum policy_reason reason)
 {
     switch ((int)reason) {
     case POLICY_REASON_UNANSWERED:
@@ -272,6 +274,7 @@ bool policy_may_pass(enum policy_reason reason)
     case POLICY_REASON_CLIENT_CERTIFICATE:
     case POLICY_REASON_TLSA_LOOKUP:
     case POLICY_REASON_STS_UNKNOWN: return true;
+    case POLICY_REASON_HOST_INSECURE: return session->sts == POLICY_STS_UNKNOWN;
     default: return false;
     }
 }
@@ -280,9 +283,13 @@ bool policy_may_pass(enum policy_reason reason)
 static struct policy_outcome refuse_requiretls(const struct policy_session *session,
                                                enum policy_reason reason)
 {
-    if (session->has_other_hosts || session->others_may_do || policy_may_pass(reason))
-        return refuse(session, reason);
-    return outcome(POLICY_BOUNCE, reason);
+    bool passes = may_pass(session, reason);
+    struct policy_outcome refused = refuse(session, reason);
+
+    if (refused.decision == POLICY_DEFER && !passes && !session->others_may_do)
+        refused.decision = POLICY_BOUNCE;
+    refused.may_pass = passes;
+    return refused;
 }
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session)

@@ -99,7 +99,7 @@ struct policy_session {
     bool host_insecure;     /* nobody vouches for whoever named the host: RFC 8689 section 4.2.1 */
     bool version_too_old;   /* below the rule's minimum */
     bool may_go_clear;      /* the message waited long enough for a redial in the clear */
-    bool others_may_do;     /* a host that was tried failed by what policy_may_pass */
+    bool others_may_do;     /* the outcome of a host that was tried may pass */
     bool has_other_hosts;   /* hosts of the same domain that were not tried yet */
 };
 
@@ -145,13 +145,10 @@ struct policy_outcome {
     enum policy_decision decision;
     enum policy_reason reason;
     bool is_authenticated; /* delivered to whom we meant, not merely encrypted */
+    bool may_pass;         /* with REQUIRETLS: refused by what may be well again later */
 };
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session);
-
-/* May it be well again later? A network that does not carry, a handshake that breaks off and a look-up that
- * fails may; what a server showed of itself is an answer. */
-bool policy_may_pass(enum policy_reason reason);
 
 /* Before anybody is dialled, from what is published alone. */
 struct policy_terms policy_terms(enum policy_level level, const struct policy_session *published);

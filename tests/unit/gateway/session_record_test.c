@@ -181,7 +181,8 @@ static void the_reason_of_the_decision_is_the_first_of_the_findings(void **state
     findings.items[1] = findings.items[0];
     findings.items[1].code = "certificate-name-mismatch";
     findings.count = 2;
-    facts.outcome = (struct policy_outcome){ POLICY_DEFER, POLICY_REASON_HOST_NOT_NAMED, false };
+    facts.outcome =
+        (struct policy_outcome){ POLICY_DEFER, POLICY_REASON_HOST_NOT_NAMED, false, false };
     assert_true(session_record_make(&facts, ID, SAMPLE_NOW, &arena, &made));
     expect_text(made.findings, "certificate-name-mismatch certificate-expired");
     told = json_loadb(made.told.data, made.told.len, 0, NULL);

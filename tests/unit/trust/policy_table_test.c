@@ -12,13 +12,13 @@
 /* Over TLS, to whoever it is; over TLS, to whom we know; in the clear, at once or by a second call; by a
  * second call without our certificate; not now. All but the first two with their reason. */
 /* clang-format off */
-#define DELIVER     { POLICY_DELIVER, POLICY_REASON_FINE, false }
-#define KNOWN       { POLICY_DELIVER, POLICY_REASON_FINE, true }
-#define OLD         { POLICY_DELIVER, POLICY_REASON_VERSION, false }
-#define CLEAR(why)  { POLICY_DELIVER_IN_CLEAR, POLICY_REASON_##why, false }
-#define SECOND(why) { POLICY_REDIAL_WITHOUT_TLS, POLICY_REASON_##why, false }
-#define BARE        { POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE, POLICY_REASON_CLIENT_CERTIFICATE, false }
-#define WAIT(why)   { POLICY_DEFER, POLICY_REASON_##why, false }
+#define DELIVER     { POLICY_DELIVER, POLICY_REASON_FINE, false, false }
+#define KNOWN       { POLICY_DELIVER, POLICY_REASON_FINE, true, false }
+#define OLD         { POLICY_DELIVER, POLICY_REASON_VERSION, false, false }
+#define CLEAR(why)  { POLICY_DELIVER_IN_CLEAR, POLICY_REASON_##why, false, false }
+#define SECOND(why) { POLICY_REDIAL_WITHOUT_TLS, POLICY_REASON_##why, false, false }
+#define BARE        { POLICY_REDIAL_WITHOUT_CLIENT_CERTIFICATE, POLICY_REASON_CLIENT_CERTIFICATE, false, false }
+#define WAIT(why)   { POLICY_DEFER, POLICY_REASON_##why, false, false }
 #define NONE        CLEAR(LEVEL_NONE)
 #define NO_TLSA     WAIT(TLSA_REQUIRED)
 

@@ -299,6 +299,8 @@ static void returns_what_asks_for_requiretls_where_no_host_has_it(void **state)
     assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_NEXT_HOST);
     session = fine;
     session.host_insecure = true;
+    assert_int_equal(policy_decide(POLICY_VERIFY, &session).decision, POLICY_DEFER);
+    session.sts = POLICY_STS_NONE; /* it is known what the domain publishes, and it does not help */
     assert_int_equal(policy_decide(POLICY_VERIFY, &session).decision, POLICY_BOUNCE);
     assert_int_equal(policy_decide(POLICY_VERIFY, &session).reason, POLICY_REASON_HOST_INSECURE);
     session = fine;
@@ -320,6 +322,12 @@ static void returns_what_asks_for_requiretls_where_no_host_has_it(void **state)
     session = fine;
     session.tlsa = POLICY_TLSA_LOOKUP_FAILED;
     assert_int_equal(policy_decide(POLICY_DANE, &session).decision, POLICY_DEFER);
+    assert_true(policy_decide(POLICY_DANE, &session).may_pass);
+    session = fine;
+    session.offers_requiretls = false;
+    assert_false(policy_decide(POLICY_MAY, &session).may_pass);
+    session.others_may_do = true;
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_DEFER);
 }
 
 /* A few whole sentences, as an operator would say them. */
