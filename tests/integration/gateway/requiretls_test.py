@@ -23,8 +23,8 @@ from zones import SECURE, SOA, Zones  # noqa: E402
 PROGRAM = gateway.take_program()
 ZONE, UNSIGNED = "secure.example", "insecure.example"
 SENDER = f"sender@{LOCAL}"
-HOSTS = {"good": "127.0.92.1", "plain": "127.0.92.2", "clear": "127.0.92.3", "strange": "127.0.92.4",
-         "early": "127.0.92.5", "down": "127.0.92.9"}
+HOSTS = {"good": "127.0.94.1", "plain": "127.0.94.2", "clear": "127.0.94.3", "strange": "127.0.94.4",
+         "early": "127.0.94.5", "down": "127.0.94.9"}
 CONTENT = b"Subject: secret\r\nMessage-ID: <1@test>\r\n\r\nonly for you\r\n"
 
 
