@@ -366,6 +366,9 @@ static void judge_required(struct judge *judge, const char *because_of)
     judge_prove(judge, finding, "level: dane-only");
     judge_prove(judge, finding, "TLSA of %s: %s; its addresses: %s", judge->common[0].value,
                 why_no_dane(seen), dns_security_name(seen->dnssec));
+    if (seen->tlsa_failure != NULL)
+        judge_prove(judge, finding, "%s",
+                    text_printable(judge->arena, span_of(seen->tlsa_failure), false));
     if (seen->has_lookups)
         judge_prove(judge, finding, "the MX answer: %s", dns_security_name(seen->mx_dnssec));
 }

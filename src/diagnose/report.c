@@ -104,7 +104,7 @@ static void write_dane(struct page *page, struct arena *arena, const struct obse
     const char *name = report_dane_name(seen, arena);
     const struct report_dane *told = report_dane_records(seen, arena);
 
-    if (seen->tlsa == POLICY_TLSA_LOOKUP_FAILED)
+    if (seen->tlsa == POLICY_TLSA_LOOKUP_FAILED || seen->tlsa_failure != NULL)
         page_item(page, INDENT, "DANE", HANG, PAGE_PLAIN,
                   seen->tlsa_failure == NULL
                       ? "the TLSA look-up failed"

@@ -172,8 +172,9 @@ struct observation {
     bool fingerprint_asked, fingerprint_matched;
     const char *fingerprint_wanted; /* hex; NULL */
     enum policy_tlsa tlsa;
-    const char *tlsa_base;     /* TLSA base domain (RFC 7672 section 2.2.3); NULL: the host */
-    const char *tlsa_failure;  /* what look-up failed, and how; NULL */
+    const char *tlsa_base; /* TLSA base domain (RFC 7672 section 2.2.3); NULL: the host */
+    const char *
+        tlsa_failure; /* what look-up failed, and how; or why what is there counts for nothing; NULL */
     const char **tlsa_records; /* as text */
     size_t tlsa_count;
     const char *known_key_sha256; /* of the host's key when mail last went there; NULL: not known */

@@ -408,6 +408,22 @@ static void read_tlsa(struct route_query *query, struct route_host *host,
     }
 }
 
+/* Somebody meant to publish records, and they count for nothing. */
+static void note_worthless(struct route_query *query, const struct question *question)
+{
+    const struct observed_lookup *lookup = &query->route->lookups[question->lookup];
+    struct route_host *host = &query->route->hosts[question->host];
+
+    if (lookup->outcome == DNS_ANSWERED)
+        host->tlsa_failure = arena_format(
+            query->arena, "%s TLSA: the answer is not signed, so it counts for nothing",
+            lookup->name);
+    else if (lookup->canonical_name != NULL)
+        host->tlsa_failure =
+            arena_format(query->arena, "%s TLSA: an alias of %s, where there is none", lookup->name,
+                         lookup->canonical_name);
+}
+
 /* RFC 7672 section 2.2.3: an insecure answer counts as none, and an alias of the TLSA name itself does
  * not change the base domain. */
 static void take_tlsa(struct route_query *query, const struct question *question,
@@ -420,10 +436,13 @@ static void take_tlsa(struct route_query *query, const struct question *question
         return;
     if (answer->outcome == DNS_ANSWERED && answer->security == DNS_SECURE) {
         host->tlsa_base = is_beyond ? host->canonical_name : host->name;
+        host->tlsa_failure = NULL;
         read_tlsa(query, host, answer);
-    } else if (is_beyond) {
-        ask_tlsa(query, question->host, host->name, FOR_TLSA);
+        return;
     }
+    note_worthless(query, question);
+    if (is_beyond)
+        ask_tlsa(query, question->host, host->name, FOR_TLSA);
 }
 
 static void take_answer(void *owner, const struct dns_answer *answer)

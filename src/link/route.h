@@ -35,7 +35,9 @@ struct route_host {
     const char
         *tlsa_base; /* the TLSA base domain, where records count: the host's own name, or where
                                  the alias leads; NULL: there are none */
-    const char *tlsa_failure; /* with POLICY_TLSA_LOOKUP_FAILED: what failed and how; else NULL */
+    const char *
+        tlsa_failure; /* with POLICY_TLSA_LOOKUP_FAILED: what failed and how; with POLICY_TLSA_NONE: why
+                                 what is published counts for nothing; NULL */
     struct dane_record *tlsa_records;
     size_t tlsa_count;
 };

@@ -58,9 +58,9 @@ CASES = [
     case("outdone" + S, "usable", NO, NO, ["tlsa-mismatch"], matched=[], states=["no-match", "outdone"]),
     case("unusable" + S, "unusable", D, NO, ["tlsa-unusable"], states=["unusable"] * 3),
     case("none" + S, "none", D, NO, []),
-    case("dangling" + S, "none", D, NO, []),
+    case("dangling" + S, "none", D, NO, [], failure="an alias of nowhere" + S),
     case("shared" + S, "usable", D, D, [], matched=[0]),
-    case("toinsecure-tlsa" + S, "none", D, NO, []),
+    case("toinsecure-tlsa" + S, "none", D, NO, [], failure="is not signed"),
     case("expired-tlsa" + S, "lookup-failed", NO, NO, ["tlsa-lookup-failed"], says="expired"),
     case("servfail-tlsa" + S, "lookup-failed", NO, NO, ["tlsa-lookup-failed"], tlsa_dnssec="indeterminate"),
     case("bogus-tlsa" + S, "lookup-failed", NO, NO, ["tlsa-lookup-failed"], tlsa_dnssec="bogus", says="bogus"),
@@ -128,6 +128,8 @@ def faults_of(wanted, ran, answer):
         yield "TLSA look-ups are %s" % lookup_of(answer, "TLSA")
     if "sni" in wanted and host["tls"]["sni"] != wanted["sni"]:
         yield "SNI was %s" % host["tls"]["sni"]
+    if wanted.get("failure", "") not in (dane["failure"] or ""):
+        yield "what is published: %s" % dane["failure"]
     if "notice" in wanted and wanted["notice"] not in [finding["code"] for finding in findings]:
         yield "no notice %s" % wanted["notice"]
     if "says" in wanted and wanted["says"] not in json.dumps(findings):

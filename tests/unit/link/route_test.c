@@ -490,6 +490,8 @@ static void tells_the_states_of_tlsa_apart(void **state)
         assert_int_equal(route->hosts[0].tlsa, cases[i].tlsa);
         if (cases[i].tlsa == POLICY_TLSA_LOOKUP_FAILED)
             assert_string_equal(route->hosts[0].tlsa_failure, failures[cases[i].outcome]);
+        else if (cases[i].outcome == DNS_ANSWERED && cases[i].security == DNS_INSECURE)
+            assert_non_null(strstr(route->hosts[0].tlsa_failure, "is not signed"));
         else
             assert_null(route->hosts[0].tlsa_failure);
         if (cases[i].tlsa == POLICY_TLSA_NONE || cases[i].tlsa == POLICY_TLSA_LOOKUP_FAILED)
@@ -520,6 +522,23 @@ static void asks_tlsa_of_a_host_that_an_insecure_mx_names(void **state)
     assert_int_equal(route->mx_security, DNS_INSECURE);
     assert_int_equal(route->hosts[0].security, DNS_SECURE);
     assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_USABLE);
+}
+
+static void notes_an_alias_of_tlsa_that_leads_nowhere(void **state)
+{
+    const struct route *route = FIND(MX_ONE, A_ONE,
+                                     { "_25._tcp.mx.example.test",
+                                       DNS_TYPE_TLSA,
+                                       DNS_NXDOMAIN,
+                                       DNS_SECURE,
+                                       "_dane.example.test",
+                                       { NULL } });
+
+    (void)state;
+    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
+    assert_string_equal(
+        route->hosts[0].tlsa_failure,
+        "_25._tcp.mx.example.test TLSA: an alias of _dane.example.test, where there is none");
 }
 
 static void notes_where_the_domain_itself_leads(void **state)
@@ -802,6 +821,7 @@ int main(void)
         PROMISE(tells_the_states_of_tlsa_apart),
         PROMISE(asks_no_tlsa_where_the_addresses_are_insecure),
         PROMISE(asks_tlsa_of_a_host_that_an_insecure_mx_names),
+        PROMISE(notes_an_alias_of_tlsa_that_leads_nowhere),
         PROMISE(notes_where_the_domain_itself_leads),
         PROMISE(keeps_the_states_of_addresses_apart),
         PROMISE(asks_tlsa_though_the_other_family_is_bogus),
