@@ -519,7 +519,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .cause = "The TXT record _mta-sts.{domain} is no valid MTA-STS record: {why}",
         .remedy = "Publish exactly one: _mta-sts.{domain}. IN TXT \"v=STSv1; id=20261121\"",
         .source = "RFC 8461 section 3.1",
-        .lab_reason = "MTA-STS needs a web server beside the mail server",
+        .lab = "sts-record-without-id",
     },
     {
         .code = "sts-policy-invalid",
@@ -533,7 +533,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Correct https://mta-sts.{domain}/.well-known/mta-sts.txt: version, mode, mx and "
                   "max_age, one a line",
         .source = "RFC 8461 section 3.2",
-        .lab_reason = "MTA-STS needs a web server beside the mail server",
+        .lab = "sts-policy-without-max-age",
     },
     {
         .code = "sts-fetch-failed",
@@ -547,7 +547,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Let the web server answer: curl -v "
                   "https://mta-sts.{domain}/.well-known/mta-sts.txt",
         .source = "RFC 8461 section 3.3",
-        .lab_reason = "MTA-STS needs a web server beside the mail server",
+        .lab = "sts-fetch-404",
     },
     {
         .code = "sts-certificate-invalid",
@@ -560,7 +560,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .cause = "The web server mta-sts.{domain} shows a certificate that does not verify: {why}",
         .remedy = "Give mta-sts.{domain} a certificate of a public authority with that name",
         .source = "RFC 8461 section 3.3",
-        .lab_reason = "MTA-STS needs a web server beside the mail server",
+        .lab = "sts-certificate-expired",
     },
     {
         .code = "sts-host-not-listed",
@@ -574,7 +574,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Add \"mx: {host}\" to the policy and give its record a new id, or take the host "
                   "out of the MX records",
         .source = "RFC 8461 section 4.1, section 5",
-        .lab_reason = "MTA-STS needs a web server beside the mail server",
+        .lab = "sts-host-not-listed",
     },
     {
         .code = "tlsrpt-record-invalid",
@@ -588,7 +588,7 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .remedy = "Publish exactly one: _smtp._tls.{domain}. IN TXT \"v=TLSRPTv1; "
                   "rua=mailto:tls-reports@{domain}\"",
         .source = "RFC 8460 section 3",
-        .lab_reason = "reports are about all hosts of a domain",
+        .lab = "tlsrpt-without-rua",
     },
     {
         .code = "fingerprint-mismatch",

@@ -211,4 +211,4 @@ struct fault_part {
     size_t count;
 };
 extern const struct fault_part faults_healthy, faults_smtp, faults_handshake, faults_certificate,
-    faults_policy;
+    faults_policy, faults_published;

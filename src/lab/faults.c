@@ -6,7 +6,8 @@
 #include "lab/fault_row.h"
 
 static const struct fault_part *const parts[] = {
-    &faults_healthy, &faults_smtp, &faults_handshake, &faults_certificate, &faults_policy,
+    &faults_healthy,     &faults_smtp,   &faults_handshake,
+    &faults_certificate, &faults_policy, &faults_published,
 };
 
 size_t faults_count(void)

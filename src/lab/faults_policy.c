@@ -56,16 +56,14 @@ static const struct fault_row rows[] = {
     },
     {
         .name = "tlsa-dangling",
-        .summary =
-            "the TLSA name is an alias that leads nowhere, and a client that demands a record",
+        .summary = "the TLSA name is an alias to nowhere, and a client that demands a record",
         .expect = { "dane-required", "policy", "dane-required" },
         .tlsa = FAULT_TLSA_DANGLING,
         .client = { .level = "dane-only" },
     },
     {
         .name = "tlsa-insecure",
-        .summary =
-            "the TLSA record stands in a zone that is not signed, and a client that demands one",
+        .summary = "the TLSA record is in an unsigned zone, and a client that demands one",
         .expect = { "dane-required", "policy", "dane-required" },
         .tlsa = FAULT_TLSA_INSECURE,
         .client = { .level = "dane-only" },
