@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "diagnose/judge.h"
 #include "gateway/delivery_destination.h"
+#include "gateway/tls_reports.h"
 
 enum {
     WAY_BYTES = 1024 * 1024,
@@ -136,6 +137,17 @@ static int our_preference(const struct delivery_destination *destination, const 
 
 /* ---- failure -------------------------------------------------------------------------------- */
 
+/* Nobody is dialled; a domain whose zone cannot be believed is told of it all the same: RFC 8460 section 4.3.2.1. */
+static void count(const struct delivery_destination *destination, const struct findings *findings)
+{
+    struct tls_reports *reports = destination->plan->delivery->settings.reports;
+    const struct tls_report_session session = { .domain = destination->domain,
+                                                .findings = findings };
+
+    if (reports != NULL && destination->kind == DELIVERY_TO_MX && !destination->tls_optional)
+        tls_reports_count(reports, &session);
+}
+
 /* What the route's findings say, where they say anything. */
 static void fail_by_route(struct delivery_destination *destination, const struct route *route,
                           enum delivery_fate fate, const char *code, const char *words)
@@ -145,8 +157,10 @@ static void fail_by_route(struct delivery_destination *destination, const struct
 
     arena_init(&arena, WAY_BYTES);
     findings = arena_new(&arena, 1, sizeof *findings);
-    if (findings != NULL)
+    if (findings != NULL) {
         judge_route(route, &arena, findings);
+        count(destination, findings);
+    }
     delivery_destination_refuse(destination, fate, code, words,
                                 findings == NULL || findings->count == 0 ? NULL
                                                                          : &findings->items[0]);

@@ -298,7 +298,8 @@ static size_t tally_lookup(const struct tls_report_session *session, struct aren
     for (size_t i = 0; i < session->findings->count; i++) {
         const struct finding *finding = &session->findings->items[i];
 
-        if (finding->tls_report != NULL && strcmp(finding->tls_report, "dnssec-invalid") == 0)
+        if (finding->fault != FAULT_CLIENT && finding->tls_report != NULL &&
+            strcmp(finding->tls_report, "dnssec-invalid") == 0)
             add_finding(&tallying, finding);
     }
     if (tallying.count == 0)
