@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/policy_hosts.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "trust/names.h"
@@ -70,10 +71,16 @@ bool policy_answer_find(const struct settings *settings, const char *name, struc
     return true;
 }
 
-/* Only a server that is spoken to by SMTP is met by a policy. */
-static bool has_policy(const struct policy_answer *answer)
+bool policy_answer_has_policy(const struct policy_answer *answer)
 {
     return answer->local == NULL || answer->local->deliver.how == SETTINGS_SMTP;
+}
+
+const struct settings_hop *policy_answer_hop(const struct policy_answer *answer)
+{
+    if (answer->local != NULL)
+        return &answer->local->deliver.hop;
+    return answer->section->next_hop;
 }
 
 /* ---- words -------------------------------------------------------------------------------- */
@@ -220,7 +227,7 @@ static void put_policy(struct page *page, const struct policy_answer *answer, st
 
 static const char *heading(const struct policy_answer *answer, struct arena *arena)
 {
-    if (!has_policy(answer))
+    if (!policy_answer_has_policy(answer))
         return arena_format(arena, "%s: its mail ends here", answer->domain);
     return arena_format(arena, "%s: %s", answer->domain,
                         policy_level_name(answer->choice.policy->level));
@@ -230,9 +237,11 @@ void policy_page_put(struct page *page, const struct policy_answer *answer, stru
 {
     page_put(page, PAGE_BOLD, heading(answer, arena));
     page_end_line(page);
-    if (has_policy(answer))
+    if (policy_answer_has_policy(answer))
         put_policy(page, answer, arena);
     put_way(page, answer, arena);
+    if (policy_answer_has_policy(answer) && answer->seen != NULL)
+        policy_hosts_put(page, answer, arena);
 }
 
 /* ---- for programs ------------------------------------------------------------------------- */
@@ -316,9 +325,11 @@ static json_t *local_json(const struct policy_answer *answer, struct arena *aren
 
 json_t *policy_page_json(const struct policy_answer *answer, struct arena *arena)
 {
-    return json_pack("{s:s,s:s,s:i,s:o,s:o}", "domain", answer->domain, "file",
+    return json_pack("{s:s,s:s,s:i,s:o,s:o,s:o}", "domain", answer->domain, "file",
                      text_printable(arena, span_of(answer->settings->file), true), "mx_port",
                      (int)answer->settings->client.port, "local",
                      answer->local == NULL ? json_null() : local_json(answer, arena), "policy",
-                     has_policy(answer) ? policy_json(answer, arena) : json_null());
+                     policy_answer_has_policy(answer) ? policy_json(answer, arena) : json_null(),
+                     "published",
+                     answer->seen == NULL ? json_null() : policy_hosts_json(answer, arena));
 }

@@ -43,6 +43,39 @@ const char *policy_decision_name(enum policy_decision decision)
     return decision_names[decision];
 }
 
+const char *policy_demand_name(enum policy_demand demand)
+{
+    static const char *const names[POLICY_DEMAND_COUNT] = {
+        [POLICY_DEMAND_NOTHING] = "nothing",
+        [POLICY_DEMAND_CLEAR] = "clear",
+        [POLICY_DEMAND_TLS] = "tls",
+        [POLICY_DEMAND_FINGERPRINT] = "fingerprint",
+        [POLICY_DEMAND_TLSA] = "tlsa",
+        [POLICY_DEMAND_HOST] = "host",
+        [POLICY_DEMAND_DOMAIN] = "domain",
+        [POLICY_DEMAND_LISTED_HOST] = "listed-host",
+        [POLICY_DEMAND_UNKNOWN] = "unknown",
+        [POLICY_DEMAND_VALID_TLSA] = "valid-tlsa",
+        [POLICY_DEMAND_USABLE_TLSA] = "usable-tlsa",
+    };
+
+    assert(demand < POLICY_DEMAND_COUNT);
+    return names[demand];
+}
+
+const char *policy_source_name(enum policy_source source)
+{
+    static const char *const names[] = {
+        [POLICY_SOURCE_LEVEL] = "level",
+        [POLICY_SOURCE_DANE] = "dane",
+        [POLICY_SOURCE_STS] = "sts",
+        [POLICY_SOURCE_NONE] = "none",
+    };
+
+    assert((size_t)source < ARRAY_SIZE(names));
+    return names[source];
+}
+
 /* ---- what a level comes down to ------------------------------------------------------------- */
 
 static const struct policy_terms of_level[POLICY_LEVEL_COUNT] = {

@@ -150,6 +150,9 @@ struct policy_outcome {
 
 struct policy_outcome policy_decide(enum policy_level level, const struct policy_session *session);
 
+const char *policy_demand_name(enum policy_demand demand); /* "listed-host" */
+const char *policy_source_name(enum policy_source source); /* "dane" */
+
 /* Before anybody is dialled, from what is published alone. */
 struct policy_terms policy_terms(enum policy_level level, const struct policy_session *published);
 /* Can no session with the host be good enough? Then it is passed over, and *reason says why.

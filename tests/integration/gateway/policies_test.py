@@ -61,7 +61,7 @@ def fate(one, recipient, since=0):
 
 
 def told(one, domain):
-    return json.loads(one.run("policy", "-c", one.settings_file, "--json", domain))["policy"]
+    return json.loads(one.run("policy", "--offline", "-c", one.settings_file, "--json", domain))["policy"]
 
 
 def expect(one, recipient, level, finding=None, since=0):

@@ -360,6 +360,52 @@ def a_web_server_that_does_not_answer_delays_its_own_domain_alone(place):
     must(line["event"] == "delivered" and line["tls"].startswith("sts:TLSv1.3"), f"{line}")
 
 
+def policy_of(place, name, *options):
+    text = place.one.run("policy", *options, "-c", place.one.settings_file, f"{name}.{ZONE}")
+    must(max(map(len, text.splitlines())) <= 80, text)
+    told = json.loads(place.one.run("policy", *options, "--json", "-c", place.one.settings_file, f"{name}.{ZONE}"))
+    return " ".join(text.split()), told["published"]
+
+
+def host_of(published, number=0):
+    host = published["hosts"][number]
+    return host["demand"], host["source"], host["passed_over"], host["sts_listed"], host["dane"]["state"]
+
+
+def postern_policy_tells_what_is_published_and_what_each_host_has_to_show(place):
+    text, told = policy_of(place, "partly")
+    must(told["mta_sts"]["policy"]["mode"] == "enforce" and told["mx"]["dnssec"] == "secure", f"{told}")
+    must(host_of(told) == ("listed-host", "sts", "sts-host-not-listed", False, "none"), f"{told}")
+    must(host_of(told, 1) == ("listed-host", "sts", None, True, "none"), f"{told}")
+    must("MTA-STS enforce, id 1, until" in text and f"lists sound.{ZONE}" in text, text)
+    must("passed over: the policy of the domain does not list it" in text, text)
+    must(f"must show a trusted certificate that names sound.{ZONE} (by MTA-STS)" in text, text)
+    text, told = policy_of(place, "alone")
+    must(host_of(told) == ("tlsa", "dane", None, False, "usable"), f"{told}")
+    must("must show a certificate that one of its TLSA records matches (by DANE)" in text, text)
+    must(told["hosts"][0]["dane"]["records"] == [tlsa_of(place.identities["strange"])], f"{told}")
+    text, told = policy_of(place, "dane-unasked")
+    must(host_of(told) == ("valid-tlsa", "dane", "tlsa-lookup-failed", None, "lookup-failed"), f"{told}")
+    text, told = policy_of(place, "unfetched")
+    must(told["mta_sts"]["policy"] is None and "none that counts" in text and "404" in text, text)
+    must(host_of(told) == ("nothing", "none", None, None, "none"), f"{told}")
+    text, told = policy_of(place, "nothing")
+    must("MTA-STS none is published" in text and "(nothing is published)" in text, text)
+    text, told = policy_of(place, "byhop")
+    must(told["mx"] is None and told["mta_sts"] is None and host_of(told)[0] == "nothing", text)
+
+
+def offline_postern_policy_tells_what_the_gateway_keeps(place):
+    """After the restart, so that it is written; nobody is there to be asked."""
+    text, told = policy_of(place, "kept", "--offline")
+    must(not told["asked"] and told["mta_sts"]["policy"]["cached"] and told["hosts"] == [], f"{told}")
+    must("kept by the gateway" in text, text)
+    text, told = policy_of(place, "nothing", "--offline")
+    must(told["mta_sts"] is None and "nobody was asked, and nothing is kept" in text, text)
+    text, told = policy_of(place, "kept")
+    must(host_of(told) == ("listed-host", "sts", "sts-host-not-listed", False, "none"), f"{told}")
+
+
 def a_policy_that_was_fetched_outlives_a_restart_and_its_web_server(place):
     place.waits("kept", "sts-host-not-listed")
     place.one.stop()
@@ -393,7 +439,9 @@ TESTS = [
     a_record_that_matches_decides_alone,
     where_no_record_can_be_used_the_policy_decides,
     a_web_server_that_does_not_answer_delays_its_own_domain_alone,
+    postern_policy_tells_what_is_published_and_what_each_host_has_to_show,
     a_policy_that_was_fetched_outlives_a_restart_and_its_web_server,
+    offline_postern_policy_tells_what_the_gateway_keeps,
 ]
 
 

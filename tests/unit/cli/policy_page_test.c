@@ -118,10 +118,10 @@ static void says_by_which_rule_a_policy_is_for_the_domain(void **state)
     EXPECT(room, "a.B.partner.com.", "a.b.partner.com: secure ",
            "\".partner.com\", t.conf:9: it is for every name below partner.com, and none is nearer",
            "names a.b.partner.com, .a.b.partner.com (the default)");
-    EXPECT(room, "other.example", "other.example: may ",
+    EXPECT(room, "other.example", "other.example: sts ",
            "policy \"default\", built in: no other policy is for this domain",
-           "level may (the default)");
-    EXPECT(room, "user@[192.0.2.1]", "[192.0.2.1]: may ", "goes to that address");
+           "level sts (the default)");
+    EXPECT(room, "user@[192.0.2.1]", "[192.0.2.1]: sts ", "goes to that address");
 }
 
 static void a_domain_of_ours_has_no_policy_but_where_smtp_is_spoken(void **state)

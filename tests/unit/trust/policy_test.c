@@ -379,6 +379,10 @@ static void reads_and_writes_the_names_of_levels(void **state)
     for (int i = 0; i < POLICY_DECISION_COUNT; i++)
         assert_true(strlen(policy_decision_name((enum policy_decision)i)) > 0);
     assert_string_equal(policy_decision_name(POLICY_DELIVER_IN_CLEAR), "deliver-in-clear");
+    for (int i = 0; i < POLICY_DEMAND_COUNT; i++)
+        assert_true(strlen(policy_demand_name((enum policy_demand)i)) > 0);
+    assert_string_equal(policy_demand_name(POLICY_DEMAND_LISTED_HOST), "listed-host");
+    assert_string_equal(policy_source_name(POLICY_SOURCE_DANE), "dane");
 }
 
 static void expect_nothing_without_a_session(enum policy_level level,
