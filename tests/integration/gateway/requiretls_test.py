@@ -15,6 +15,7 @@ import gateway
 from counting import Counting, Session
 from destinations import Report, must
 from gateway import LOCAL, Client, Gateway, Listener, pki, trusting, wait_for
+from policy_world import Page, PolicyHosts
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peers"))
 from peer import Absent  # noqa: E402
@@ -25,6 +26,7 @@ ZONE, UNSIGNED = "secure.example", "insecure.example"
 SENDER = f"sender@{LOCAL}"
 HOSTS = {"good": "127.0.94.1", "plain": "127.0.94.2", "clear": "127.0.94.3", "strange": "127.0.94.4",
          "early": "127.0.94.5", "down": "127.0.94.9"}
+LISTS_ONE = f"version: STSv1\nmode: testing\nmx: good.{UNSIGNED}\nmax_age: 86400\n"
 CONTENT = b"Subject: secret\r\nMessage-ID: <1@test>\r\n\r\nonly for you\r\n"
 
 
@@ -60,6 +62,9 @@ def records(zone):
     lines = [SECURE if zone == f"{ZONE}." else SOA]
     lines += [f"{name} 60 IN A {address}" for name, address in HOSTS.items()]
     lines += [f"to{name} 60 IN MX 10 {name}" for name in HOSTS]
+    for name in ("togood", "toplain"):
+        if zone != f"{ZONE}.":
+            lines += [f"_mta-sts.{name} 60 IN TXT \"v=STSv1; id=1\"", f"mta-sts.{name} 60 IN A 127.0.0.1"]
     lines += ["both 60 IN MX 10 plain", "both 60 IN MX 20 good", "maybe 60 IN MX 10 down", "maybe 60 IN MX 20 plain",
               "other 60 IN MX 10 plain", "other 60 IN MX 20 down"]
     return "\n".join(lines) + "\n"
@@ -239,6 +244,25 @@ def it_comes_back_where_anybody_may_have_named_the_host():
         place.ended(f"b@togood.{UNSIGNED}", "delivered")
 
 
+def a_policy_that_lists_the_host_vouches_for_it():
+    """Also in mode testing: that its owner names this host is as sure as in mode enforce."""
+    with Place() as place:
+        web = PolicyHosts(place.one.world)
+        try:
+            place.one.more = place.dns() + policies(place.port).replace("client {", f"client {{ sts_port = {web.port}")
+            must(place.one.reload()["event"] == "reloaded", place.one.said())
+            for name in ("togood", "toplain"):  # one policy for both, and it lists one host
+                web.put(f"{name}.{UNSIGNED}", Page(LISTS_ONE))
+            place.send(f"a@togood.{UNSIGNED}")
+            place.ended(f"a@togood.{UNSIGNED}", "delivered")
+            must("REQUIRETLS" in place.mails("good")[0], f"{place.mails('good')}")
+            place.send(f"a@toplain.{UNSIGNED}")
+            line = place.ended(f"a@toplain.{UNSIGNED}", "bounced")
+            must(line["finding"] == "requiretls-host-insecure", f"{line}")
+        finally:
+            web.stop()
+
+
 def it_comes_back_where_there_is_no_tls():
     with Place() as place:
         place.comes_back(f"a@toclear.{ZONE}", "5.7.10", "starttls-not-offered")
@@ -374,6 +398,7 @@ if __name__ == "__main__":
         it_comes_back_from_a_host_that_does_not_offer_it,
         an_offer_in_the_clear_does_not_count,
         it_comes_back_where_anybody_may_have_named_the_host,
+        a_policy_that_lists_the_host_vouches_for_it,
         it_comes_back_where_there_is_no_tls,
         it_comes_back_where_the_certificate_is_nobodys_we_know,
         a_host_that_is_down_may_be_the_one_that_offers_it,
