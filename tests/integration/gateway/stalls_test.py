@@ -5,12 +5,15 @@
 many others has to be delivered within it. Each promise is a TAP test.
 """
 import os
+import socket
+import ssl
 import sys
+import threading
 
 import gateway
 import scripted_dns
 from gateway import Client, Failed, Gateway, Listener, quote, wait_for
-from scripted_dns import A, MX, Drip, ScriptedDns, Silence
+from scripted_dns import A, MX, TXT, Drip, ScriptedDns, Silence
 
 PROGRAM = gateway.take_program()
 GOOD = [f"good{number}.test" for number in range(20)]
@@ -30,12 +33,55 @@ def usual(name, kind):
     return [scripted_dns.address("127.0.0.1")] if kind == A else []
 
 
+class PolicyHost:
+    """Where all policies are asked for. Silent once connected to; inside TLS, where it has an identity, it says `head` and then
+    `more` over and over, `pause_s` apart."""
+
+    def __init__(self, address):
+        self.socket = socket.create_server((address, 0), backlog=1024)
+        self.port = self.socket.getsockname()[1]
+        self.context, self.head, self.more, self.pause_s = None, b"", b"x", 0.0
+        self.is_over, self.taken = threading.Event(), []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def identify(self, files):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*files)
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.taken.append(connection)
+            if self.context:
+                threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            with self.context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(8192)
+                secured.sendall(self.head)
+                while not self.is_over.wait(self.pause_s):
+                    secured.sendall(self.more)
+        except OSError:
+            pass
+
+    def stop(self):
+        self.is_over.set()
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for connection in self.taken:
+            connection.close()
+
+
 class Place:
     """A gateway, whoever answers for names, and the server of all domains. `bad(name, kind)`: None for what is usual."""
 
     def __init__(self, bad, level="may", client=""):
         self.dns = ScriptedDns(lambda name, kind: self.answer(bad, name, kind))
-        self.there = Gateway(PROGRAM, listeners=[Listener("may")], domains=GOOD)
+        self.there = Gateway(PROGRAM, listeners=[Listener("may")], domains=GOOD, limits={"per_address": 1000})
         anchor = os.path.join(self.there.folder, "anchor")
         with open(anchor, "w", encoding="ascii") as file:
             file.write(FOREIGN)
@@ -145,8 +191,58 @@ def aliases_without_end():
             place.here.wait_log("delivered", to=f"<user@{domain}>")
 
 
+def publishing(name, kind):
+    """Domains of bad.test have a record of MTA-STS, and the same server for their policies."""
+    if ".bad.test" not in name or kind != TXT or not name.startswith("_mta-sts."):
+        return None
+    return [scripted_dns.txt("v=STSv1; id=1;")]
+
+
+class Published:
+    """A place at level sts, and the policy host of its bad domains."""
+
+    def __init__(self, count, **answers):
+        self.domains = thousand()[:count]
+        self.host = PolicyHost("127.0.0.1")
+        try:
+            self.place = Place(publishing, level="sts", client=f"sts_port = {self.host.port}")
+            if answers:
+                world = self.place.here.world
+                names = tuple(f"mta-sts.{domain}" for domain in self.domains)
+                self.host.identify(world.files(world.leaf(names=names)))
+                for word, value in answers.items():
+                    setattr(self.host, word, value)
+        except BaseException:
+            self.host.stop()
+            raise
+
+    def others_go_meanwhile(self):
+        try:
+            with self.place as place:
+                place.send_to_many(self.domains)
+                wait_for("the policies to be asked for",
+                         lambda: True if len(self.host.taken) >= len(self.domains) else None)
+                place.others_go_meanwhile()
+        finally:
+            self.host.stop()
+
+
+def policy_hosts_that_say_nothing():
+    Published(300).others_go_meanwhile()
+
+
+def policies_that_come_an_octet_at_a_time():
+    Published(50, head=b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", pause_s=0.2).others_go_meanwhile()
+
+
+def policies_without_end():
+    Published(50, head=b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n",
+              more=b"x" * 65536).others_go_meanwhile()
+
+
 TESTS = [a_thousand_domains_whose_names_nobody_answers_for, hosts_whose_addresses_nobody_answers_for,
-         answers_that_come_an_octet_at_a_time, answers_of_sixty_thousand_octets, aliases_without_end]
+         answers_that_come_an_octet_at_a_time, answers_of_sixty_thousand_octets, aliases_without_end,
+         policy_hosts_that_say_nothing, policies_that_come_an_octet_at_a_time, policies_without_end]
 
 if __name__ == "__main__":
     sys.exit(gateway.run_promises(TESTS))
