@@ -4,6 +4,7 @@
 The zones are those that `postern check` is asked about in dane_zones_test.py, and so is what is expected. One server takes
 all mail, and a gateway each at dane, dane-only and sts brings it. Each promise is a TAP test.
 """
+import json
 import os
 import ssl
 import sys
@@ -164,9 +165,30 @@ def a_key_that_was_changed_without_a_record_is_told_as_such(place):
         place.show(place.now)
 
 
+def the_report_to_a_domain_says_how_its_records_fared(place):
+    """RFC 8460: sessions by the policy that they met."""
+    place.show(place.after)
+    try:
+        place.send(f"told@renewed{S}")
+        place.ended(f"told@renewed{S}")
+    finally:
+        place.show(place.now)
+
+    def ask():
+        lines = place.one.run("report", "-c", place.one.settings_file, "--json", f"renewed{S}", status=(0, 1, 3)).splitlines()
+        return next((entry for line in lines for entry in json.loads(line)["policies"]
+                     for failure in entry.get("failure-details", []) if failure["result-type"] == "tlsa-invalid"), None)
+
+    entry = wait_for("the session in a report", ask)
+    must(entry["policy"]["policy-type"] == "tlsa" and entry["policy"]["policy-string"], f"{entry}")
+    must(entry["policy"]["policy-domain"] == entry["policy"]["mx-host"][0], f"{entry}")
+    must(entry["failure-details"][0]["failure-reason-code"] == "tlsa-mismatch", f"{entry}")
+
+
 TESTS = [what_check_says_is_what_delivery_does, the_records_of_a_next_hop_count,
          where_the_better_host_does_not_match_the_next_gets_it,
-         a_key_that_was_changed_without_a_record_is_told_as_such]
+         a_key_that_was_changed_without_a_record_is_told_as_such,
+         the_report_to_a_domain_says_how_its_records_fared]
 
 
 def at(level, test, place):

@@ -81,8 +81,8 @@ static void the_header_has_all_that_the_rfc_asks_for(void **state)
         "Date: Fri, 2 Jan 1970 01:00:00 +0000\r\n",
         "\r\nFrom: <tls@b.example>\r\n",
         "\r\nTo: <t@a.example>\r\n",
-        "\r\nSubject: Report Domain: a.example\r\n Submitter: b.example\r\n"
-        " Report-ID: <0.00ff.a.example@b.example>\r\n",
+        "\r\nSubject: Report Domain: a.example\r\n Submitter: b.example\r\n",
+        "\r\n Submitter: b.example\r\n Report-ID: <0.00ff.a.example@b.example>\r\n",
         "\r\nTLS-Report-Domain: a.example\r\n",
         "\r\nTLS-Report-Submitter: b.example\r\n",
         "\r\nTLS-Required: No\r\n",
