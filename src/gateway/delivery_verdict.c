@@ -302,7 +302,8 @@ static void count(const struct delivery_conversation *conversation)
 
     /* What is sent rather in the clear than not at all met no policy: RFC 8460 section 5.3 of reports themselves. */
     if (reports != NULL && conversation->session != 0 && !conversation->in_clear &&
-        !conversation->destination->tls_optional)
+        !conversation->destination->tls_optional &&
+        conversation->verdict.reason != POLICY_REASON_HOST_INSECURE) /* nobody was dialled */
         tls_reports_count(reports, &session);
 }
 
