@@ -35,12 +35,11 @@ bool delivery_reading_is_due(const struct delivery_task *task)
     const struct delivery *delivery = task->batch->delivery;
     const char *address = task->batch->plan->profile->reports.read;
 
-    if (address == NULL || delivery->settings.history == NULL ||
-        was_read(delivery->reading, task->message->envelope.id))
+    if (address == NULL || delivery->settings.history == NULL)
         return false;
     for (size_t i = 0; i < task->count; i++)
         if (span_equal_nocase(task->targets[i]->address, span_of(address)))
-            return true;
+            return !was_read(delivery->reading, task->message->envelope.id);
     return false;
 }
 
