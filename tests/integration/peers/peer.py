@@ -334,12 +334,15 @@ class Front:
 class Program:
     """A TLS server program behind a Front, spoken to by its standard input and output."""
 
-    def __init__(self, command, port):
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 10
-        while time.monotonic() < end and not listens(port):
-            time.sleep(0.05)
+    def __init__(self, command_at):
+        """`command_at(port)` is the command that listens there."""
+        for port in free_ports(5):  # another test may be quicker to take one
+            self.child = subprocess.Popen(command_at(port), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                          stderr=subprocess.DEVNULL)
+            while self.child.poll() is None and not listens(self.child.pid, port):
+                time.sleep(0.02)
+            if self.child.poll() is None:
+                break
         self.front = Front(port)
         self.port = self.front.port
         threading.Thread(target=self.speak, daemon=True).start()
@@ -362,13 +365,18 @@ class Program:
         self.child.wait()
 
 
-def listens(port):
-    """Whether a socket listens there, without connecting to it."""
-    with open("/proc/net/tcp") as table:
-        rows = [row.split() for row in table.readlines()[1:]]
-    with open("/proc/net/tcp6") as table:
-        rows += [row.split() for row in table.readlines()[1:]]
-    return any(row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port for row in rows)
+def listens(pid, port):
+    """Whether this process has a socket that listens there, without connecting to it."""
+    rows = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table) as file:
+            rows += [row.split() for row in file.readlines()[1:]]
+    inodes = {"socket:[%s]" % row[9] for row in rows if row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port}
+    try:
+        folder = "/proc/%d/fd" % pid
+        return any(os.readlink(os.path.join(folder, name)) in inodes for name in os.listdir(folder))
+    except OSError:  # it has ended, or closed one
+        return False
 
 
 class Programs:
@@ -388,19 +396,19 @@ def start_openssl(services):
     if shutil.which("openssl") is None:
         raise Absent("no openssl command")
     all_ = Programs()
-    for service, port in zip(services, free_ports(len(services))):
+    for service in services:
         one = service.identity
         leaf = write(all_.folder, service.name + ".pem", one.pem)
         key = write(all_.folder, service.name + ".key", one.key_pem, 0o600)
         rest = write(all_.folder, service.name + ".rest", b"".join(other.pem for other in one.chain))
-        command = ["openssl", "s_server", "-quiet", "-accept", "127.0.0.1:%d" % port, "-cert", leaf, "-key", key]
+        command = ["openssl", "s_server", "-quiet", "-cert", leaf, "-key", key]
         command += ["-cert_chain", rest] if one.chain else []
         if service.tls10:
             command += ["-tls1", "-cipher", "ALL:@SECLEVEL=0"]
         if service.client_ca:
             ca = write(all_.folder, service.name + ".ca", service.client_ca.pem)
             command += ["-Verify", "2", "-CAfile", ca, "-verify_return_error"]
-        all_.programs.append(Program(command, port))
+        all_.programs.append(Program(lambda port, command=command: [*command, "-accept", "127.0.0.1:%d" % port]))
         service.port = all_.programs[-1].port
     return all_
 
@@ -410,11 +418,11 @@ def start_gnutls(services, priorities):
     if shutil.which("gnutls-serv") is None:
         raise Absent("no gnutls-serv command")
     all_ = Programs()
-    for service, port in zip(services, free_ports(len(services))):
+    for service in services:
         one = service.identity
         chain = write(all_.folder, service.name + ".pem", one.pem + b"".join(other.pem for other in one.chain))
         key = write(all_.folder, service.name + ".key", one.key_pem, 0o600)
-        command = ["gnutls-serv", "--quiet", "--echo", "--port", str(port), "--x509certfile", chain,
+        command = ["gnutls-serv", "--quiet", "--echo", "--x509certfile", chain,
                    "--x509keyfile", key]
         if service.name in priorities:
             command += ["--priority", priorities[service.name]]
@@ -425,6 +433,6 @@ def start_gnutls(services, priorities):
             command += ["--disable-client-cert"]
         if service.name == "names-another":
             command += ["--sni-hostname", "other.ferry.example", "--sni-hostname-fatal"]
-        all_.programs.append(Program(command, port))
+        all_.programs.append(Program(lambda port, command=command: [*command, "--port", str(port)]))
         service.port = all_.programs[-1].port
     return all_
