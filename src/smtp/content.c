@@ -32,19 +32,32 @@ static size_t plain_len(struct span bytes)
     return span_find(bytes, '\r');
 }
 
+/* Of lines that end in CRLF, those before the first that has another CR. */
+static size_t len_before_bare_cr(struct span lines)
+{
+    size_t len = 0, cr;
+
+    while ((cr = span_find(span_part(lines, len, lines.len), '\r')) + 1 < lines.len - len &&
+           lines.data[len + cr + 1] == '\n')
+        len += cr + 2;
+    return len;
+}
+
 /* Length of the front that is lines that end in CRLF, and need nothing else; a line begins there. */
 static size_t sound_lines_len(struct span bytes, bool is_stuffable)
 {
     const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
+    size_t lines = 0;
 
     while (line < end && !(is_stuffable && *line == '.')) {
         lf = memchr(line, '\n', (size_t)(end - line));
-        if (lf == NULL || lf == line || lf[-1] != '\r' ||
-            memchr(line, '\r', (size_t)(lf - line - 1)) != NULL)
+        if (lf == NULL || lf == line || lf[-1] != '\r')
             break;
         line = lf + 1;
+        lines++;
     }
-    return (size_t)(line - bytes.data);
+    bytes.len = (size_t)(line - bytes.data);
+    return span_count(bytes, '\r') == lines ? bytes.len : len_before_bare_cr(bytes);
 }
 
 /* Gives the bytes that stand at the front of *input, behind those given already. */

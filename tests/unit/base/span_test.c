@@ -42,6 +42,23 @@ static void trims_blanks_at_both_ends(void **state)
     assert_int_equal(span_trim((struct span){ NULL, 0 }).len, 0);
 }
 
+static void counts_a_byte_wherever_it_stands(void **state)
+{
+    static char bytes[9000];
+
+    (void)state;
+    for (size_t len = 0; len < 100; len++) {
+        memset(bytes, 'x', sizeof bytes);
+        for (size_t i = 0; i < len; i += 3)
+            bytes[i] = '\r';
+        assert_int_equal(span_count((struct span){ bytes, len }, '\r'), (len + 2) / 3);
+        assert_int_equal(span_count((struct span){ bytes, len }, 'y'), 0);
+    }
+    memset(bytes, '\xff', sizeof bytes); /* more in each lane than an octet can count */
+    assert_int_equal(span_count((struct span){ bytes, sizeof bytes }, '\xff'), sizeof bytes);
+    assert_int_equal(span_count((struct span){ NULL, 0 }, 'x'), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -49,6 +66,7 @@ int main(void)
         cmocka_unit_test(cuts_a_part_to_what_is_there),
         cmocka_unit_test(compares_letters_of_either_case_only_when_asked),
         cmocka_unit_test(trims_blanks_at_both_ends),
+        cmocka_unit_test(counts_a_byte_wherever_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
