@@ -63,7 +63,14 @@ def allowed(wanted):
 
 
 def sessions(gateway):
-    return len(os.listdir(f"/proc/{gateway.pid}/fd"))
+    """The sockets that it has; files come and go besides."""
+    count = 0
+    for name in os.listdir(f"/proc/{gateway.pid}/fd"):
+        try:
+            count += os.readlink(f"/proc/{gateway.pid}/fd/{name}").startswith("socket:")
+        except OSError:  # closed by now
+            pass
+    return count
 
 
 def measure(options):
@@ -89,7 +96,7 @@ def measure(options):
         client.quit()
         gateway.one("anna")
         if sessions(gateway) < count + WATCHED:
-            raise Failed(f"{sessions(gateway)} descriptors: they are not all there")
+            raise Failed(f"{sessions(gateway)} sockets: they are not all there")
         gateway.stop()
         for client in watched:
             if client.rest()[:4] != b"421 ":
