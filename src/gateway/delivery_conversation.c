@@ -94,7 +94,9 @@ void delivery_conversation_leave(struct delivery_conversation *conversation)
 void delivery_conversation_go_on(struct delivery_conversation *conversation)
 {
     leave_rest(conversation);
-    delivery_transaction_next(conversation);
+    if (client_link_is_ready(conversation->link))
+        delivery_transaction_next(conversation);
+    /* else it has ended, which is told in a moment */
 }
 
 /* ---- which address, and how ----------------------------------------------------------------- */

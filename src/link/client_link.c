@@ -530,9 +530,14 @@ bool client_link_open(struct loop *loop, const struct client_link_settings *sett
     return true;
 }
 
+bool client_link_is_ready(const struct client_link *link)
+{
+    return link->phase == LINK_TALKING && smtp_client_state(&link->engine) == SMTP_CLIENT_READY;
+}
+
 void client_link_send(struct client_link *link, const struct smtp_client_message *message)
 {
-    assert(link->phase == LINK_TALKING);
+    assert(client_link_is_ready(link));
     enter(link);
     link->has_sent_message = true;
     smtp_client_send(&link->engine, message, client_link_now(link));

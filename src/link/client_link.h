@@ -103,7 +103,10 @@ MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_set
 void client_link_describe(const struct client_link_settings *settings, struct arena *arena,
                           struct observation *observation);
 
-/* After `ready`. The message is borrowed until message_done or finished. */
+/* After `ready`, between messages: may one be sent? False where the conversation has ended meanwhile, and
+ * `finished` is about to tell. */
+bool client_link_is_ready(const struct client_link *link);
+/* Only then. The message is borrowed until message_done or finished. */
 void client_link_send(struct client_link *link, const struct smtp_client_message *message);
 /* After body_wanted: takes what fits now off *body. Where something is left, or is_last is false,
  * body_wanted comes again once that has left us; nothing taken: call again when there is more. */

@@ -979,6 +979,31 @@ static void may_be_closed_inside_a_callback(void **state)
     assert_null(stage.link);
 }
 
+static void rest_at_ready(void *owner, const struct observation *observation)
+{
+    struct stage *s = owner;
+
+    (void)observation;
+    s->ready++;
+    assert_true(client_link_is_ready(s->link));
+}
+
+static void finish_at_rest(void *owner, struct observation *observation)
+{
+    assert_false(client_link_is_ready(((struct stage *)owner)->link));
+    note_finished(owner, observation);
+}
+
+/* Its owner may have a message just then. */
+static void takes_no_message_once_the_server_has_gone(void **state)
+{
+    (void)state;
+    stage.handlers.ready = rest_at_ready;
+    stage.handlers.finished = finish_at_rest;
+    RUN(AGAIN, { SHUT, NULL, 0 }, END);
+    assert_int_equal(stage.ready, 1);
+}
+
 int main(void)
 {
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1033,6 +1058,7 @@ int main(void)
         PROMISE(says_when_a_server_cannot_be_given_a_message),
         PROMISE(keeps_bodies_out_of_the_transcript),
         PROMISE(may_be_closed_inside_a_callback),
+        PROMISE(takes_no_message_once_the_server_has_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
