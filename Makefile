@@ -31,7 +31,7 @@ run: all
 test: all
 	-@tools/setup test
 	@status=0; \
-	$(MESON) test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 4 --num-processes $$(tools/tests-at-once) || status=$$?; \
+	$(MESON) test -C $(BUILD) --no-rebuild --print-errorlogs --timeout-multiplier 4 || status=$$?; \
 	tools/count-tests $(BUILD)/meson-logs/testlog.json || status=1; \
 	exit $$status
 

@@ -274,7 +274,7 @@ bool inbound_file_end(struct inbound_file *file, int64_t now_s, struct error *er
 
 /* ---- looking ---- */
 
-/* *is_absent: there is no file, and so nothing to tell. */
+/* *is_absent: there is no file, or it is just being made, and so nothing to tell. */
 static bool open_to_look(const char *state_dir, struct database *database, bool *is_absent,
                          struct error *err)
 {
@@ -284,7 +284,12 @@ static bool open_to_look(const char *state_dir, struct database *database, bool 
     if (!path_of(state_dir, path, sizeof path, err))
         return false;
     *is_absent = access(path, F_OK) != 0;
-    return *is_absent || database_open(database, path, DATABASE_LOOK, BUSY_MS, err);
+    if (*is_absent)
+        return true;
+    if (!database_open(database, path, DATABASE_LOOK, BUSY_MS, err))
+        return false;
+    *is_absent = database_number(database, "PRAGMA user_version", 0) == 0;
+    return true;
 }
 
 static const char *text_at(sqlite3_stmt *row, int column, struct arena *arena)

@@ -150,7 +150,9 @@ bool sts_keeper_look(const char *state_dir, const char *domain, struct arena *ar
         return false;
     if (access(path, F_OK) != 0 && errno == ENOENT)
         return true;
-    return database_open(&database, path, DATABASE_LOOK, BUSY_MS, err) &&
+    if (!database_open(&database, path, DATABASE_LOOK, BUSY_MS, err))
+        return false;
+    return database_number(&database, "PRAGMA user_version", 0) == 0 || /* it is just being made */
            read_one(&database, domain, arena, cached, found, err);
 }
 

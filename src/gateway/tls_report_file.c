@@ -133,13 +133,21 @@ static bool begin_own(struct database *database, const char *path, struct error 
     return false;
 }
 
+static bool tell_absent(const char *path, struct error *err)
+{
+    return error_set(err, ERROR_USAGE, "%s is not there: no gateway has counted yet", path);
+}
+
+/* A file without tables is one that is just being made. */
 static bool begin_look(struct database *database, const char *path, struct error *err)
 {
     if (access(path, F_OK) != 0)
-        return error_set(err, ERROR_USAGE, "%s is not there: no gateway has counted yet", path);
+        return tell_absent(path, err);
     if (!database_open(database, path, DATABASE_LOOK, BUSY_MS, err))
         return false;
-    if (database_prepare(database, statements, TLS_FILE_DO_STATEMENTS, err))
+    if (database_number(database, "PRAGMA user_version", 0) == 0)
+        tell_absent(path, err);
+    else if (database_prepare(database, statements, TLS_FILE_DO_STATEMENTS, err))
         return true;
     database_close(database);
     return false;

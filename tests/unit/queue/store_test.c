@@ -87,11 +87,13 @@ static enum queue_status put_fake(void *queue, const struct queue_put *put, stru
 
 static enum queue_status drop_fake(void *queue, int64_t id, struct error *err)
 {
+    int status = fake.put_status; /* may change as soon as it is told */
+
     (void)queue;
     (void)id;
     fake.drops++;
     sem_post(&fake.has_dropped);
-    return fail_as(fake.put_status, err);
+    return fail_as(status, err);
 }
 
 static enum queue_status settle_fake(void *queue, int64_t lease,
