@@ -289,6 +289,8 @@ static bool open_to_look(const char *state_dir, struct database *database, bool 
     if (!database_open(database, path, DATABASE_LOOK, BUSY_MS, err))
         return false;
     *is_absent = database_number(database, "PRAGMA user_version", 0) == 0;
+    if (*is_absent)
+        database_close(database);
     return true;
 }
 
