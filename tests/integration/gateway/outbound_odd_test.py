@@ -205,7 +205,7 @@ def a_thousand_recipients_are_each_settled_as_the_server_says():
         for event in ("delivered", "bounced", "deferred"):
             wait_for(f"333 {event}", lambda event=event: True if len(
                 {line["to"] for line in one.log(event) if line["to"].startswith("<u")}) == 333 else None)
-        must(len(one.log("delivered")) - len(one.log("delivered", to="<from@here.test>")) == 333, "delivered twice")
+        must(sum(line["to"].startswith("<u") for line in one.log("delivered")) == 333, "delivered twice")
 
 
 TESTS = [value for name, value in list(globals().items())
