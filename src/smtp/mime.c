@@ -113,6 +113,8 @@ static void read_type(struct smtp_mime *mime, struct span value, struct arena *a
 
     skip_space(&value);
     mime->type = take_token(&value);
+    if (mime->type.len == 0) /* one that says nothing is none: RFC 2045 section 5.2 */
+        mime->type = span_of("text/plain");
     while (take_parameter(&value, &name, &of, arena)) {
         if (span_equal_nocase(name, span_of("boundary")) && of.len > 0 &&
             of.len <= SMTP_MIME_BOUNDARY_MOST)

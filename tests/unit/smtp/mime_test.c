@@ -42,7 +42,8 @@ static void reads_what_a_header_says_of_the_body(void **state)
         { "Content-Transfer-Encoding: x-uuencode\r\n\r\n", "text/plain", NULL, "",
           SMTP_MIME_UNKNOWN },
         { "Content-Type: a/b; name=\"never ends", "a/b", NULL, "never ends", SMTP_MIME_PLAIN },
-        { "Content-Type: (never ends", "", NULL, "", SMTP_MIME_PLAIN },
+        { "Content-Type: (never ends", "text/plain", NULL, "", SMTP_MIME_PLAIN },
+        { "Content-Type:\r\n ; boundary=b\r\n\r\n", "text/plain", "b", "", SMTP_MIME_PLAIN },
         { "Content-Type: a/b; name=\"never ends\\", "a/b", NULL, "never ends\\", SMTP_MIME_PLAIN },
     };
 
