@@ -55,12 +55,6 @@ void gateway_bindings_free(struct gateway_bindings **bindings)
     memory_free(freed);
 }
 
-static bool is_same(const struct net_address *a, const struct net_address *b)
-{
-    return a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
-           memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
-}
-
 void gateway_bindings_begin(struct gateway_bindings *bindings)
 {
     for (size_t i = 0; i < bindings->place_count; i++)
@@ -74,9 +68,9 @@ static struct place *find_open(struct gateway_bindings *bindings, const struct n
     for (size_t i = 0; i < bindings->place_count; i++) {
         struct place *place = &bindings->places[i];
 
-        if (!place->is_asked_for && is_same(&place->asked, asked))
+        if (!place->is_asked_for && net_address_equal(&place->asked, asked))
             return place;
-        if (!place->is_asked_for && chosen == NULL && is_same(&place->actual, asked))
+        if (!place->is_asked_for && chosen == NULL && net_address_equal(&place->actual, asked))
             chosen = place;
     }
     return chosen;
@@ -86,7 +80,7 @@ static int find_handed_over(const struct gateway_bindings *bindings,
                             const struct net_address *asked)
 {
     for (size_t i = 0; i < bindings->handed_over_count; i++)
-        if (is_same(&bindings->handed_over[i].address, asked))
+        if (net_address_equal(&bindings->handed_over[i].address, asked))
             return (int)i;
     return -1;
 }

@@ -42,11 +42,6 @@ static bool is_same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static bool is_same_address(const struct net_address *a, const struct net_address *b)
-{
-    return a->is_ipv6 == b->is_ipv6 && memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
-}
-
 bool delivery_route_match(const struct gateway_profile_domain *a,
                           const struct gateway_profile_domain *b)
 {
@@ -56,7 +51,7 @@ bool delivery_route_match(const struct gateway_profile_domain *a,
     case GATEWAY_DELIVER_LMTP_SOCKET: return strcmp(a->path, b->path) == 0;
     case GATEWAY_DELIVER_LMTP:
         return is_same_text(a->host, b->host) && a->address.port == b->address.port &&
-               (a->host != NULL || is_same_address(&a->address, &b->address));
+               (a->host != NULL || net_address_is_same_host(&a->address, &b->address));
     case GATEWAY_DELIVER_MAILDIR:
     case GATEWAY_DELIVER_SMTP: break;
     }

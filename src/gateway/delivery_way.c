@@ -61,7 +61,7 @@ static bool has_failed_before(const struct delivery_way *before, const struct ne
 {
     for (size_t i = 0; before != NULL && i < before->count; i++)
         if (before->addresses[i].has_failed &&
-            memcmp(&before->addresses[i].address, address, sizeof *address) == 0)
+            net_address_equal(&before->addresses[i].address, address))
             return true;
     return false;
 }

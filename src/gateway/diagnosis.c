@@ -137,12 +137,6 @@ static void drop_known(struct diagnosis *diagnosis, size_t index)
             (diagnosis->known_count - index) * sizeof(struct known *));
 }
 
-static bool is_same_address(const struct net_address *one, const struct net_address *other)
-{
-    return one->is_ipv6 == other->is_ipv6 && one->port == other->port &&
-           memcmp(one->bytes, other->bytes, one->is_ipv6 ? 16 : 4) == 0;
-}
-
 /* The one that was asked last. `address` NULL: at any. */
 static struct known *find_known(const struct diagnosis *diagnosis, const char *host,
                                 const struct net_address *address)
@@ -151,7 +145,7 @@ static struct known *find_known(const struct diagnosis *diagnosis, const char *h
         struct known *known = diagnosis->known[i - 1];
 
         if (span_equal_nocase(span_of(known->host), span_of(host)) &&
-            (address == NULL || is_same_address(&known->address, address)))
+            (address == NULL || net_address_equal(&known->address, address)))
             return known;
     }
     return NULL;
@@ -236,7 +230,7 @@ const struct findings *diagnosis_find(const struct diagnosis *diagnosis, const c
         if (!span_equal_nocase(span_of(known->host), span_of(host)) ||
             !is_news(diagnosis, known, &symptom))
             continue;
-        if (is_same_address(&known->address, address))
+        if (net_address_equal(&known->address, address))
             return known->findings;
         if (found == NULL)
             found = known->findings;

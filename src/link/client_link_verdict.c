@@ -42,8 +42,7 @@ static bool names_address(const struct certificate *leaf, const struct net_addre
 
     for (size_t i = 0; i < leaf->address_count; i++)
         if (net_address_parse(span_of(leaf->addresses[i]), &address) &&
-            address.is_ipv6 == wanted->is_ipv6 &&
-            memcmp(address.bytes, wanted->bytes, wanted->is_ipv6 ? 16 : 4) == 0)
+            net_address_is_same_host(&address, wanted))
             return true;
     return false;
 }

@@ -28,6 +28,16 @@ bool net_address_parse(struct span text, struct net_address *address)
     return true;
 }
 
+bool net_address_is_same_host(const struct net_address *a, const struct net_address *b)
+{
+    return a->is_ipv6 == b->is_ipv6 && memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
+}
+
+bool net_address_equal(const struct net_address *a, const struct net_address *b)
+{
+    return a->port == b->port && net_address_is_same_host(a, b);
+}
+
 const char *net_address_text(const struct net_address *address, char text[NET_ADDRESS_TEXT])
 {
     if (inet_ntop(address->is_ipv6 ? AF_INET6 : AF_INET, address->bytes, text, NET_ADDRESS_TEXT) ==

@@ -16,6 +16,10 @@ struct net_address {
 /* "192.0.2.1", "2001:db8::1", with or without brackets; port is left as it is. */
 MUST_CHECK bool net_address_parse(struct span text, struct net_address *address);
 
+/* The same address and port; the same address, whatever the ports. Never compared as bytes: there is padding. */
+bool net_address_equal(const struct net_address *a, const struct net_address *b);
+bool net_address_is_same_host(const struct net_address *a, const struct net_address *b);
+
 enum { NET_ADDRESS_TEXT = 64 };
 /* "192.0.2.1" or "2001:db8::1", without the port. */
 const char *net_address_text(const struct net_address *address, char text[NET_ADDRESS_TEXT]);

@@ -111,18 +111,12 @@ static void check_client_ca(struct settings_load *load, size_t section,
                            "client_certificate = require needs client_ca, a file: ca_file is none");
 }
 
-static bool is_same_address(const struct net_address *a, const struct net_address *b)
-{
-    return a->port == b->port && a->is_ipv6 == b->is_ipv6 &&
-           memcmp(a->bytes, b->bytes, a->is_ipv6 ? 16 : 4) == 0;
-}
-
 static void check_listener(struct settings_load *load, size_t section, size_t ordinal)
 {
     struct settings_listener *listener = &load->settings->listeners[ordinal];
 
     for (size_t i = 0; i < ordinal && listener->address.port != 0; i++)
-        if (is_same_address(&load->settings->listeners[i].address, &listener->address)) {
+        if (net_address_equal(&load->settings->listeners[i].address, &listener->address)) {
             settings_fault_add(load->faults, listener->line,
                                "the listener of line %u has this address already; one listener may "
                                "have several certificates",
@@ -138,7 +132,6 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
 }
 
 /* --- policies and domains --- */
-
 
 static void check_policy_level(struct settings_load *load, size_t section,
                                const struct settings_policy *policy)

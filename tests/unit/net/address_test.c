@@ -82,6 +82,27 @@ static void takes_a_mapped_address_for_ipv4(void **state)
     assert_false(net_address_from_socket(&storage, &after));
 }
 
+static void compares_what_counts_and_no_padding(void **state)
+{
+    struct net_address one, other;
+
+    (void)state;
+    memset(&one, 0, sizeof one);
+    memset(&other, 0xff, sizeof other); /* behind an IPv4 address, and between the fields */
+    assert_true(net_address_parse(span_of("192.0.2.9"), &one));
+    other.is_ipv6 = false;
+    memcpy(other.bytes, one.bytes, 4);
+    other.port = one.port = 25;
+    assert_true(net_address_equal(&one, &other));
+    other.port = 26;
+    assert_false(net_address_equal(&one, &other));
+    assert_true(net_address_is_same_host(&one, &other));
+    other.bytes[3]++;
+    assert_false(net_address_is_same_host(&one, &other));
+    assert_true(net_address_parse(span_of("c000:209::"), &other)); /* the same first octets */
+    assert_false(net_address_is_same_host(&one, &other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -89,6 +110,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_address),
         cmocka_unit_test(goes_through_the_kernels_form_and_back),
         cmocka_unit_test(takes_a_mapped_address_for_ipv4),
+        cmocka_unit_test(compares_what_counts_and_no_padding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
