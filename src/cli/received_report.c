@@ -110,6 +110,7 @@ static bool tell(struct command *command, struct received_report_entry *entry, s
         command->options->as_json ? print_json(entry, arena) : print_page(command, entry, arena);
     command->told++;
     command->has_failures |= received_report_failed(entry->report) > 0;
+    entry->join = NULL; /* it ends here */
     return is_told;
 }
 

@@ -116,9 +116,9 @@ static bool find_near_miss(struct judge *judge, struct near_miss *near)
 
     for (size_t sent = 0; sent < verdict->certificate_count && sent < CERTIFICATES_TRIED; sent++)
         for (uint8_t selector = 0; selector <= 1; selector++)
-            for (uint8_t matching = BY_SHA256; matching <= BY_SHA512; matching++)
+            for (unsigned matching = BY_SHA256; matching <= BY_SHA512; matching++)
                 if (verdict->certificates[sent].is_readable &&
-                    find_near(judge, sent, selector, matching, near))
+                    find_near(judge, sent, selector, (uint8_t)matching, near))
                     return true;
     return false;
 }

@@ -119,7 +119,7 @@ static bool make_context(struct gateway_certificates *certificates, struct span 
                          struct error *err)
 {
     const struct gateway_certificates_settings *settings = certificates->settings;
-    const struct tls_credentials *all[GATEWAY_CERTIFICATES_MOST];
+    const struct tls_credentials *all[GATEWAY_CERTIFICATES_MOST] = { NULL };
     struct tls_server_settings tls = { .security_level = 1,
                                        .more = all + 1,
                                        .more_count = settings->count - 1,

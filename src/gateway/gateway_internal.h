@@ -72,4 +72,4 @@ void gateway_change_note(struct gateway *gateway, struct gateway_change *change)
 struct control_terms gateway_change_terms(const struct gateway_profile *profile);
 void gateway_change_log_certificates(struct gateway *gateway);
 /* From now on certificates, tickets and the resolver are looked after; is_draining ends it. */
-void gateway_change_look_after(void *gateway);
+void gateway_change_look_after(void *owner);

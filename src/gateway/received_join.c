@@ -147,7 +147,7 @@ static void settle_addresses(struct making *making)
         const char **addresses = making->addresses[i];
         size_t kept = 0;
 
-        if (group->address_count == 0)
+        if (addresses == NULL) /* nobody was told of */
             continue;
         qsort(addresses, group->address_count, sizeof *addresses, compare_texts);
         for (size_t k = 0; k < group->address_count; k++)

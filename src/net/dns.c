@@ -1,5 +1,6 @@
 #include "net/dns.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unbound.h>
@@ -207,8 +208,10 @@ bool dns_new(struct loop *loop, struct dns **dns, struct error *err)
 
 bool dns_change(struct dns *dns, const struct dns_settings *settings, struct error *err)
 {
-    struct source *before = dns->source;
+    struct source *before;
 
+    assert(dns != NULL);
+    before = dns->source;
     if (!open_source(dns, settings, &dns->source, err))
         return false;
     if (before == NULL)

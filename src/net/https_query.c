@@ -128,66 +128,50 @@ static bool read_url(struct https_query *query, const struct https_request *requ
     return true;
 }
 
-#define SET(option, value)                                                                         \
-    do {                                                                                           \
-        if (curl_easy_setopt(query->easy, option, value) != CURLE_OK)                              \
-            return false;                                                                          \
-    } while (0)
+#define SET(option, value) (curl_easy_setopt(query->easy, option, value) == CURLE_OK)
 
-static bool set_up_request(struct https_query *query, const struct https_request *request)
+static bool set_up_post(struct https_query *query, const struct https_request *request)
 {
     char line[256];
 
-    SET(CURLOPT_CURLU, query->url);
-    SET(CURLOPT_RESOLVE, query->addresses);
-    SET(CURLOPT_SHARE, query->names);
-    SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->body_most);
-    if (request->upload_type == NULL)
-        return true;
     snprintf(line, sizeof line, "Content-Type: %s", request->upload_type);
-    if (!add_line(&query->headers, line) || !add_line(&query->headers, "Expect:"))
-        return false;
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->upload.len);
-    SET(CURLOPT_COPYPOSTFIELDS, request->upload.len == 0 ? "" : request->upload.data);
-    SET(CURLOPT_HTTPHEADER, query->headers);
-    return true;
+    return add_line(&query->headers, line) && add_line(&query->headers, "Expect:") &&
+           SET(CURLOPT_POST, 1L) &&
+           SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->upload.len) &&
+           SET(CURLOPT_COPYPOSTFIELDS, request->upload.len == 0 ? "" : request->upload.data) &&
+           SET(CURLOPT_HTTPHEADER, query->headers);
+}
+
+static bool set_up_request(struct https_query *query, const struct https_request *request)
+{
+    return SET(CURLOPT_CURLU, query->url) && SET(CURLOPT_RESOLVE, query->addresses) &&
+           SET(CURLOPT_SHARE, query->names) && SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) &&
+           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->body_most) &&
+           (request->upload_type == NULL || set_up_post(query, request));
 }
 
 static bool set_up_bounds(struct https_query *query)
 {
-    SET(CURLOPT_PRIVATE, query);
-    SET(CURLOPT_ERRORBUFFER, query->failure);
-    SET(CURLOPT_HEADERFUNCTION, take_header);
-    SET(CURLOPT_HEADERDATA, query);
-    SET(CURLOPT_WRITEFUNCTION, take_body);
-    SET(CURLOPT_WRITEDATA, query);
-    SET(CURLOPT_PROTOCOLS_STR, "https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PROXY, ""); /* nor by the environment */
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_FRESH_CONNECT, 1L);
-    SET(CURLOPT_FORBID_REUSE, 1L);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_USERAGENT, "Postern");
-    return true;
+    return SET(CURLOPT_PRIVATE, query) && SET(CURLOPT_ERRORBUFFER, query->failure) &&
+           SET(CURLOPT_HEADERFUNCTION, take_header) && SET(CURLOPT_HEADERDATA, query) &&
+           SET(CURLOPT_WRITEFUNCTION, take_body) && SET(CURLOPT_WRITEDATA, query) &&
+           SET(CURLOPT_PROTOCOLS_STR, "https") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
+           SET(CURLOPT_PROXY, "") && /* nor by the environment */
+           SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+           SET(CURLOPT_FRESH_CONNECT, 1L) && SET(CURLOPT_FORBID_REUSE, 1L) &&
+           SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_USERAGENT, "Postern");
 }
 
 static bool set_up_tls(struct https_query *query)
 {
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    SET(CURLOPT_CAINFO, NULL); /* no file is read: the judge has the roots */
-    SET(CURLOPT_CAPATH, NULL);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 0L);
-    SET(CURLOPT_SSL_CTX_FUNCTION, https_tls_prepare);
-    SET(CURLOPT_SSL_CTX_DATA, query);
-    SET(CURLOPT_PREREQFUNCTION, judge_peer);
-    SET(CURLOPT_PREREQDATA, query);
-    return true;
+    return SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+           SET(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&
+           SET(CURLOPT_CAINFO, NULL) && /* no file is read: the judge has the roots */
+           SET(CURLOPT_CAPATH, NULL) && SET(CURLOPT_SSL_VERIFYPEER, 1L) &&
+           SET(CURLOPT_SSL_VERIFYHOST, 0L) && SET(CURLOPT_SSL_CTX_FUNCTION, https_tls_prepare) &&
+           SET(CURLOPT_SSL_CTX_DATA, query) && SET(CURLOPT_PREREQFUNCTION, judge_peer) &&
+           SET(CURLOPT_PREREQDATA, query);
 }
 #undef SET
 

@@ -1,5 +1,6 @@
 #include "net/listener.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -167,7 +168,7 @@ bool listener_open(struct loop *loop, struct net_address *address, listener_acce
 bool listener_bind_shared(struct net_address *address, size_t count, int *sockets,
                           struct error *err)
 {
-    int alone;
+    int alone = -1;
 
     /* Who shares a port shares it with every process of our user, and would take half of the mail of
      * an instance that was forgotten. One that does not share it meets whoever is there. */
@@ -209,6 +210,7 @@ bool listener_adopt(struct loop *loop, int socket, listener_accepted *accepted, 
     }
     if (!start_accepting(loop, socket, accepted, owner, listener, err))
         return false;
+    assert(*listener != NULL);
     (*listener)->is_local = family == AF_UNIX;
     return true;
 }
@@ -283,6 +285,7 @@ bool listener_open_local(struct loop *loop, const char *path, mode_t mode,
         unlink(path);
         return false;
     }
+    assert(made != NULL);
     made->is_local = true;
     memcpy(made->path, local.sun_path, sizeof made->path);
     if (lstat(path, &made->file) != 0)

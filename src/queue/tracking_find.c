@@ -225,17 +225,18 @@ static bool find_stories(struct tracking_search *search, struct error *err)
     return search->query->notes ? find_notes(search, err) : find_messages(search, err);
 }
 
-const char *tracking_condition_of_destination(const struct tracking_query *query, bool has_sessions)
+const char *tracking_condition_of_destination(const struct tracking_query *query,
+                                              bool with_sessions)
 {
     if (query->destination.len == 0)
         return "";
     if (query->destination.data[0] == '.')
-        return has_sessions ? " AND (substr(recipient, -length(?8)) = ?8 COLLATE NOCASE"
-                              " OR substr(destination, -length(?8)) = ?8 COLLATE NOCASE)"
-                            : " AND substr(recipient, -length(?8)) = ?8 COLLATE NOCASE";
-    return has_sessions ? " AND (substr(recipient, -length(?8) - 1) = '@' || ?8 COLLATE NOCASE"
-                          " OR destination = ?8 COLLATE NOCASE)"
-                        : " AND substr(recipient, -length(?8) - 1) = '@' || ?8 COLLATE NOCASE";
+        return with_sessions ? " AND (substr(recipient, -length(?8)) = ?8 COLLATE NOCASE"
+                               " OR substr(destination, -length(?8)) = ?8 COLLATE NOCASE)"
+                             : " AND substr(recipient, -length(?8)) = ?8 COLLATE NOCASE";
+    return with_sessions ? " AND (substr(recipient, -length(?8) - 1) = '@' || ?8 COLLATE NOCASE"
+                           " OR destination = ?8 COLLATE NOCASE)"
+                         : " AND substr(recipient, -length(?8) - 1) = '@' || ?8 COLLATE NOCASE";
 }
 
 static const char *condition_of_finding(const struct tracking_query *query, bool has_sessions)

@@ -92,7 +92,7 @@ static bool parse_quantity(const struct settings_option *option, struct span tex
 static bool parse_duration(const struct settings_option *option, struct span text, void *place,
                            const struct settings_value_context *context, struct error *err)
 {
-    uint64_t seconds;
+    uint64_t seconds = 0;
 
     if (!parse_quantity(option, text, &seconds, context, err))
         return false;

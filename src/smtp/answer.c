@@ -16,6 +16,7 @@ size_t smtp_answer_format(char *out, struct smtp_answer answer)
     for (size_t i = 0; i < used; i++)
         if (out[i] < ' ' || out[i] > '~')
             out[i] = '?';
-    memcpy(out + used, "\r\n", strlen("\r\n"));
-    return used + strlen("\r\n");
+    out[used++] = '\r';
+    out[used++] = '\n';
+    return used;
 }
