@@ -131,8 +131,8 @@ static bool read_stream(FILE *file, struct buffer *bytes)
 
 static bool read_bytes(const char *path, struct buffer *bytes, struct error *err)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    bool is_read;
+    bool is_standard = strcmp(path, "-") == 0, is_read;
+    FILE *file = is_standard ? stdin : fopen(path, "rb");
 
     if (file == NULL)
         return error_set(err, ERROR_SYSTEM, "%s", strerror(errno));
@@ -140,7 +140,7 @@ static bool read_bytes(const char *path, struct buffer *bytes, struct error *err
     is_read = read_stream(file, bytes);
     if (!is_read)
         error_set(err, ERROR_SYSTEM, "%s", errno != 0 ? strerror(errno) : "no memory");
-    if (file != stdin)
+    if (!is_standard)
         fclose(file);
     return is_read;
 }

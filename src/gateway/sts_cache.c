@@ -215,10 +215,13 @@ static bool find_to_use(void *owner, const char *domain, struct arena *arena,
                         struct sts_cached *cached)
 {
     struct sts_keeper *keeper = owner;
+    struct sts_entry *entry;
 
     if (!find(keeper, domain, arena, cached))
         return false;
-    touch(keeper, domain)->was_used = true;
+    entry = touch(keeper, domain);
+    assert(entry != NULL); /* it was there */
+    entry->was_used = true;
     return true;
 }
 
@@ -378,7 +381,7 @@ void sts_keeper_refresh_by(struct sts_keeper *keeper, const struct policy_lookup
     sts_keeper_stop_refreshing(keeper);
     keeper->can_refresh = by != NULL && keeper->drained == NULL;
     loop_timer_stop(keeper->look_timer);
-    if (!keeper->can_refresh)
+    if (by == NULL || keeper->drained != NULL)
         return;
     keeper->by = *by;
     keeper->by.cache = &keeper->refreshing;
