@@ -149,6 +149,8 @@ bool check_output_saved(struct check_output *output, const char *path, struct ar
     const json_t *checkups = json_object_get(file, "checkups");
     bool is_fine = true;
 
+    if (file == NULL && where.line < 0) /* it did not come to reading; the text names the file */
+        return error_set(err, ERROR_USAGE, "%s", where.text);
     if (file == NULL)
         return error_set(err, ERROR_USAGE, "%s: line %d: %s", path, where.line, where.text);
     if (!json_is_array(checkups) || json_integer_value(json_object_get(file, "schema")) != 1)

@@ -354,8 +354,6 @@ static int run_show(struct queue_command *command, int count, char **targets)
 {
     int worst = EXIT_HEALTHY;
 
-    if (count == 0)
-        return usage_error("queue", "show which message? Give its ID");
     for (int i = 0; i < count; i++) {
         int status = show_one(command, targets[i]);
 
@@ -404,9 +402,6 @@ static int run_change(struct queue_command *command, enum queue_change_kind kind
 {
     int worst = EXIT_HEALTHY;
 
-    if (count == 0)
-        return usage_error("queue", "%s what? Give an ID, @DOMAIN, or all",
-                           control_change_name(kind));
     for (int i = 0; i < count; i++) {
         int status = change_one(command, kind, targets[i]);
 
@@ -444,6 +439,13 @@ static bool is_verb(const char *text)
     return false;
 }
 
+static int refuse_nothing(const char *verb)
+{
+    if (strcmp(verb, "show") == 0)
+        return usage_error("queue", "show which message? Give its ID");
+    return usage_error("queue", "%s what? Give an ID, @DOMAIN, or all", verb);
+}
+
 static int run(struct queue_command *command, int count, char **words)
 {
     struct error err = { 0 };
@@ -454,6 +456,8 @@ static int run(struct queue_command *command, int count, char **words)
         return usage_error(
             "queue", "there is no \"%s\"; there are list, show, retry, hold, release and delete",
             words[0]);
+    if (count == 1 && strcmp(words[0], "list") != 0)
+        return refuse_nothing(words[0]);
     if (!queue_access_load(&command->access, command->settings_file, &err))
         return failure("queue", err.text);
     return run_verb(command, words[0], count - 1, words + 1);

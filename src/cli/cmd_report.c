@@ -11,9 +11,9 @@ enum { OPTION_READ = 256, OPTION_RECEIVED, OPTION_DAY, OPTION_SEND, OPTION_JSON,
 
 static const struct option_row rows[] = {
     { "config", "FILE", "the settings (/etc/postern/postern.conf) (-c)", 'c' },
-    { "read", NULL, "FILE... reports of others: JSON, gzip or mail; - is standard input",
-      OPTION_READ },
-    { "received", NULL, "[DOMAIN] the reports of others that are kept", OPTION_RECEIVED },
+    { "read", NULL, "reports of others in each FILE: JSON, gzip or mail; - is stdin", OPTION_READ },
+    { "received", NULL, "the reports of others that are kept, of DOMAIN or of all",
+      OPTION_RECEIVED },
     { "day", "DAY", "those about that day: 2026-11-21", OPTION_DAY },
     { "send", NULL, "ours of days that are over are sent now", OPTION_SEND },
     { "json", NULL, "one JSON object a report; ours as RFC 8460 has it", OPTION_JSON },
@@ -30,16 +30,16 @@ struct report_command {
 
 static void print_help(void)
 {
-    puts(
-        "usage: postern report [OPTIONS] DOMAIN | --day DAY [DOMAIN]\n"
-        "       postern report --read [OPTIONS] FILE...\n"
-        "       postern report --received [OPTIONS] [DOMAIN]\n"
-        "\n"
-        "Tells what our TLS sessions with the servers of a domain showed, which is what the domain\n"
-        "is told of us; or what others report of their sessions with us, and what we saw of them.\n");
+    puts("usage: postern report [OPTIONS] DOMAIN | --day DAY [DOMAIN]\n"
+         "       postern report --read [OPTIONS] FILE...\n"
+         "       postern report --received [OPTIONS] [DOMAIN]\n"
+         "\n"
+         "Tells what our TLS sessions with the servers of a domain showed, which is what\n"
+         "the domain is told of us; or what others report of their sessions with us, and\n"
+         "what we saw of them.\n");
     options_print(&table);
-    puts("\nExit status: 0 no session failed, 1 some did, 2 wrong usage, 3 a report could not\n"
-         "be read, or it could not be told.");
+    puts("\nExit status: 0 no session failed, 1 some did, 2 wrong usage, 3 a report could\n"
+         "not be read, or it could not be told.");
 }
 
 static bool read_day(const char *value, struct report_command *command)

@@ -384,8 +384,8 @@ static void print_help(void)
 {
     puts("usage: postern serve [-c FILE] [--check-config]\n"
          "\n"
-         "Runs the gateway in the foreground. SIGHUP reads the settings again, SIGTERM lets\n"
-         "messages that are under way end and stops.\n");
+         "Runs the gateway in the foreground. SIGHUP reads the settings again, SIGTERM\n"
+         "lets messages that are under way end, and stops.\n");
     options_print(&table);
     puts("\nExit status: 0 stopped as told (with --check-config: no fault), 2 wrong usage or\n"
          "faults in the settings, 3 it could not start.");

@@ -1,9 +1,12 @@
 /* cli/main.c - finds the subcommand and runs it. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 #include "cli/commands.h"
@@ -72,24 +75,42 @@ static int run_as_sendmail(int argc, char **argv)
     return is_called(argv[0], "newaliases") ? EXIT_HEALTHY : -1;
 }
 
-int main(int argc, char **argv)
+/* What was closed for us must not be a socket of ours by chance: stands for it what fails likewise. */
+static void fill_standard_descriptors(void)
 {
-    int status;
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+        if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
-    signal(SIGPIPE, SIG_IGN);
-    status = argc > 0 ? run_as_sendmail(argc, argv) : EXIT_USAGE;
+/* What did not reach its reader was not told, but for a reader who has left (| head), and for mail:
+ * what was taken is taken, and a program that hears otherwise sends it twice. */
+static int finish(command *ran, int status)
+{
+    if (status != EXIT_HEALTHY || ran == cmd_send)
+        return status;
+    if ((fflush(stdout) == 0 && ferror(stdout) == 0) || errno == EPIPE)
+        return status;
+    fprintf(stderr, "postern: writing the answer: %s\n", strerror(errno));
+    return EXIT_COULD_NOT_TELL;
+}
+
+static int run(int argc, char **argv)
+{
+    int status = argc > 0 ? run_as_sendmail(argc, argv) : EXIT_USAGE;
+
     if (status >= 0)
         return status;
     for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return finish(commands[i].run, commands[i].run(argc - 1, argv + 1));
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("postern " POSTERN_VERSION);
-        return EXIT_HEALTHY;
+        return finish(NULL, EXIT_HEALTHY);
     }
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         print_usage(stdout);
-        return EXIT_HEALTHY;
+        return finish(NULL, EXIT_HEALTHY);
     }
     if (argc > 1)
         fprintf(stderr, "postern: there is no command \"%s\"; postern --help names them all\n",
@@ -97,4 +118,11 @@ int main(int argc, char **argv)
     else
         print_usage(stderr);
     return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    fill_standard_descriptors();
+    return run(argc, argv);
 }

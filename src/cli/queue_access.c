@@ -28,9 +28,13 @@ static bool read_file(const char *path, struct buffer *text, struct error *err)
 
     if (file == NULL)
         return error_set(err, ERROR_SYSTEM, "opening the settings %s: %s", path, strerror(errno));
+    errno = 0;
     is_read = read_all(file, text);
+    if (!is_read)
+        error_set(err, ERROR_SYSTEM, "reading the settings %s: %s", path,
+                  errno == 0 ? "they are too large" : strerror(errno));
     fclose(file);
-    return is_read || error_set(err, ERROR_SYSTEM, "reading the settings %s failed", path);
+    return is_read;
 }
 
 /* The first that is no warning. */

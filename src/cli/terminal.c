@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { NARROWEST = 60, WIDEST = 100, USUAL = 80 };
+enum { NARROWEST = 40, WIDEST = 100, USUAL = 80 };
 
 static int columns_of(int descriptor)
 {

@@ -6,6 +6,7 @@ usage: command_line_test.py POSTERN
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -147,12 +148,25 @@ class Usage(unittest.TestCase):
         self.assertIn("certificate-expired", postern("explain", "certificate-expird").stderr)
 
     def test_help_fits_80_columns_and_exits_0(self):
-        for arguments in (["--help"], ["check", "--help"], ["explain", "--help"], ["cert", "--help"],
-                          ["lab", "--help"], ["--version"]):
+        commands = re.findall(r"^  (\w+) ", postern("--help").stdout, re.MULTILINE)
+        self.assertGreater(len(commands), 10)
+        for arguments in (["--help"], ["--version"], *([command, "--help"] for command in commands)):
             with self.subTest(arguments=arguments):
                 run = postern(*arguments)
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
                 self.assertLessEqual(max(map(len, run.stdout.splitlines())), 80)
+
+    def test_a_verb_of_queue_without_an_id_is_wrong_use_whatever_the_settings_are(self):
+        for verb in ("show", "retry", "hold", "release", "delete"):
+            run = postern("queue", "-c", "/nowhere/postern.conf", verb)
+            self.assertEqual((run.returncode, run.stderr.count("\n")), (2, 1), run.stderr)
+            self.assertIn("Give", run.stderr)
+
+    def test_settings_that_are_a_folder_are_told_to_be_one(self):
+        for command in (["policy", "a.example"], ["queue", "list"], ["track"], ["publish", "a.example"]):
+            run = postern(command[0], "-c", "/", *command[1:])
+            self.assertEqual(run.returncode, 3)
+            self.assertIn("Is a directory", run.stderr)
 
     def test_explain_has_a_page_for_every_code_it_lists(self):
         codes = [line.split()[0] for line in postern("explain", "--list").stdout.splitlines()]
@@ -162,6 +176,32 @@ class Usage(unittest.TestCase):
                 run = postern("explain", code)
                 self.assertEqual(run.returncode, 0)
                 self.assertIn(code, run.stdout)
+
+
+class StandardDescriptors(unittest.TestCase):
+    def run_with(self, redirection, *arguments):
+        return subprocess.run(["/bin/sh", "-c", f'"$0" "$@" {redirection}', POSTERN, *arguments],
+                              capture_output=True, text=True, check=False, timeout=60)
+
+    def test_what_cannot_be_written_was_not_told(self):
+        for arguments in (["--help"], ["explain", "--list"], ["lab", "--list"],
+                          ["check", f"127.0.0.1:{free_port()}"]):
+            with self.subTest(arguments=arguments):
+                run = self.run_with(">/dev/full", *arguments)
+                self.assertEqual((run.returncode, run.stderr.count("\n")), (3, 1), run.stderr)
+                self.assertIn("No space left", run.stderr)
+
+    def test_a_reader_who_leaves_early_is_no_failure(self):
+        reads, writes = os.pipe()
+        os.close(reads)
+        run = subprocess.run([POSTERN, "explain", "--list"], stdout=writes, stderr=subprocess.PIPE, check=False, timeout=60)
+        os.close(writes)
+        self.assertEqual((run.returncode, run.stderr), (0, b""))
+
+    def test_descriptors_that_are_closed_are_taken_by_no_socket(self):
+        target = f"127.0.0.1:{free_port()}"
+        self.assertEqual(self.run_with(">&-", "check", target).returncode, 3)
+        self.assertEqual(self.run_with("<&- 2>&-", "check", target).returncode, 1)
 
 
 class ExitStatus(unittest.TestCase):
