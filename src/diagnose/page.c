@@ -69,6 +69,11 @@ static size_t cut_at(struct span text, size_t columns)
     return at;
 }
 
+static struct span first_word(struct span text)
+{
+    return span_take_until(&text, ' ');
+}
+
 /* What of the text goes on one line of `columns`; the rest without the blank stays in *text. */
 static struct span take_line(struct span *text, size_t columns)
 {
@@ -87,21 +92,36 @@ static struct span take_line(struct span *text, size_t columns)
     return line;
 }
 
-/* The cursor stands at `hang` already. */
-static void wrap(struct page *page, size_t hang, enum page_colour colour, struct span text)
+/* Where the line that begins with this word begins: at `hang`, but for one that is whole only further left. */
+static size_t indent_of(const struct page *page, size_t hang, size_t word_width)
+{
+    bool is_helped = hang + word_width > page->columns && word_width <= page->columns;
+
+    return is_helped ? page->columns - word_width : hang;
+}
+
+/* The cursor stands at `at`, which is not behind `hang`. */
+static void wrap(struct page *page, size_t at, size_t hang, enum page_colour colour,
+                 struct span text)
 {
     size_t columns = page->columns > hang + 10 ? page->columns - hang : 10;
-    bool is_first = true;
 
     do {
         struct span paragraph = span_take_until(&text, '\n');
 
         do {
-            if (!is_first)
-                indent_by(page, hang);
-            is_first = false;
-            append_coloured(page, colour, take_line(&paragraph, columns));
+            size_t word_width = width_of(first_word(paragraph));
+            size_t indent = indent_of(page, hang, word_width);
+
+            if (at > indent || (at == indent && indent < hang)) { /* a label would touch it */
+                page_end_line(page);
+                at = 0;
+            }
+            indent_by(page, indent - at);
+            append_coloured(page, colour,
+                            take_line(&paragraph, indent < hang ? word_width : columns));
             page_end_line(page);
+            at = 0;
         } while (paragraph.len > 0);
     } while (text.len > 0);
 }
@@ -117,12 +137,10 @@ void page_item(struct page *page, size_t indent, const char *label, size_t hang,
         page_end_line(page);
         at = 0;
     }
-    indent_by(page, hang - at);
-    wrap(page, hang, colour, span_of(text));
+    wrap(page, at, hang, colour, span_of(text));
 }
 
 void page_paragraph(struct page *page, size_t indent, enum page_colour colour, const char *text)
 {
-    indent_by(page, indent);
-    wrap(page, indent, colour, span_of(text));
+    wrap(page, 0, indent, colour, span_of(text));
 }

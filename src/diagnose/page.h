@@ -1,6 +1,7 @@
 /* diagnose/page.h - lays text out for a terminal: wraps words, hangs indents, colours.
  *
- * Columns are counted in code points. A word longer than a line is cut. Like an arena, a page
+ * Columns are counted in code points. A word too long for its place stands further left, so that
+ * it can be copied; one longer than a whole line is cut. Like an arena, a page
  * never fails in the middle of things: `has_failed` is looked at once, at the end.
  */
 #pragma once

@@ -255,6 +255,18 @@ static void write_transcripts(struct page *page, struct arena *arena, const stru
 
 /* ---- one host ---- */
 
+/* Whether the certificate would do, and only what is published or asked for beside it is not met. */
+static bool is_only_policy(const struct checkup_host *host)
+{
+    const struct chain_verdict *verdict = &host->observation.verdict;
+
+    for (size_t i = 0; i < host->findings.count; i++)
+        if (host->findings.items[i].severity >= SEVERITY_UNTRUSTED &&
+            host->findings.items[i].step != STEP_POLICY)
+            return false;
+    return host->observation.has_verdict && verdict->is_trusted && verdict->name_matched;
+}
+
 static const char *verdict_of(const struct checkup_host *host, enum page_colour *colour)
 {
     enum severity worst;
@@ -266,7 +278,9 @@ static const char *verdict_of(const struct checkup_host *host, enum page_colour 
     if (worst == SEVERITY_WARNING)
         return "TLS works, with a warning";
     if (worst == SEVERITY_UNTRUSTED)
-        return "TLS works, but nobody can tell with whom";
+        return is_only_policy(host)
+                   ? "TLS works and the certificate is trusted, but a policy asks for more"
+                   : "TLS works, but nobody can tell with whom";
     if (host->observation.reached <= STEP_GREETING)
         return "no mail gets through";
     return "no TLS session";
@@ -433,7 +447,8 @@ static void write_checkup(struct page *page, struct arena *arena, const struct c
         write_finding(page, arena, &checkup->findings.items[i]);
     write_hosts(page, arena, checkup, style);
     if (checkup->published != NULL) {
-        page_end_line(page);
+        if (checkup->host_count > 0 || checkup->findings.count == 0)
+            page_end_line(page);
         page_paragraph(page, 0, PAGE_BOLD, arena_format(arena, "Published by %s", checkup->domain));
         report_published_write(page, arena, checkup->published);
     }

@@ -45,6 +45,23 @@ static void write_long_word(struct page *page)
     page_paragraph(page, 2, PAGE_PLAIN, "x 0123456789012345678901234");
 }
 
+static void write_address(struct page *page)
+{
+    page_item(page, 2, "Proof", 11, PAGE_PLAIN, "https://mta-sts.example.org/ at 127.0.0.1");
+    page_item(page, 2, "To do", 11, PAGE_PLAIN, "curl -v https://mta-sts.example.org/");
+}
+
+static void moves_a_word_left_that_is_whole_there(void **state)
+{
+    (void)state;
+    check(write_address, 30, false,
+          "  Proof\n"
+          "  https://mta-sts.example.org/\n"
+          "           at 127.0.0.1\n"
+          "  To do    curl -v\n"
+          "  https://mta-sts.example.org/\n");
+}
+
 static void cuts_a_word_longer_than_a_line(void **state)
 {
     (void)state;
@@ -96,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wraps_words_under_a_hanging_label),
         cmocka_unit_test(gives_a_long_label_its_own_line),
+        cmocka_unit_test(moves_a_word_left_that_is_whole_there),
         cmocka_unit_test(cuts_a_word_longer_than_a_line),
         cmocka_unit_test(counts_columns_and_not_bytes),
         cmocka_unit_test(colours_only_when_asked),

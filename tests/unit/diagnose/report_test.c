@@ -83,6 +83,21 @@ static void puts_the_cause_before_the_proof_and_the_proof_before_the_remedy(void
     assert_true(cause != NULL && cause < who && who < proof && proof < remedy && remedy < facts);
 }
 
+static void does_not_blame_the_certificate_for_a_policy_that_asks_for_more(void **state)
+{
+    struct checkup *checkup = sample_checkup(1, 0), *expired = sample_checkup(1, 1);
+
+    (void)state;
+    checkup->hosts[0]->observation.sts = expired->hosts[0]->observation.sts = POLICY_STS_ENFORCE;
+    checkup_judge(checkup, &arena);
+    checkup_judge(expired, &arena);
+    assert_non_null(strstr(report_of(checkup, &plain), "sts-host-not-listed (untrusted)"));
+    assert_non_null(strstr(report_of(checkup, &plain),
+                           "TLS works and the certificate is trusted, but a policy asks for more"));
+    assert_non_null(strstr(report_of(expired, &plain), "sts-host-not-listed (untrusted)"));
+    assert_non_null(strstr(report_of(expired, &plain), "nobody can tell with whom"));
+}
+
 static void puts_failing_hosts_first_and_healthy_ones_on_one_line(void **state)
 {
     const char *text = report_of(sample_checkup(3, 4), &plain);
@@ -293,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tells_a_healthy_host_in_full),
         cmocka_unit_test(puts_the_cause_before_the_proof_and_the_proof_before_the_remedy),
+        cmocka_unit_test(does_not_blame_the_certificate_for_a_policy_that_asks_for_more),
         cmocka_unit_test(puts_failing_hosts_first_and_healthy_ones_on_one_line),
         cmocka_unit_test(fits_the_columns_that_it_is_given),
         cmocka_unit_test(colours_only_a_terminal),
