@@ -26,6 +26,7 @@ static const struct {
     const size_t *count;
 } variant_tables[] = {
     { catalogue_variants, &catalogue_variants_count },
+    { catalogue_variants_dns, &catalogue_variants_dns_count },
     { catalogue_variants_inbound, &catalogue_variants_inbound_count },
     { catalogue_variants_publish, &catalogue_variants_publish_count },
 };

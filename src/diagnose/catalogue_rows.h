@@ -15,6 +15,8 @@ extern const struct catalogue_row catalogue_rows_publish[];
 extern const size_t catalogue_rows_publish_count;
 extern const struct catalogue_variant catalogue_variants[];
 extern const size_t catalogue_variants_count;
+extern const struct catalogue_variant catalogue_variants_dns[];
+extern const size_t catalogue_variants_dns_count;
 extern const struct catalogue_variant catalogue_variants_inbound[];
 extern const size_t catalogue_variants_inbound_count;
 extern const struct catalogue_variant catalogue_variants_publish[];

@@ -440,7 +440,7 @@ const struct catalogue_variant catalogue_variants[] = {
     },
     {
         .key = "own-route",
-        .fault = FAULT_NETWORK,
+        .fault = FAULT_CLIENT,
         .cause = "Our own host has no route to {endpoint}: {why}",
         .remedy =
             "Give our host a route for that address family (ip route get {address}), or leave "

@@ -519,12 +519,21 @@ void checkup_judge(struct checkup *checkup, struct arena *arena)
         judge_together(seen, count, arena, &checkup->findings);
 }
 
+/* Who asks nobody hears nothing of the domain. */
+static bool has_silent_resolver(const struct route *route)
+{
+    for (size_t i = 0; route != NULL && i < route->lookup_count; i++)
+        if (route->lookups[i].resolver_is_silent)
+            return true;
+    return false;
+}
+
 static bool has_failed_ourselves(const struct checkup *checkup)
 {
     for (size_t i = 0; i < checkup->host_count; i++)
         if (checkup->hosts[i]->observation.ending == ENDING_FAILED)
             return true;
-    return checkup->failure != NULL ||
+    return checkup->failure != NULL || has_silent_resolver(checkup->route) ||
            (checkup->published != NULL && checkup->published->failure != NULL);
 }
 

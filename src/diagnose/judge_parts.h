@@ -69,6 +69,11 @@ const char *judge_flaw_words(uint32_t flaws);
 enum severity judge_flaw_severity(uint32_t flaws, struct span raw);
 /* "closes" or "resets", by the ending. */
 const char *judge_closes(enum ending ending);
+/* "SERVFAIL" */
+const char *judge_rcode(struct judge *judge, int rcode);
+/* Where a look-up fails for a reason that is ours, the finding says so. */
+void judge_own_dns(struct judge *judge, struct finding *finding,
+                   const struct observed_lookup *lookup);
 /* "connection reset by peer" for an errno; "error 95" for a rare one */
 const char *judge_errno(struct judge *judge, int number);
 /* How a dial went, in words: "alert handshake_failure (40)", "succeeds with TLSv1.0, ...". */

@@ -38,18 +38,14 @@ static void judge_lookup(struct judge *judge, const struct observed_lookup *look
         return;
     finding = JUDGE_ADD(judge, code, { "name", printable(judge, lookup->name) },
                         { "type", dns_type_name(lookup->type) }, { "seconds", "the time allowed" },
-                        { "rcode", arena_format(judge->arena, "rcode %d", lookup->rcode) },
-                        { "why", why });
+                        { "rcode", judge_rcode(judge, lookup->rcode) }, { "why", why });
     finding->severity = SEVERITY_WARNING;
     judge_prove(judge, finding, "%s %s: %s", printable(judge, lookup->name),
                 dns_type_name(lookup->type),
                 lookup->outcome == DNS_BOGUS     ? why
                 : lookup->outcome == DNS_TIMEOUT ? "no answer"
-                                                 : "the servers give an error");
-    if (lookup->resolver_is_silent)
-        judge_prove(judge, finding,
-                    "our resolver left three questions for the root without a reply too: it may "
-                    "not be there at all");
+                                                 : judge_rcode(judge, lookup->rcode));
+    judge_own_dns(judge, finding, lookup);
 }
 
 /* ---- MTA-STS ---- */
@@ -63,6 +59,8 @@ static void judge_record(struct judge *judge, const struct observed_published *p
         published->sts_record != MTA_STS_RECORD_SEVERAL)
         return;
     finding = JUDGE_ADD(judge, "sts-record-invalid", { "why", flaw });
+    if (published->sts_record == MTA_STS_RECORD_SEVERAL)
+        JUDGE_REWORD(judge, finding, "sts-records-several", { "why", flaw });
     judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->sts_lookup.name),
                 printable(judge, published->sts_text));
 }
@@ -114,6 +112,36 @@ static void judge_certificate_of_host(struct judge *judge,
     prove_fetch(judge, finding, published);
 }
 
+/* The remedy that fits; NULL: that of the row. */
+static const char *variant_of(const struct observed_published *published)
+{
+    enum dns_outcome address = published->host_lookup.outcome;
+
+    switch ((int)published->fetch_outcome) {
+    case HTTPS_NO_CONNECT:
+        return address == DNS_ANSWERED                             ? "sts-fetch-no-connect"
+               : address == DNS_NO_DATA || address == DNS_NXDOMAIN ? "sts-fetch-no-address"
+                                                                   : "sts-fetch-look-up";
+    case HTTPS_TLS_FAILED: return "sts-fetch-no-tls";
+    case HTTPS_ANSWERED:
+        return published->http_status / 100 == 3 ? "sts-fetch-redirect"
+               : published->http_status == 200   ? "sts-fetch-type"
+                                                 : "sts-fetch-status";
+    default: return NULL;
+    }
+}
+
+static void add_fetch_failed(struct judge *judge, const struct observed_published *published)
+{
+    const char *why = printable(judge, published->fetch_failure);
+    const char *variant = variant_of(published);
+    struct finding *finding = JUDGE_ADD(judge, "sts-fetch-failed", { "why", why });
+
+    if (variant != NULL)
+        JUDGE_REWORD(judge, finding, variant, { "why", why });
+    prove_fetch(judge, finding, published);
+}
+
 static void judge_fetch(struct judge *judge, const struct observed_published *published,
                         const struct observed_self *self)
 {
@@ -129,9 +157,7 @@ static void judge_fetch(struct judge *judge, const struct observed_published *pu
         if (self == NULL || self->anchor_count > 0) /* else it is us: judge_self.c says so */
             judge_certificate_of_host(judge, published);
     } else {
-        finding = JUDGE_ADD(judge, "sts-fetch-failed",
-                            { "why", printable(judge, published->fetch_failure) });
-        prove_fetch(judge, finding, published);
+        add_fetch_failed(judge, published);
     }
 }
 
@@ -170,6 +196,9 @@ static void judge_report_record(struct judge *judge, const struct observed_publi
         return;
     finding = JUDGE_ADD(judge, "tlsrpt-record-invalid",
                         { "why", printable(judge, published->report_flaw) });
+    if (published->report_record == MTA_STS_RECORD_SEVERAL)
+        JUDGE_REWORD(judge, finding, "tlsrpt-records-several",
+                     { "why", printable(judge, published->report_flaw) });
     judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->report_lookup.name),
                 printable(judge, published->report_text));
 }

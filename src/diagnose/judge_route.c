@@ -17,7 +17,7 @@ static const char *outcome_words(enum dns_outcome outcome)
     return "unknown";
 }
 
-static const char *rcode_name(struct judge *judge, int rcode)
+const char *judge_rcode(struct judge *judge, int rcode)
 {
     switch (rcode) {
     case 0: return "with something that makes no sense";
@@ -85,18 +85,26 @@ static const char *code_of(enum dns_outcome outcome)
     return "dns-no-address";
 }
 
-/* The code's side stays the zone's, but whoever reads should know that it may well be us. */
-static void point_at_ourselves(struct judge *judge, struct finding *finding,
-                               const struct observed_lookup *lookup)
+void judge_own_dns(struct judge *judge, struct finding *finding,
+                   const struct observed_lookup *lookup)
 {
-    if (lookup != NULL && lookup->resolver_is_silent)
+    const char *name =
+        lookup->name == NULL ? "" : text_printable(judge->arena, span_of(lookup->name), false);
+    const char *type = dns_type_name(lookup->type);
+    const char *why = lookup->why_bogus == NULL
+                          ? "no reason given"
+                          : text_printable(judge->arena, span_of(lookup->why_bogus), false);
+
+    if (lookup->outcome == DNS_TIMEOUT && lookup->resolver_is_silent) {
+        JUDGE_REWORD(judge, finding, "own-resolver", { "name", name }, { "type", type });
         judge_prove(judge, finding,
-                    "our resolver left three questions for the root without a reply too: it may "
-                    "not be there at all, and every domain fails alike");
-    if (lookup != NULL && lookup->anchor_failed)
-        judge_prove(judge, finding,
-                    "validation fails from the trust anchor on: the anchor may be old, or our "
-                    "resolver may take DNSSEC out, and every domain below it fails alike");
+                    "our resolver left three questions for the root without a reply too");
+    }
+    if (lookup->outcome == DNS_BOGUS && lookup->anchor_failed) {
+        JUDGE_REWORD(judge, finding, "own-anchor", { "name", name }, { "type", type },
+                     { "why", why });
+        judge_prove(judge, finding, "the zone of the trust anchor itself fails validation");
+    }
 }
 
 static struct finding *add_failure(struct judge *judge, const struct route *route,
@@ -111,11 +119,12 @@ static struct finding *add_failure(struct judge *judge, const struct route *rout
         JUDGE_ADD(judge, code_of(outcome), { "name", shown },
                   { "type", lookup == NULL ? "MX" : dns_type_name(lookup->type) },
                   { "seconds", "the time allowed" },
-                  { "rcode", rcode_name(judge, lookup == NULL ? 2 : lookup->rcode) },
+                  { "rcode", judge_rcode(judge, lookup == NULL ? 2 : lookup->rcode) },
                   { "why", text_printable(judge->arena, span_of(why), false) });
 
     prove_lookups(judge, finding, route, name);
-    point_at_ourselves(judge, finding, lookup);
+    if (lookup != NULL)
+        judge_own_dns(judge, finding, lookup);
     return finding;
 }
 

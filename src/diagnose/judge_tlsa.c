@@ -340,10 +340,14 @@ static bool is_mx_insecure(const struct observation *seen)
     return seen->has_lookups && seen->mx_dnssec != DNS_SECURE;
 }
 
-static const char *why_no_dane(const struct observation *seen)
+static const char *why_no_dane(struct judge *judge)
 {
+    const struct observation *seen = judge->seen;
+
     switch (seen->tlsa) {
     case POLICY_TLSA_NONE:
+        if (seen->tlsa_failure != NULL) /* there is something, and it counts for nothing */
+            return text_printable(judge->arena, span_of(seen->tlsa_failure), false);
         return seen->dnssec == DNS_SECURE ? "its zone is signed and has none"
                                           : "its zone is not signed, so none can count";
     case POLICY_TLSA_UNUSABLE: return "those published are unusable";
@@ -358,15 +362,15 @@ static const char *why_no_dane(const struct observation *seen)
 static void judge_required(struct judge *judge, const char *because_of)
 {
     const struct observation *seen = judge->seen;
-    struct finding *finding = JUDGE_ADD(judge, "dane-required", { "why", why_no_dane(seen) },
+    struct finding *finding = JUDGE_ADD(judge, "dane-required", { "why", why_no_dane(judge) },
                                         { "record", fitting_record(judge, &seen->verdict) },
                                         { "tlsa_name", tlsa_name(judge) });
 
     finding->because_of = because_of;
     judge_prove(judge, finding, "level: dane-only");
     judge_prove(judge, finding, "TLSA of %s: %s; its addresses: %s", judge->common[0].value,
-                why_no_dane(seen), dns_security_name(seen->dnssec));
-    if (seen->tlsa_failure != NULL)
+                why_no_dane(judge), dns_security_name(seen->dnssec));
+    if (seen->tlsa_failure != NULL && seen->tlsa != POLICY_TLSA_NONE) /* else it was just said */
         judge_prove(judge, finding, "%s",
                     text_printable(judge->arena, span_of(seen->tlsa_failure), false));
     if (seen->has_lookups)

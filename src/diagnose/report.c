@@ -255,16 +255,19 @@ static void write_transcripts(struct page *page, struct arena *arena, const stru
 
 /* ---- one host ---- */
 
-/* Whether the certificate would do, and only what is published or asked for beside it is not met. */
+/* Whether it is plain who they are, and only what is published or asked for beside it is not met. */
 static bool is_only_policy(const struct checkup_host *host)
 {
-    const struct chain_verdict *verdict = &host->observation.verdict;
+    const struct observation *seen = &host->observation;
+    const struct chain_verdict *verdict = &seen->verdict;
 
     for (size_t i = 0; i < host->findings.count; i++)
         if (host->findings.items[i].severity >= SEVERITY_UNTRUSTED &&
             host->findings.items[i].step != STEP_POLICY)
             return false;
-    return host->observation.has_verdict && verdict->is_trusted && verdict->name_matched;
+    return seen->has_verdict && verdict->is_trusted && verdict->name_matched &&
+           verdict->tlsa != CHAIN_TLSA_MISMATCH &&
+           (!seen->fingerprint_asked || seen->fingerprint_matched);
 }
 
 static const char *verdict_of(const struct checkup_host *host, enum page_colour *colour)

@@ -42,6 +42,13 @@ static void write_policy(struct page *page, struct arena *arena,
         write_line(page, "", arena_format(arena, "mx: %s", join_patterns(arena, policy)));
 }
 
+/* Whether it is known that there is no record. */
+static bool was_told(const struct observed_lookup *lookup)
+{
+    return lookup->outcome == DNS_ANSWERED || lookup->outcome == DNS_NO_DATA ||
+           lookup->outcome == DNS_NXDOMAIN;
+}
+
 /* Why there is a record and no policy. */
 static const char *why_none(struct arena *arena, const struct observed_published *published)
 {
@@ -49,11 +56,7 @@ static const char *why_none(struct arena *arena, const struct observed_published
         return arena_format(arena, "it could not be told: %s",
                             printable(arena, published->failure));
     if (published->sts_record == MTA_STS_RECORD_NONE)
-        return published->sts_lookup.outcome == DNS_ANSWERED ||
-                       published->sts_lookup.outcome == DNS_NO_DATA ||
-                       published->sts_lookup.outcome == DNS_NXDOMAIN
-                   ? "none is published"
-                   : "the look-up fails";
+        return was_told(&published->sts_lookup) ? "none is published" : "the look-up fails";
     if (published->sts_record != MTA_STS_RECORD_VALID)
         return arena_format(arena, "none that counts: the record is not valid: %s",
                             printable(arena, published->sts_record_flaw));
@@ -70,12 +73,14 @@ static void write_reports(struct page *page, struct arena *arena,
         return;
     for (size_t i = 0; i < published->reports.count; i++)
         write_line(page, i == 0 ? "Reports" : "", printable(arena, published->reports.uris[i]));
-    if (published->reports.count == 0)
+    if (published->reports.count == 0 && published->report_record == MTA_STS_RECORD_NONE)
         write_line(page, "Reports",
-                   published->report_record == MTA_STS_RECORD_NONE
-                       ? "none are asked for"
-                       : arena_format(arena, "to nobody: the record is not valid: %s",
-                                      printable(arena, published->report_flaw)));
+                   was_told(&published->report_lookup) ? "none are asked for"
+                                                       : "the look-up fails");
+    else if (published->reports.count == 0)
+        write_line(page, "Reports",
+                   arena_format(arena, "to nobody: the record is not valid: %s",
+                                printable(arena, published->report_flaw)));
 }
 
 void report_published_write(struct page *page, struct arena *arena,

@@ -24,7 +24,7 @@ static const struct fault_row rows[] = {
     {
         .name = "unreachable",
         .summary = "no route leads to its address",
-        .expect = { "connect-unreachable", "network", NULL },
+        .expect = { "connect-unreachable", "client", NULL },
         .safety = FAULT_DEAD,
         .listening = FAULT_UNREACHABLE,
     },

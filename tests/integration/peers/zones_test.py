@@ -86,7 +86,10 @@ def fault_of(case, ran, answer):
     found = [f for f in findings if f["code"] == code]
     if not found or findings[0]["code"] != code:
         return "got %s: %s" % ([f["code"] for f in findings], findings[0]["cause"] if findings else "")
-    if found[0]["fault"] != "dns" or (found[0].get("tls_report") or "") != report:
+    side, status = ("client", 3) if code == "dns-timeout" else ("dns", ran["exit"])  # nobody answers us at all
+    if ran["exit"] != status:
+        return "exit status %d" % ran["exit"]
+    if found[0]["fault"] != side or (found[0].get("tls_report") or "") != report:
         return "side %s, report %s" % (found[0]["fault"], found[0].get("tls_report"))
     words = json.dumps([found[0]["cause"], found[0]["evidence"]])
     if not re.search(REASONS.get(target, ""), words):

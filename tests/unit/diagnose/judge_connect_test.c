@@ -27,7 +27,7 @@ static void names_the_way_a_connection_fails(void **state)
         { ENDING_REFUSED, ECONNREFUSED, "connect-refused", FAULT_SERVER },
         { ENDING_NO_CONNECT, 0, "connect-timeout", FAULT_NETWORK },
         { ENDING_UNREACHABLE, EHOSTUNREACH, "connect-unreachable", FAULT_NETWORK },
-        { ENDING_UNREACHABLE, ENETUNREACH, "connect-unreachable", FAULT_NETWORK },
+        { ENDING_UNREACHABLE, ENETUNREACH, "connect-unreachable", FAULT_CLIENT },
         { ENDING_RESET, ECONNRESET, "connect-reset", FAULT_SERVER },
     };
     struct observation seen;

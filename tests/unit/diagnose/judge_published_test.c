@@ -83,6 +83,7 @@ static void names_the_flaw_of_a_record(void **state)
     finding = only("sts-record-invalid", SEVERITY_UNTRUSTED, "there are 2 records");
     assert_string_equal(finding->evidence[0], "_mta-sts.example.org TXT \"v=STSv1; id=1\"");
     assert_string_equal(finding->tls_report, "sts-policy-invalid");
+    assert_non_null(strstr(finding->remedy, "delete the others"));
     begin();
     published.report_record = MTA_STS_RECORD_INVALID;
     published.report_flaw = "it has no rua";
@@ -111,6 +112,35 @@ static void tells_a_policy_with_a_flaw_from_one_that_cannot_be_fetched(void **st
     published.fetch_failure = published.failure = "no memory"; /* ours */
     judge(NULL, NULL);
     assert_int_equal(findings.count, 0);
+}
+
+static void says_how_to_mend_what_keeps_the_policy_from_senders(void **state)
+{
+    static const struct {
+        enum https_outcome outcome;
+        enum dns_outcome address;
+        int status;
+        const char *remedy;
+    } cases[] = {
+        { HTTPS_NO_CONNECT, DNS_NXDOMAIN, 0, "Give mta-sts.example.org an A or AAAA record" },
+        { HTTPS_NO_CONNECT, DNS_SERVFAIL, 0, "Repair the name servers of mta-sts.example.org" },
+        { HTTPS_NO_CONNECT, DNS_ANSWERED, 0, "listen on port 443 of mta-sts.example.org" },
+        { HTTPS_TLS_FAILED, DNS_ANSWERED, 0, "openssl s_client -connect mta-sts.example.org:443" },
+        { HTTPS_ANSWERED, DNS_ANSWERED, 301, "without a redirect" },
+        { HTTPS_ANSWERED, DNS_ANSWERED, 404, "Put the policy there" },
+        { HTTPS_ANSWERED, DNS_ANSWERED, 200, "as text/plain" },
+        { HTTPS_TIMEOUT, DNS_ANSWERED, 0, "Let the web server answer: curl -v https://" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        fail_to_fetch(cases[i].outcome, "of a reason");
+        published.host_lookup.outcome = cases[i].address;
+        published.http_status = cases[i].status;
+        judge(NULL, NULL);
+        assert_non_null(strstr(only("sts-fetch-failed", SEVERITY_UNTRUSTED, "of a reason")->remedy,
+                               cases[i].remedy));
+    }
 }
 
 static void warns_where_a_policy_is_kept(void **state)
@@ -179,6 +209,10 @@ static void warns_of_look_ups_that_fail_while_the_domain_is_there(void **state)
     published.sts_lookup.why_bogus = "signature expired";
     judge(&route, NULL);
     (void)only("dns-bogus", SEVERITY_WARNING, "_mta-sts.example.org");
+    published.sts_lookup.outcome = DNS_SERVFAIL;
+    published.sts_lookup.rcode = 2;
+    judge(&route, NULL);
+    (void)only("dns-servfail", SEVERITY_WARNING, "The DNS answers SERVFAIL for _mta-sts");
     route.outcome = ROUTE_BOGUS; /* which has a finding of its own */
     judge(&route, NULL);
     assert_int_equal(findings.count, 0);
@@ -187,6 +221,7 @@ static void warns_of_look_ups_that_fail_while_the_domain_is_there(void **state)
 SAMPLES_RUN(cmocka_unit_test(finds_nothing_where_all_is_sound_or_nothing_is_published),
             cmocka_unit_test(names_the_flaw_of_a_record),
             cmocka_unit_test(tells_a_policy_with_a_flaw_from_one_that_cannot_be_fetched),
+            cmocka_unit_test(says_how_to_mend_what_keeps_the_policy_from_senders),
             cmocka_unit_test(warns_where_a_policy_is_kept),
             cmocka_unit_test(judges_the_policy_host_as_a_mail_server),
             cmocka_unit_test(warns_of_a_host_without_address_that_is_not_listed),

@@ -210,11 +210,33 @@ static void says_that_an_unsigned_mx_names_the_host(void **state)
     assert_string_equal(findings->items[1].because_of, "dane-mx-insecure");
 }
 
+static void says_what_became_of_records_that_count_for_nothing(void **state)
+{
+    static const char failure[] =
+        "_25._tcp.mx.example.org TLSA: the answer is not signed, so it counts for nothing";
+    struct observation seen;
+    const struct findings *findings;
+
+    (void)state;
+    with_records(&seen, NULL, 0);
+    seen.verdict.tlsa = CHAIN_TLSA_NONE;
+    seen.tlsa = POLICY_TLSA_NONE;
+    seen.level = POLICY_DANE_ONLY;
+    seen.tlsa_failure = failure;
+    findings = sample_judge(&seen, NULL);
+    expect_first(findings, "dane-required", FAULT_POLICY, SEVERITY_UNTRUSTED);
+    assert_non_null(strstr(findings->items[0].cause, failure));
+    seen.tlsa_failure = NULL;
+    assert_non_null(
+        strstr(sample_judge(&seen, NULL)->items[0].cause, "its zone is signed and has none"));
+}
+
 int main(void)
 {
 #define PROMISE(name) cmocka_unit_test(name)
     const struct CMUnitTest tests[] = {
         PROMISE(prints_the_record_that_would_match),
+        PROMISE(says_what_became_of_records_that_count_for_nothing),
         PROMISE(says_whether_pkix_would_have_passed),
         PROMISE(tells_a_renewal_without_a_new_record),
         PROMISE(tells_the_right_data_under_the_wrong_numbers),

@@ -107,11 +107,11 @@ static void notes_alone_a_family_that_we_do_not_have(void **state)
     for (size_t i = 0; i < 2; i++)
         judge_observation(&seen[i], NULL, &arena, &of_each[i]);
     judge_other_addresses(all, both, 2);
-    expect_first(&of_each[1], "connect-unreachable", FAULT_NETWORK, SEVERITY_NOTICE);
+    expect_first(&of_each[1], "connect-unreachable", FAULT_CLIENT, SEVERITY_NOTICE);
     seen[1].host = "mx.example.net"; /* another host's answer is no help */
     judge_observation(&seen[1], NULL, &arena, &of_each[1]);
     judge_other_addresses(all, both, 2);
-    expect_first(&of_each[1], "connect-unreachable", FAULT_NETWORK, SEVERITY_FATAL);
+    expect_first(&of_each[1], "connect-unreachable", FAULT_CLIENT, SEVERITY_FATAL);
 }
 
 static void finds_nothing_where_all_is_well(void **state)

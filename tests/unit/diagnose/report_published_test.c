@@ -66,6 +66,9 @@ static void says_why_there_is_none(void **state)
     (void)state;
     begin();
     assert_string_equal(shown(), "  MTA-STS  none is published\n  Reports  none are asked for\n");
+    published.sts_lookup.outcome = published.report_lookup.outcome = DNS_TIMEOUT;
+    assert_string_equal(shown(), "  MTA-STS  the look-up fails\n  Reports  the look-up fails\n");
+    published.sts_lookup.outcome = published.report_lookup.outcome = DNS_ANSWERED;
     published.sts_lookup.outcome = DNS_TIMEOUT;
     published.asked_reports = false;
     assert_string_equal(shown(), "  MTA-STS  the look-up fails\n");

@@ -86,11 +86,16 @@ static void puts_the_cause_before_the_proof_and_the_proof_before_the_remedy(void
 static void does_not_blame_the_certificate_for_a_policy_that_asks_for_more(void **state)
 {
     struct checkup *checkup = sample_checkup(1, 0), *expired = sample_checkup(1, 1);
+    struct checkup *other_key = sample_checkup(1, 0);
 
     (void)state;
     checkup->hosts[0]->observation.sts = expired->hosts[0]->observation.sts = POLICY_STS_ENFORCE;
     checkup_judge(checkup, &arena);
     checkup_judge(expired, &arena);
+    other_key->hosts[0]->observation.tlsa = POLICY_TLSA_USABLE;
+    other_key->hosts[0]->observation.verdict.tlsa = CHAIN_TLSA_MISMATCH;
+    checkup_judge(other_key, &arena);
+    assert_non_null(strstr(report_of(other_key, &plain), "nobody can tell with whom"));
     assert_non_null(strstr(report_of(checkup, &plain), "sts-host-not-listed (untrusted)"));
     assert_non_null(strstr(report_of(checkup, &plain),
                            "TLS works and the certificate is trusted, but a policy asks for more"));
@@ -296,6 +301,24 @@ static void exits_by_the_worst_of_all_hosts(void **state)
     assert_int_equal(checkup_exit_status(failing), 3);
 }
 
+static void cannot_tell_where_our_own_resolver_answers_nothing(void **state)
+{
+    static struct observed_lookup lookup = { .name = "example.org",
+                                             .type = DNS_TYPE_MX,
+                                             .outcome = DNS_TIMEOUT };
+    static struct route route = {
+        .domain = "example.org", .outcome = ROUTE_TIMEOUT, .lookups = &lookup, .lookup_count = 1
+    };
+    struct checkup checkup = { .target = "example.org", .domain = "example.org", .route = &route };
+
+    (void)state;
+    checkup_judge(&checkup, &arena);
+    assert_int_equal(checkup_exit_status(&checkup), 1);
+    lookup.resolver_is_silent = true;
+    checkup_judge(&checkup, &arena);
+    assert_int_equal(checkup_exit_status(&checkup), 3);
+}
+
 static int clear(void **state)
 {
     (void)state;
@@ -320,6 +343,7 @@ int main(void)
         cmocka_unit_test(judges_what_a_domain_publishes_of_a_saved_checkup_too),
         cmocka_unit_test(names_the_field_of_a_saved_checkup_that_is_wrong),
         cmocka_unit_test(exits_by_the_worst_of_all_hosts),
+        cmocka_unit_test(cannot_tell_where_our_own_resolver_answers_nothing),
     };
 
     arena_init(&arena, 64 << 20);
