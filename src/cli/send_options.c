@@ -35,7 +35,8 @@ void send_options_print_help(void)
          "               sender; also -O requiretls=yes\n"
          "  -c FILE      settings (/etc/postern/postern.conf); also -C\n"
          "  -v           say under which id it was taken\n"
-         "  -b MODE      m: take a message; p: list the queue; i: nothing\n"
+         "  -b MODE      m: take a message; s: speak SMTP on standard input and output;\n"
+         "               p: list the queue; i: nothing\n"
          "  -q           try everything that waits\n"
          "  --help       this text\n"
          "\n"
@@ -122,12 +123,14 @@ static bool read_mode(const char *name, const char *value, enum send_mode *mode)
 {
     if (strcmp(value, "m") == 0)
         *mode = SEND_MESSAGE;
+    else if (strcmp(value, "s") == 0)
+        *mode = SEND_SESSION;
     else if (strcmp(value, "p") == 0)
         *mode = SEND_LIST;
     else if (strcmp(value, "i") == 0)
         *mode = SEND_NOTHING;
     else
-        return refuse(name, "of -b there are m, p and i, not ", value);
+        return refuse(name, "of -b there are m, s, p and i, not ", value);
     return true;
 }
 
@@ -193,5 +196,8 @@ bool send_options_parse(const char *name, int argc, char **argv, struct send_opt
         return true;
     options->recipients = argv + optind;
     options->recipient_count = argc - optind;
+    if (options->mode == SEND_SESSION && options->recipient_count > 0)
+        return refuse(name, "with -bs recipients are named in the session, not by ",
+                      options->recipients[0]);
     return check_rest(name, argc, argv, optind);
 }

@@ -8,6 +8,7 @@
 
 enum send_mode {
     SEND_MESSAGE, /* -bm */
+    SEND_SESSION, /* -bs: SMTP on standard input and output */
     SEND_LIST,    /* -bp: what mailq does */
     SEND_RETRY,   /* -q: all that waits is tried */
     SEND_NOTHING, /* -bi: newaliases, for there are no aliases */

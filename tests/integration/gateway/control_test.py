@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import pathlib
+import pty
 import random
 import re
 import shutil
@@ -42,7 +43,8 @@ def where_everybody_may_run_it(program):
 
 POSTERN = where_everybody_may_run_it(os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "postern")
 UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}
-EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_TEMPFAIL, EX_CONFIG = 0, 64, 65, 67, 69, 75, 78
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOUSER, EX_UNAVAILABLE, EX_IOERR, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = \
+    0, 64, 65, 67, 69, 74, 75, 77, 78
 HOST = "mx.example.org"
 
 
@@ -160,7 +162,8 @@ class WithoutGateway(unittest.TestCase):
                 (EX_USAGE, ["-t"], b"Subject: x\n\nx\n"),
                 (EX_USAGE, ["--wrong"], b""),
                 (EX_USAGE, ["-N", "perhaps", "a@a.example"], b""),
-                (EX_USAGE, ["-bs"], b""),
+                (EX_USAGE, ["-bd"], b""),
+                (EX_USAGE, ["-bs", "a@a.example"], b""),
                 (EX_USAGE, ["-f", "a@a.example, b@b.example", "a@a.example"], b""),
                 (EX_USAGE, ["a@a.example", "-f", "b@b.example"], b""),
                 (EX_NOUSER, ["a@a.example", "two words"], b""),
@@ -175,6 +178,25 @@ class WithoutGateway(unittest.TestCase):
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
                 self.assertTrue(done.stderr.startswith(b"postern send: "))
         self.assertEqual(self.house.list(), [])
+
+    def test_closed_descriptors_harm_neither_the_message_nor_the_queue(self):
+        """Daemons call sendmail with whatever they have closed."""
+        text = self.house.folder / "text"
+        text.write_bytes(b"Subject: x\n\nHello.\n")
+        wanted = 0
+        for closed in (">&-", "2>&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-"):
+            with self.subTest(closed=closed):
+                done = subprocess.run(["sh", "-c", f'exec "$@" <"$TEXT" {closed}', "sh", POSTERN, "send", "-v", "-c",
+                                       self.house.settings, "ann@a.example"], env={**UTF8, "TEXT": str(text)},
+                                      capture_output=True, timeout=60)
+                self.check(done, EX_IOERR if "<" in closed else EX_OK)
+                wanted += "<" not in closed
+                self.assertEqual(len(self.house.list()), wanted)
+        for message in self.house.list():
+            self.assertTrue(self.house.content(message["id"])[1].endswith("\n\nHello.\n"))
+        done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", POSTERN, "queue", "list", "-c", self.house.settings],
+                              capture_output=True, timeout=60)
+        self.check(done, 3)
 
     def test_a_message_that_is_too_large_is_refused(self):
         self.house.settings.write_text(self.house.settings.read_text() + "limits { message_size = 100K }\n")
@@ -234,6 +256,86 @@ class WithoutGateway(unittest.TestCase):
                 self.assertEqual(parsed["subject"], meant["subject"])
                 self.assertEqual(parsed.get_body().get_content(), meant.get_body().get_content())
                 self.assertEqual(next(parsed.iter_attachments()).get_content(), bytes(range(256)) * 40)
+
+    # --- send -bs ---
+
+    def speak(self, text, *words, status=EX_OK):
+        """The replies to a session that is said at once: greeting, then one for each command or message."""
+        done = self.house.send("-bs", *words, stdin=text)
+        self.check(done, status)
+        lines = done.stdout.decode("ascii").split("\r\n")
+        self.assertEqual(lines.pop(), "")
+        return [line for line in lines if line[3] == " "]
+
+    def test_a_session_on_a_pipe_takes_as_many_messages_as_are_said(self):
+        replies = self.speak(
+            b"EHLO here\r\nMAIL FROM:<me@c.example> RET=HDRS ENVID=7+2B1\r\n"
+            b"RCPT TO:<ann@a.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;ann@old.example\r\nRCPT TO:<nobody>\r\n"
+            b"RCPT TO:<Postmaster>\r\nDATA\r\nSubject: one\r\nBcc: secret@s.example\r\n\r\n..dot\r\n.\r\n"
+            b"RSET\r\nMAIL FROM:<>\r\nRCPT TO:<bob@b.example>\r\n"
+            b"BDAT 10\r\nMessage-IDBDAT 24 LAST\r\n: <x@y.example>\r\n\r\ntwo\r\nQUIT\r\n")
+        self.assertEqual([line[:3] for line in replies], "220 250 250 250 501 250 354 250 250 250 250 250 250 221".split())
+        one, two = self.house.list()
+        self.assertTrue(replies[7].endswith(f"Taken as {one['id']}"), replies)
+        self.assertEqual((one["sender"], one["envid"], one["return"]), ("me@c.example", "7+2B1", "headers"))
+        self.assertEqual(self.recipients(one), ["ann@a.example", f"postmaster@{HOST}"])
+        self.assertEqual((one["recipients"][0]["orcpt"], one["recipients"][0]["notify"]), ("rfc822;ann@old.example", 10))
+        _, text = self.house.content(one["id"])
+        self.assertRegex(text, rf"\AReceived: by {HOST} \(from user \S+\)")
+        self.assertTrue(text.endswith("\n\n.dot\n"))
+        self.assertNotIn("secret", text)
+        for field in ("From", "Date", "Message-ID"):
+            self.assertEqual(text.count(f"\n{field}: "), 1, text)
+        self.assertEqual((two["sender"], two["message_id"]), ("", "<x@y.example>"))
+
+    def test_what_a_session_does_not_take_is_told_and_leaves_nothing(self):
+        self.house.settings.write_text(self.house.settings.read_text() + "limits { message_size = 64K recipients = 100 }\n")
+        begin = b"EHLO here\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
+        for said, code in (
+                (begin + b"DATA\r\nSubject: x\r\n\r\na\0b\r\n.\r\n", "554"),
+                (begin + b"DATA\r\nSubject: x\r\n\r\na\nb\r\n.\r\n", "554"),
+                (begin + b"DATA\r\n" + b"Received: x\r\n" * 100 + b"\r\n.\r\n", "554"),
+                (begin + b"DATA\r\n\r\n" + b"x" * 65536 + b"\r\n.\r\n", "552"),
+                (begin + b"DATA\r\n\r\n" + b"x" * 65500 + b"\r\n.\r\n", "554"),  # our fields make it too large
+                (begin + b"".join(b"RCPT TO:<c%d@b.example>\r\n" % number for number in range(100)), "452"),
+                (begin + b"DATA\r\nSubject: cut\r\n\r\nhalf", "354"),
+                (begin + b"BDAT 100 LAST\r\nhalf", "250"),
+                (b"EHLO here\r\nSTARTTLS\r\n", "502"),
+                (b"EHLO here\nNOOP\r\n", "500"),
+                (b"EHLO here\r\n" + b"WHAT\r\n" * 200, "500"),
+        ):
+            with self.subTest(said=said[-60:]):
+                self.assertEqual(self.speak(said)[-1][:3], code)
+                self.assertEqual(self.house.list(), [])
+        shutil.rmtree(self.house.state)
+        self.assertEqual(self.speak(begin + b"DATA\r\n\r\nx\r\n.\r\nQUIT\r\n")[-2][:8], "451 4.3.")
+
+    def test_a_session_may_ask_for_tls_on_the_whole_way(self):
+        self.speak(b"HELO here\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\nDATA\r\n\r\nx\r\n.\r\n",
+                   "--require-tls")
+        self.assertTrue(self.house.list()[0]["requires_tls"])
+
+    def test_a_session_whose_other_end_fails_has_an_exit_status(self):
+        done = subprocess.run(["sh", "-c", '"$@" <&-', "sh", POSTERN, "send", "-bs", "-c", self.house.settings],
+                              capture_output=True, timeout=60)
+        self.check(done, EX_IOERR)
+        with open("/dev/full", "wb") as full:
+            child = subprocess.run([POSTERN, "send", "-bs", "-c", self.house.settings], stdin=subprocess.DEVNULL,
+                                   stdout=full, timeout=60)
+        self.assertEqual(child.returncode, EX_IOERR)
+
+    def test_a_person_at_a_terminal_ends_lines_as_terminals_do(self):
+        ours, theirs = pty.openpty()
+        child = subprocess.Popen([POSTERN, "send", "-bs", "-c", self.house.settings], stdin=theirs,
+                                 stdout=subprocess.PIPE)
+        os.close(theirs)
+        os.write(ours, b"HELO here\nMAIL FROM:<a@a.example>\nRCPT TO:<b@b.example>\nDATA\nSubject: x\n\ntyped\n.\nQUIT\n")
+        said = child.stdout.read()
+        child.stdout.close()
+        self.assertEqual(child.wait(60), EX_OK)
+        os.close(ours)
+        self.assertTrue(said.endswith(b"Goodbye\r\n"), said)
+        self.assertTrue(self.house.content(self.house.list()[0]["id"])[1].endswith("\n\ntyped\n"))
 
     def sendmail(self):
         """A command for programs that want to call sendmail."""
@@ -517,6 +619,28 @@ class WithGateway(unittest.TestCase):
         self.assertIn(b"(from user nobody)", self.arrived("carol"))
         self.check(self.run_postern("queue", "list", **as_nobody), 3)
         self.check(self.run_postern("queue", "delete", "all", **as_nobody), 3)
+
+    def test_what_the_gateway_does_not_take_has_an_exit_status(self):
+        with Gateway(POSTERN, listeners=[Listener("none")], limits={"message_size": "64K"}) as gateway:
+            gateway.limits["message_size"] = "1M"  # in the file that the sender reads; the gateway has not
+            gateway.write_settings()
+            words = [POSTERN, "send", "-c", gateway.settings_file, f"kim@{LOCAL}"]
+            done = subprocess.run(words, input=b"\n" + b"x" * 100000, capture_output=True, timeout=60)
+            self.check(done, EX_DATAERR)
+            self.assertIn(b"larger than this gateway takes", done.stderr)
+            if os.geteuid() == 0:
+                os.chmod(gateway.state, 0o700)
+                done = subprocess.run(words, input=b"\nx\n", capture_output=True, timeout=60, user=65534, group=65534,
+                                      extra_groups=[])
+                self.check(done, EX_NOPERM)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_every_user_may_speak_smtp_on_a_pipe(self):
+        done = self.run_postern("send", "-bs", stdin=b"EHLO here\r\nMAIL FROM:<me@c.example>\r\n"
+                                b"RCPT TO:<judy@%s>\r\nDATA\r\nSubject: x\r\n\r\nHello.\r\n.\r\nQUIT\r\n" % LOCAL.encode(),
+                                user=65534, group=65534, extra_groups=[])
+        self.check(done)
+        self.assertIn(b"(from user nobody)", self.arrived("judy"))
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
     def test_many_of_one_user_may_send_at_once(self):
