@@ -90,6 +90,14 @@ def flawed(one):
     }
 
 
+def shown_to_anybody(one):
+    """The certificate that a client sees who believes everything."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with Client(one.port("may")) as client:
+        return client.starttls(context).socket.getpeercert(binary_form=True)
+
+
 def a_flaw_of_our_certificate_is_a_warning_with_its_remedy():
     one = Gateway(PROGRAM)
     found = flawed(one)
@@ -106,6 +114,34 @@ def a_flaw_of_our_certificate_is_a_warning_with_its_remedy():
         done = ran("-c", one.settings_file, "--check-config")
         must(done.returncode == 0, f"exits {done.returncode}: {done.stderr}")
         must(all(f": {code}: " in done.stderr for code in found), done.stderr)
+
+
+def a_reload_judges_what_it_shows_from_then_on():
+    one = Gateway(PROGRAM, [Listener("may")])
+    with one:
+        before = open_client(one, "may")
+        for code, identity in flawed(one).items():
+            one.listeners[0].identities = [identity]
+            must(one.reload()["event"] == "reloaded", f"{code} is no reason to refuse:\n{one.said()}")
+            line = one.log(code)
+            must(len(line) == 1 and line[0]["level"] == "warn" and line[0]["remedy"], f"{code}: {line}")
+            must(shown_to_anybody(one) == identity.der, f"another than that of {code} is shown")
+            before.expect("NOOP", 250)
+        last, other = identity.der, one.world.files(one.world.leaf())[1]
+        half = one.world.write("half.pem", identity.pem[: len(identity.pem) // 2])
+        certificate = one.world.files(identity)[0]
+        for files in ((half, other), (certificate, other), (one.world.write("empty.pem", b""), other),
+                      (os.path.join(one.folder, "none.pem"), other)):
+            one.world.files = lambda _, these=files: these
+            line = one.reload()
+            must(line["event"] == "reload-failed" and line["remedy"], f"{files}: {line}")
+            del one.world.files
+            must(shown_to_anybody(one) == last, f"{files}: the one that was there is not shown on")
+            before.expect("NOOP", 250)
+        one.listeners[0].identities = None
+        must(one.reload()["event"] == "reloaded", "it does not recover")
+        open_client(one, "may").quit()
+        before.quit()
 
 
 def a_sound_certificate_draws_no_warning():
@@ -272,6 +308,39 @@ def a_ticket_does_not_stand_for_a_certificate():
             must(session.has_ticket, "no ticket came")
             must(can_send(one, one.listeners[0], context, session), "it is not good where it was given")
             must(not can_send(one, one.listeners[1], context, session), "a ticket opened what asks for a certificate")
+
+
+def a_ticket_of_who_was_only_asked_does_not_stand_for_a_certificate():
+    one = Gateway(PROGRAM)
+    ca_file = one.world.write("clients-ca.pem", pki.authority("Ferry Clients CA").pem)
+    asked, required = one.listeners = [Listener("may", client_certificate=how, client_ca=ca_file)
+                                       for how in ("request", "require")]
+    with one:
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            context = trusting(one, maximum_version=version)
+            with Client(asked.port) as client:
+                session = client.starttls(context).socket.session
+                client.quit()
+            must(session.has_ticket, "no ticket came")
+            must(can_send(one, asked, context, session), "it is not good where it was given")
+            must(not can_send(one, required, context, session), "a ticket opened what requires a certificate")
+
+
+def limits_of_a_reload_hold_for_all_workers():
+    one = Gateway(PROGRAM, [Listener("none")], limits={"per_address": 1}, settings="workers = 2")
+    with one:
+        source = gateway.next_source()
+        with Client(one.port("none"), source) as first:
+            for per_address in (3, 1):
+                one.limits["per_address"] = per_address
+                must(one.reload()["event"] == "reloaded", one.said())
+                more = [Client(one.port("none"), source) for _ in range(4)]
+                codes = [client.greeting.code for client in more]
+                must(codes == [220] * (per_address - 1) + [421] * (5 - per_address), f"{per_address}: {codes}")
+                for client in more:
+                    if client.greeting.code == 220:
+                        client.quit()
+            first.expect("NOOP", 250)
 
 
 def put_files(certificate, key, identity):
@@ -445,6 +514,35 @@ def it_starts_again_after_a_crash():
         one.remove()
 
 
+def it_serves_without_standard_descriptors_and_writes_its_log_into_no_file_of_its_own():
+    one = Gateway(PROGRAM)
+    try:
+        one.write_settings()
+        open(one.log_file, "wb").close()  # which it does not write
+        one.child = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *gateway.ENDS_WITH_US, one.program,
+                                      "serve", "-c", one.settings_file])
+
+        def listens():
+            must(one.child.poll() is None, f"exits {one.child.returncode}")
+            try:
+                return open_client(one, "may")
+            except ConnectionRefusedError:
+                return None
+
+        client = gateway.wait_for("a gateway", listens)
+        client.envelope("sender@outside.test", f"closed@{gateway.LOCAL}")
+        must(client.data(b"Subject: x\r\n\r\nx\r\n").code == 250, "is not taken")
+        client.quit()
+        one.one("closed")
+        one.stop()
+        for folder, _, names in os.walk(one.state):
+            for path in (os.path.join(folder, name) for name in names):
+                with open(path, "rb") as file:
+                    must(b'"event"' not in file.read(), f"{path} holds the log")
+    finally:
+        one.remove()
+
+
 def it_takes_all_descriptors_that_it_may_have():
     one = Gateway(PROGRAM, wrapper=["prlimit", "--nofile=100:600"])
     with one:
@@ -510,12 +608,15 @@ TESTS = [
     a_name_without_a_domain_is_warned_of,
     settings_without_a_fault_are_said_to_be_so,
     a_flaw_of_our_certificate_is_a_warning_with_its_remedy,
+    a_reload_judges_what_it_shows_from_then_on,
     a_sound_certificate_draws_no_warning,
     a_key_of_another_certificate_keeps_it_from_starting,
     our_certificate_for_servers_is_warned_of_and_keeps_nothing_from_starting,
     newer_certificate_files_are_taken_up_by_themselves,
     a_certificate_of_a_client_holds_before_those_who_vouch_for_it,
     a_ticket_does_not_stand_for_a_certificate,
+    a_ticket_of_who_was_only_asked_does_not_stand_for_a_certificate,
+    limits_of_a_reload_hold_for_all_workers,
     the_certificate_is_chosen_by_the_name_that_is_asked_for,
     a_tls_session_is_resumed_at_any_worker_and_after_a_reload,
     a_reload_is_for_those_who_come_after_it,
@@ -526,6 +627,7 @@ TESTS = [
     signals_at_any_moment_do_it_no_harm,
     a_second_one_on_the_same_queue_is_refused,
     it_starts_again_after_a_crash,
+    it_serves_without_standard_descriptors_and_writes_its_log_into_no_file_of_its_own,
     it_takes_all_descriptors_that_it_may_have,
     silent_clients_leave_descriptors_for_our_own_work,
     a_service_manager_hears_and_hands_over_its_sockets,

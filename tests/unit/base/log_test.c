@@ -254,6 +254,13 @@ static void leaves_time_and_level_to_syslog(void **state)
     log_event(&system, LOG_ERROR, "queue-full", "left=%d", 0);
     assert_int_equal(said_priority, LOG_ERR);
     assert_string_equal(said, "queue-full left=0");
+    log_event(&system, LOG_NOTE, "started", "pid=%d", 1);
+    assert_int_equal(said_priority, LOG_INFO);
+    log_event(&system, LOG_DETAIL, "refused", "code=%d", 500); /* more than was asked for */
+    assert_string_equal(said, "started pid=1");
+    system.most = LOG_DETAIL;
+    log_event(&system, LOG_DETAIL, "refused", "code=%d", 500);
+    assert_int_equal(said_priority, LOG_DEBUG);
     closelog();
 }
 

@@ -8,7 +8,9 @@
 #include <ftw.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 
 #include "gateway/certificates.h"
 #include "leaf_files.h"
+#include "net/tls_tickets.h"
 
 enum { WORKERS = 3, CLIENTS = 24, LIMIT_MS = 20000, LOG_BYTES = 65536, LINE_BYTES = 1024 };
 
@@ -217,6 +220,43 @@ static void begin_message(int client)
     ask(client, "RCPT TO:<b@example.org>\r\n", "250 ");
     ask(client, "DATA\r\n", "354 ");
     say(client, "Subject: x\r\n\r\n");
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+/* The system's, but for a leap; for the tests that read `ahead_s`, and any thread of theirs. */
+static _Atomic int64_t ahead_s;
+
+static int64_t wall_ahead_s(const struct clock *clock)
+{
+    struct clock system = clock_system();
+
+    (void)clock;
+    return system.wall_s(&system) + ahead_s;
+}
+
+static int64_t monotonic_ahead_ms(const struct clock *clock)
+{
+    struct clock system = clock_system();
+
+    (void)clock;
+    return system.monotonic_ms(&system) + ahead_s * 1000;
+}
+
+static void turn(void *owner)
+{
+    loop_stop(((struct room *)owner)->loop);
+}
+
+/* Some looks at certificates and keys. */
+static void let_it_look(struct room *room)
+{
+    struct loop_timer *timer;
+
+    assert_true(loop_timer_open(room->loop, turn, room, &timer, &room->err));
+    loop_timer_start(timer, 3 * room->settings.look_ms);
+    loop_run(room->loop);
+    loop_timer_close(&timer);
 }
 
 /* ---- the room ----------------------------------------------------------------------------- */
@@ -514,6 +554,158 @@ static void newer_certificates_are_taken_up(void **state)
     leaf_files_clear(&files);
 }
 
+/* ---- what time brings --------------------------------------------------------------------- */
+
+enum { HALF_A_DAY_S = 12 * 60 * 60, DAY_S = 24 * 60 * 60 };
+
+/* A gateway whose clock leaps by `ahead_s`, with a certificate; of the files the caller disposes. */
+static void start_with_certificate(struct room *room, struct leaf_files *files,
+                                   struct tls_tickets *tickets)
+{
+    struct made_profile *made = make_profile("mx.example.org", 0);
+    struct gateway_profile_listener *listener = &made->listeners[0];
+
+    ahead_s = 0;
+    room->clock.wall_s = wall_ahead_s;
+    room->clock.monotonic_ms = monotonic_ahead_ms;
+    room->settings.tickets = tickets;
+    leaf_files_init(files);
+    leaf_files_make(files, 0, "mx.example.org", &files->root);
+    made->certificates =
+        (struct gateway_certificates_settings){ .listener = "here",
+                                                .certificates = files->certificates,
+                                                .keys = files->keys,
+                                                .count = 1,
+                                                .hostname = "mx.example.org",
+                                                .anchors = files->anchors,
+                                                .tickets = tickets };
+    assert_true(gateway_certificates_load(&made->certificates, MAKE_NOW_S, &listener->certificates,
+                                          &room->err));
+    listener->tls = gateway_certificates_tls(listener->certificates);
+    listener->smtp.tls = SMTP_SERVER_TLS_MAY;
+    start(room, made);
+}
+
+/* A session over TLS 1.2, whose ticket comes with the handshake: whether `session` was resumed, and the
+ * session that it left. */
+static bool resume(const struct room *room, SSL_CTX *context, SSL_SESSION *session,
+                   SSL_SESSION **left)
+{
+    int client = dial(room->port);
+    SSL *ssl = SSL_new(context);
+    bool was_resumed;
+
+    expect(client, "220 ");
+    ask(client, "EHLO client.example\r\n", "250 ");
+    ask(client, "STARTTLS\r\n", "220 ");
+    assert_int_equal(SSL_set_fd(ssl, client), 1);
+    if (session != NULL)
+        assert_int_equal(SSL_set_session(ssl, session), 1);
+    assert_int_equal(SSL_connect(ssl), 1);
+    was_resumed = SSL_session_reused(ssl) == 1;
+    *left = SSL_get1_session(ssl);
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* it stays good */
+    SSL_free(ssl);
+    close(client);
+    return was_resumed;
+}
+
+static bool has_ticket_of(const SSL_SESSION *one, const SSL_SESSION *other)
+{
+    const unsigned char *tickets[2];
+    size_t lens[2];
+
+    SSL_SESSION_get0_ticket(one, &tickets[0], &lens[0]);
+    SSL_SESSION_get0_ticket(other, &tickets[1], &lens[1]);
+    return lens[0] == lens[1] && memcmp(tickets[0], tickets[1], lens[0]) == 0;
+}
+
+/* Tries it again and again, while the gateway looks after its keys, until it is so. */
+static void await_resumption(struct room *room, SSL_CTX *context, SSL_SESSION *session,
+                             bool is_resumed, bool is_sealed_anew)
+{
+    for (int tries = 0; tries < LIMIT_MS / 20; tries++) {
+        SSL_SESSION *left;
+        bool was_resumed = resume(room, context, session, &left);
+        bool was_sealed_anew = !has_ticket_of(session, left);
+
+        SSL_SESSION_free(left);
+        if (was_resumed == is_resumed && was_sealed_anew == is_sealed_anew)
+            return;
+        let_it_look(room);
+    }
+    fail_msg("never %s", is_resumed ? "sealed by a new key" : "forgotten");
+}
+
+static void tickets_are_sealed_by_a_new_key_twice_a_day(void **state)
+{
+    struct room *room = *state;
+    struct tls_tickets *tickets;
+    struct leaf_files files;
+    SSL_SESSION *session, *left;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+    assert_int_equal(SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION), 1);
+    assert_true(tls_tickets_new(&tickets, &room->err));
+    start_with_certificate(room, &files, tickets);
+    assert_false(resume(room, context, NULL, &session));
+    ahead_s = HALF_A_DAY_S - 60;
+    let_it_look(room);
+    assert_true(resume(room, context, session, &left)); /* by the key that sealed it */
+    assert_true(has_ticket_of(session, left));
+    SSL_SESSION_free(left);
+    ahead_s = HALF_A_DAY_S;
+    await_resumption(room, context, session, true, true);
+    ahead_s = 2 * HALF_A_DAY_S;
+    await_resumption(room, context, session, false, true);
+    drain(room);
+    await_end(room);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(context);
+    tls_tickets_free(&tickets);
+    leaf_files_clear(&files);
+}
+
+static void our_certificate_is_judged_anew_every_day(void **state)
+{
+    struct room *room = *state;
+    struct leaf_files files;
+    int before;
+
+    start_with_certificate(room, &files, NULL);
+    before = dial(room->port);
+    expect(before, "220 ");
+    let_it_look(room);
+    read_log(room);
+    assert_null(strstr(room->said, " certificates-judged "));
+    ahead_s = DAY_S;
+    await_log(room, " certificates-judged listeners=1");
+    assert_null(strstr(room->said, " certificate-expired "));
+    ahead_s = 400 * (int64_t)DAY_S; /* the file has not changed */
+    await_log(room, " warn certificate-expired listener=here");
+    ask(before, "EHLO client.example\r\n", "250 ");
+    close(before);
+    drain(room);
+    await_end(room);
+    leaf_files_clear(&files);
+}
+
+static void who_is_too_slow_is_cut_when_the_time_to_end_is_over(void **state)
+{
+    struct room *room = *state;
+    int slow;
+
+    room->settings.drain_ms = 1;
+    start(room, make_profile("mx.example.org", 0));
+    slow = dial(room->port);
+    begin_message(slow);
+    drain(room); /* and nobody hurries */
+    await_end(room);
+    assert_non_null(strstr(room->said, " cutting sessions=1"));
+    assert_string_equal(hear(slow), "");
+    close(slow);
+}
+
 static void listens_on_what_was_handed_over(void **state)
 {
     struct room *room = *state;
@@ -559,6 +751,9 @@ int main(void)
         IN_ROOM(a_start_that_fails_late_leaves_nothing_behind),
         IN_ROOM(a_worker_that_cannot_start_ends_the_others),
         IN_ROOM(newer_certificates_are_taken_up),
+        IN_ROOM(tickets_are_sealed_by_a_new_key_twice_a_day),
+        IN_ROOM(our_certificate_is_judged_anew_every_day),
+        IN_ROOM(who_is_too_slow_is_cut_when_the_time_to_end_is_over),
         IN_ROOM(listens_on_what_was_handed_over),
     };
 

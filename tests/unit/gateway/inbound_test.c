@@ -475,6 +475,33 @@ static void says_452_where_one_client_sends_too_much(void **state)
     end(&scene);
 }
 
+/* A message that is one part, and one of several: the rest of it is read, and then the client is told. */
+static void says_451_where_the_queue_has_too_much_to_do(void **state)
+{
+    static char large[2 * QUEUE_PART_BYTES + 64];
+    const char *const messages[] = { "Subject: x\r\n\r\nhi\r\n.\r\nQUIT\r\n", large };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * (size_t)QUEUE_PART_BYTES; i += 64)
+        snprintf(large + i, 65, "%062zu\r\n", i);
+    snprintf(large + 2 * (size_t)QUEUE_PART_BYTES, 64, ".\r\nQUIT\r\n");
+    for (size_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        struct scene scene;
+
+        begin(&scene);
+        scene.asking.settings.patience_ms = -1; /* whatever is put has waited for too long */
+        asking_reopen(&scene.asking);
+        play(&scene,
+             STEPS(GREET,
+                   { CLIENT_SAY, "250 ", "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nDATA\r\n", 0 },
+                   { CLIENT_SAY, "354 ", messages[i], 0 }));
+        assert_true(heard(&scene, "451 4.3.2 ") && !heard(&scene, "Taken as"));
+        assert_true(heard(&scene, "221 "));
+        assert_int_equal(scene.accepted, 0);
+        end(&scene);
+    }
+}
+
 static void refuses_a_loop(void **state)
 {
     static char message[8192];
@@ -553,6 +580,7 @@ int main(void)
         cmocka_unit_test(mends_bare_lf_for_bare_lf_from_alone),
         cmocka_unit_test(sends_away_who_is_over_the_limit),
         cmocka_unit_test(says_452_where_one_client_sends_too_much),
+        cmocka_unit_test(says_451_where_the_queue_has_too_much_to_do),
         cmocka_unit_test(refuses_a_loop),
         cmocka_unit_test(tells_log_and_tracking_why_tls_failed),
         cmocka_unit_test(tells_421_to_who_has_come_when_it_drains),
