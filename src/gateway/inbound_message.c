@@ -33,7 +33,7 @@ struct inbound_message {
     bool has_parts;                /* the store holds some */
     bool was_read;                 /* its header was looked at */
     bool has_ended, is_looping, has_no_memory;
-    bool has_8bit; /* an octet of the content that 7BIT does not have */
+    bool has_8bit; /* an octet beyond 7BIT came; looked for where BODY=8BITMIME was said */
 };
 
 /* Many clients ask for SMTPUTF8 whatever they send. What can do without is sent on to servers that
@@ -375,7 +375,8 @@ void inbound_message_take(struct inbound_message *message, struct span content)
         buffer_clear(&message->gathered);
         return;
     }
-    message->has_8bit = message->has_8bit || !text_is_ascii(content);
+    if (message->envelope.is_8bit && !message->has_8bit)
+        message->has_8bit = !text_is_ascii(content);
     if (message->gathered.len < QUEUE_PART_BYTES)
         return;
     if (message->is_asked)

@@ -24,40 +24,60 @@ void smtp_content_init(struct smtp_content *content, bool is_data, bool mends_ba
                                       .state = LINE_START };
 }
 
-/* Length of the front that holds no line end. The LF is looked for first, so that no byte is looked
- * at more than twice. */
+/* Sixteen octets at once; a comparison sets all bits of those for which it holds. */
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+enum { BLOCK_BYTES = 4 * sizeof(lanes) };
+
+static lanes load(const char *bytes)
+{
+    lanes loaded;
+
+    memcpy(&loaded, bytes, sizeof loaded);
+    return loaded;
+}
+
+/* Is a block content as it stands: no NUL, each CR before an LF, and each LF but the first octet behind a
+ * CR, none before `stuffed`? The octet behind the block is looked at, too. */
+static bool is_plain(const char *block, char stuffed)
+{
+    const lanes cr = (lanes){ 0 } + '\r', lf = (lanes){ 0 } + '\n';
+    const lanes dot = (lanes){ 0 } + (uint8_t)stuffed;
+    lanes flaws = { 0 };
+    uint64_t words[2];
+
+    for (size_t i = 0; i < BLOCK_BYTES; i += sizeof flaws) {
+        lanes octets = load(block + i), next = load(block + i + 1);
+
+        flaws |= (lanes)(octets == 0);
+        flaws |= (lanes)(octets == cr) ^ (lanes)(next == lf);
+        flaws |= (lanes)(octets == lf) & (lanes)(next == dot);
+    }
+    memcpy(words, &flaws, sizeof words);
+    return (words[0] | words[1]) == 0;
+}
+
+/* Length of a front that is content as it stands, and does not end between a CR and its LF: block by
+ * block, without looking for the lines in it. Behind a line end `bytes` begin a line. */
+static size_t plain_blocks_len(struct span bytes, bool is_line_start, bool is_stuffable)
+{
+    const char stuffed = is_stuffable ? '.' : '\n'; /* an LF behind an LF is a flaw in any case */
+    size_t len = 0;
+
+    if (bytes.len == 0 || bytes.data[0] == '\n' || (is_line_start && bytes.data[0] == stuffed))
+        return 0;
+    while (bytes.len - len > BLOCK_BYTES && is_plain(bytes.data + len, stuffed))
+        len += BLOCK_BYTES;
+    return len > 0 && bytes.data[len - 1] == '\r' ? len - 1 : len;
+}
+
+/* Length of the front that holds no line end and no NUL. The LF is looked for first, so that no byte is
+ * looked at more than thrice. */
 static size_t plain_len(struct span bytes)
 {
     bytes.len = span_find(bytes, '\n');
-    return span_find(bytes, '\r');
-}
-
-/* Of lines that end in CRLF, those before the first that has another CR. */
-static size_t len_before_bare_cr(struct span lines)
-{
-    size_t len = 0, cr;
-
-    while ((cr = span_find(span_part(lines, len, lines.len), '\r')) + 1 < lines.len - len &&
-           lines.data[len + cr + 1] == '\n')
-        len += cr + 2;
-    return len;
-}
-
-/* Length of the front that is lines that end in CRLF, and need nothing else; a line begins there. */
-static size_t sound_lines_len(struct span bytes, bool is_stuffable)
-{
-    const char *line = bytes.data, *end = bytes.data + bytes.len, *lf;
-    size_t lines = 0;
-
-    while (line < end && !(is_stuffable && *line == '.')) {
-        lf = memchr(line, '\n', (size_t)(end - line));
-        if (lf == NULL || lf == line || lf[-1] != '\r')
-            break;
-        line = lf + 1;
-        lines++;
-    }
-    bytes.len = (size_t)(line - bytes.data);
-    return span_count(bytes, '\r') == lines ? bytes.len : len_before_bare_cr(bytes);
+    bytes.len = span_find(bytes, '\r');
+    return span_find(bytes, '\0');
 }
 
 /* Gives the bytes that stand at the front of *input, behind those given already. */
@@ -103,7 +123,9 @@ static void take_line(struct smtp_content *content, struct span *input, struct s
     give(input, len, decoded);
     if (input->len == 0)
         return;
-    if (input->data[0] == '\n') {
+    if (input->data[0] == '\0') {
+        spoil(content, SMTP_CONTENT_NUL);
+    } else if (input->data[0] == '\n') {
         take_bare_lf(content, input, "\r\n", decoded);
     } else if (input->len == 1) {
         span_take(input);
@@ -135,8 +157,6 @@ static void take_after_dot(struct smtp_content *content, struct span *input, str
         content->state = AFTER_DOT_CR;
     } else if (input->data[0] == '\n') {
         take_bare_lf(content, input, ".\r\n", decoded);
-    } else if (input->data[0] == '\0') {
-        spoil(content, SMTP_CONTENT_NUL);
     } else {
         content->state = IN_LINE;
         *decoded = (struct span){ input->data, 0 };
@@ -205,58 +225,48 @@ static enum smtp_content_status search_end(struct smtp_content *content, struct 
     return status;
 }
 
+/* Most content, at the speed of the memory; what stands behind it is taken line by line. */
+static void take_blocks(struct smtp_content *content, struct span *input, struct span *decoded)
+{
+    size_t len = plain_blocks_len(*input, content->state == LINE_START, content->is_data);
+
+    if (len == 0)
+        return;
+    give(input, len, decoded);
+    content->state = decoded->data[decoded->len - 1] == '\n' ? LINE_START : IN_LINE;
+}
+
+static bool is_before_stuffed_dot(const struct smtp_content *content, struct span input)
+{
+    return content->state == LINE_START && content->is_data && input.len > 0 &&
+           input.data[0] == '.';
+}
+
 /* As far as the decoded bytes are neighbours: to a stuffed dot, a mended line end, or a CR whose
  * LF has not come. */
 static bool take_run(struct smtp_content *content, struct span *input, struct span *decoded)
 {
-    bool is_stuffable = content->is_data;
-
     switch (content->state) {
     case AFTER_CR: take_after_cr(content, input, decoded); return false;
     case AFTER_DOT: take_after_dot(content, input, decoded); return false;
     case AFTER_DOT_CR: return take_after_dot_cr(content, input, decoded);
     default: break;
     }
-    while (input->len > 0 && content->flaw == SMTP_CONTENT_FINE) {
-        if (content->state == LINE_START && !content->after_bare_end)
-            give(input, sound_lines_len(*input, is_stuffable), decoded);
-        if (input->len == 0 || content->state == AFTER_CR ||
-            (content->state == LINE_START && is_stuffable && input->data[0] == '.'))
-            break;
+    while (input->len > 0 && content->state != AFTER_CR && content->flaw == SMTP_CONTENT_FINE &&
+           !is_before_stuffed_dot(content, *input)) {
         size_t before = input->len;
 
-        take_line(content, input, decoded);
+        if (!content->after_bare_end)
+            take_blocks(content, input, decoded);
+        if (!is_before_stuffed_dot(content, *input))
+            take_line(content, input, decoded);
         if (input->len == before || content->after_bare_end)
             break;
     }
-    if (decoded->len == 0 && content->state == LINE_START && input->len > 0 && is_stuffable &&
-        input->data[0] == '.') {
+    if (decoded->len == 0 && is_before_stuffed_dot(content, *input)) {
         span_take(input);
         content->state = AFTER_DOT;
     }
-    return false;
-}
-
-/* A run is searched for a NUL as a whole, not line by line. Where it has one, it is taken again up to
- * there, from where it was `before`. */
-static bool take_run_without_nul(struct smtp_content *content, struct span *input,
-                                 struct span *decoded)
-{
-    struct smtp_content before = *content;
-    struct span whole = *input;
-    bool is_over = take_run(content, input, decoded);
-    size_t nul = span_find(*decoded, '\0');
-
-    if (nul == decoded->len)
-        return is_over;
-    *content = before;
-    nul += (size_t)(decoded->data - whole.data);
-    *input = span_part(whole, 0, nul);
-    *decoded = (struct span){ whole.data, 0 };
-    if (nul > 0)
-        (void)take_run(content, input, decoded);
-    *input = span_part(whole, nul, whole.len);
-    spoil(content, SMTP_CONTENT_NUL);
     return false;
 }
 
@@ -268,7 +278,7 @@ enum smtp_content_status smtp_content_feed(struct smtp_content *content, struct 
     assert(input->len > 0);
     *decoded = (struct span){ input->data, 0 };
     if (content->flaw == SMTP_CONTENT_FINE)
-        is_over = take_run_without_nul(content, input, decoded);
+        is_over = take_run(content, input, decoded);
     content->octets += decoded->len;
     if (content->flaw != SMTP_CONTENT_FINE)
         return search_end(content, input);

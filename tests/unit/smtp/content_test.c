@@ -38,6 +38,15 @@ static void decode(struct result *result, struct span wire, size_t piece, bool i
     assert_true(result->content.octets == result->len);
 }
 
+static void check_same(const struct result *split, const struct result *whole)
+{
+    assert_int_equal(split->status, whole->status);
+    assert_int_equal(split->content.flaw, whole->content.flaw);
+    assert_int_equal(split->len, whole->len);
+    assert_int_equal(split->left, whole->left);
+    assert_memory_equal(split->decoded, whole->decoded, whole->len);
+}
+
 /* Every split gives the same. */
 static struct result decode_anyhow(struct span wire, bool is_data, bool mends)
 {
@@ -46,11 +55,7 @@ static struct result decode_anyhow(struct span wire, bool is_data, bool mends)
     decode(&whole, wire, SIZE_MAX, is_data, mends);
     for (size_t piece = 1; piece < wire.len; piece++) {
         decode(&split, wire, piece, is_data, mends);
-        assert_int_equal(split.status, whole.status);
-        assert_int_equal(split.content.flaw, whole.content.flaw);
-        assert_int_equal(split.len, whole.len);
-        assert_int_equal(split.left, whole.left);
-        assert_memory_equal(split.decoded, whole.decoded, whole.len);
+        check_same(&split, &whole);
     }
     return whole;
 }
@@ -135,6 +140,45 @@ static void nothing_but_crlf_dot_crlf_ends_the_data(void **state)
     assert_int_equal(ended, 16); /* whatever stood before that CRLF or behind this one */
 }
 
+/* One text behind another, padded to where it is to stand. */
+static struct span stand_at(char *wire, size_t at, bool in_lines, struct span awkward)
+{
+    for (size_t i = 0; i < at; i++)
+        wire[i] = !in_lines ? 'x' : (at - i) % 20 == 2 ? '\r' : (at - i) % 20 == 1 ? '\n' : 'y';
+    memcpy(wire + at, awkward.data, awkward.len);
+    memset(wire + at + awkward.len, 'z', 80);
+    memcpy(wire + at + awkward.len + 80, "\r\n.\r\n", 5);
+    return (struct span){ wire, at + awkward.len + 85 };
+}
+
+/* Long runs are looked at in blocks, short ones octet by octet: both must see the same. */
+static void sees_the_same_wherever_it_stands_in_a_long_text(void **state)
+{
+    static const struct span awkward[] = {
+        { "\r\n.\r\n", 5 },    { "\r\n..\r\n", 6 }, { "\r\n.", 3 },   { ".\r\n", 3 },
+        { "..", 2 },           { "\n", 1 },         { "\r", 1 },      { "\0", 1 },
+        { "\r\0", 2 },         { "\r\r\n", 3 },     { "\n\r", 2 },    { "\r\n\n", 3 },
+        { "\r\n\r\n", 4 },     { "\n.\r\n", 4 },    { "\r\n.\n", 4 }, { "\r\n\0", 3 },
+        { "\x8a\xae\x8d", 3 },
+    };
+    static const size_t pieces[] = { 1, 63, 64, 65, 66, 67, 100, 129 };
+    static struct result whole, split;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(awkward) * 150 * 8; i++) {
+        char wire[256];
+        bool is_data = i & 1, mends = i & 2, in_lines = i & 4;
+        struct span text =
+            stand_at(wire, i / 8 % 150, in_lines, awkward[i / 8 / 150 % ARRAY_SIZE(awkward)]);
+
+        decode(&whole, text, SIZE_MAX, is_data, mends);
+        for (size_t j = 0; j < ARRAY_SIZE(pieces); j++) {
+            decode(&split, text, pieces[j], is_data, mends);
+            check_same(&split, &whole);
+        }
+    }
+}
+
 /* Mended or not, what is handed on holds no bare line end and no NUL. */
 static void hands_on_no_bare_line_end(void **state)
 {
@@ -207,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_the_dots_off_and_knows_the_end),
         cmocka_unit_test(nothing_but_crlf_dot_crlf_ends_the_data),
+        cmocka_unit_test(sees_the_same_wherever_it_stands_in_a_long_text),
         cmocka_unit_test(hands_on_no_bare_line_end),
         cmocka_unit_test(mends_a_bare_lf_where_that_is_set),
         cmocka_unit_test(takes_chunks_as_they_are),
