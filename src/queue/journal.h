@@ -56,6 +56,10 @@ void journal_start(struct journal *journal, struct journal_point point);
 /* Holds a record of that kind, of two parts; *place: where the second is. False: no memory. */
 MUST_CHECK bool journal_append(struct journal *journal, uint32_t kind, struct span head,
                                struct span bytes, struct journal_place *place);
+/* The same of one part, but the bytes stay the caller's, as they are, until a sync that answers
+ * QUEUE_OK, or until they are cut off. */
+MUST_CHECK bool journal_lend(struct journal *journal, uint32_t kind, struct span bytes,
+                             struct journal_place *place);
 /* How much is held, and dropping all that came after that. */
 size_t journal_mark(const struct journal *journal);
 void journal_cut(struct journal *journal, size_t mark);

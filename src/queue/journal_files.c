@@ -267,7 +267,7 @@ void journal_drop_dead(struct journal *journal, struct journal_point point)
 {
     size_t at = journal_find_file(journal, journal->end.file);
 
-    if (point.group == journal->end.group && journal->held.len == 0 &&
+    if (point.group == journal->end.group && journal_group_len(&journal->held) == 0 &&
         journal->end.offset > SMALL_FILE_BYTES && at < journal->file_count &&
         journal->files[at].number == journal->end.file && journal->files[at].held == 0)
         journal_next_file(journal);

@@ -1,8 +1,8 @@
 /* queue/journal_internal.h - what the files of the journal share: its state, and the files that it knows. */
 #pragma once
 
-#include "base/buffer.h"
 #include "queue/journal.h"
+#include "queue/journal_group.h"
 
 enum { JOURNAL_OPEN_FILES = 16, JOURNAL_NAME_BYTES = 24, JOURNAL_SPARES = 2 };
 
@@ -20,7 +20,7 @@ struct journal {
     bool is_too_long;         /* behind `end` is what is to be cut off */
     bool makes_no_holes;      /* the file system cannot */
     struct journal_point end; /* behind what is durable */
-    struct buffer held;       /* the next group: its header, then records */
+    struct journal_group held;
     uint64_t secret;
     bool has_spare[JOURNAL_SPARES]; /* a dead file, to be written anew */
     struct journal_file *files;     /* in order of their numbers */

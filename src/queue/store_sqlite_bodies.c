@@ -142,10 +142,13 @@ bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue)
 
 /* ---- in and out ------------------------------------------------------------------------------- */
 
-enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, int64_t id, struct span bytes,
-                                    struct journal_place *place, struct error *err)
+static enum queue_status hold_part(struct sqlite_queue *queue, int64_t id, struct span bytes,
+                                   bool is_lent, struct journal_place *place, struct error *err)
 {
-    if (!journal_append(queue->journal, JOURNAL_PART, (struct span){ 0 }, bytes, place) ||
+    struct span nothing = { 0 };
+
+    if (!(is_lent ? journal_lend(queue->journal, JOURNAL_PART, bytes, place)
+                  : journal_append(queue->journal, JOURNAL_PART, nothing, bytes, place)) ||
         !journal_hold(queue->journal, *place, id))
         return no_memory(err);
     if (add_place(&queue->held, *place))
@@ -154,24 +157,35 @@ enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, int64_t id, stru
     return no_memory(err);
 }
 
-enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
-                                      struct error *err)
+enum queue_status sqlite_bodies_lend(struct sqlite_queue *queue, int64_t id, struct span bytes,
+                                     struct journal_place *place, struct error *err)
 {
-    struct sqlite_queue *queue = object;
+    return hold_part(queue, id, bytes, true, place, err);
+}
+
+static enum queue_status add_part(struct sqlite_queue *queue, int64_t id, struct span bytes,
+                                  bool is_lent, struct error *err)
+{
     struct upload *upload = need_upload(queue, id);
     struct journal_place place;
     enum queue_status status;
 
-    (void)number; /* they come in order; put looks whether none was lost */
     if (upload == NULL)
         return no_memory(err);
-    status = sqlite_bodies_add(queue, id, bytes, &place, err);
+    status = hold_part(queue, id, bytes, is_lent, &place, err);
     if (status != QUEUE_OK)
         return status;
     if (!add_place(&upload->places, place))
         return no_memory(err);
     upload->size_bytes += (int64_t)bytes.len;
     return QUEUE_OK;
+}
+
+enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
+                                      struct error *err)
+{
+    (void)number; /* they come in order; put looks whether none was lost */
+    return add_part(object, id, bytes, false, err);
 }
 
 enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct queue_put *put,
@@ -187,7 +201,7 @@ enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct qu
         return QUEUE_FAILED;
     }
     if (put->bytes.len > 0)
-        status = sqlite_queue_append(queue, put->id, put->parts, put->bytes, err);
+        status = add_part(queue, put->id, put->bytes, true, err);
     upload->has_ended = queue->has_ended_uploads = true;
     message->places = upload->places.places;
     message->place_count = upload->places.count;

@@ -110,9 +110,9 @@ void sqlite_bodies_keep(struct sqlite_queue *queue);
 void sqlite_bodies_undo(struct sqlite_queue *queue);
 /* Holds those of all uploads anew. */
 MUST_CHECK bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue);
-/* Appends bytes to the journal, held. */
-enum queue_status sqlite_bodies_add(struct sqlite_queue *queue, int64_t id, struct span bytes,
-                                    struct journal_place *place, struct error *err);
+/* Lends bytes to the journal, till the batch ends, and holds their place. */
+enum queue_status sqlite_bodies_lend(struct sqlite_queue *queue, int64_t id, struct span bytes,
+                                     struct journal_place *place, struct error *err);
 /* What was appended for put, whole; QUEUE_FAILED where a part was lost. */
 enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct queue_put *put,
                                      struct journal_put *message, struct error *err);

@@ -79,7 +79,7 @@ enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, st
     if (put->parts > 0) {
         status = sqlite_bodies_take(queue, put, &message, err);
     } else if (put->bytes.len > 0) {
-        status = sqlite_bodies_add(queue, put->id, put->bytes, &place, err);
+        status = sqlite_bodies_lend(queue, put->id, put->bytes, &place, err);
         message.places = &place;
         message.place_count = 1;
     }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../test.h"
+#include "base/compiler.h"
 
 static const struct journal_point beginning = { .group = 1 };
 
@@ -144,6 +145,11 @@ static void append(uint32_t kind, const char *text)
     assert_true(journal_append(journal, kind, span_of("("), span_of(text), &place));
 }
 
+static void lend(uint32_t kind, const char *text)
+{
+    assert_true(journal_lend(journal, kind, span_of(text), &place));
+}
+
 static void sync_it(void)
 {
     assert_int_equal(journal_sync(journal, &err), QUEUE_OK);
@@ -225,6 +231,102 @@ static void what_is_cut_was_never_there(void **state)
     assert_false(journal_is_behind(journal, place, 0));
     open_again();
     assert_string_equal(told, "1:(kept 3:(kept too ");
+}
+
+static void what_is_lent_is_read_and_replayed_as_what_is_copied(void **state)
+{
+    struct journal_place first, second;
+    size_t mark;
+
+    (void)state;
+    lend(1, "lent");
+    first = place;
+    append(2, "copied");
+    has_text(place, "copied");
+    mark = journal_mark(journal);
+    append(3, "cut");
+    lend(4, "cut, too");
+    lend(4, "and this");
+    assert_true(journal_is_behind(journal, place, mark));
+    has_text(place, "and this");
+    journal_cut(journal, mark);
+    assert_int_equal(journal_mark(journal), mark);
+    lend(5, "lent behind it");
+    second = place;
+    has_text(first, "lent");
+    has_text(second, "lent behind it");
+    sync_fails = true;
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    sync_fails = false;
+    has_text(first, "lent");
+    sync_it();
+    open_again();
+    assert_string_equal(told, "1:lent 2:(copied 5:lent behind it ");
+    has_text(first, "lent");
+    has_text(second, "lent behind it");
+}
+
+enum { LONG_BYTES = 200 * 1024 };
+
+static char written[2 * 1024 * 1024];
+static size_t written_len;
+
+static void read_file(const char *path)
+{
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    written_len = fread(written, 1, sizeof written, file);
+    fclose(file);
+}
+
+/* Of every length that is lent, around what is written at once, one after the other and between others. */
+static void the_file_does_not_tell_what_was_lent(void **state)
+{
+    static char copied[sizeof written];
+    static const size_t lengths[] = {
+        1, 7, 8, 9, 31, 32, 33, 4096, 65535, 65536, 65537, LONG_BYTES
+    };
+    static char long_text[LONG_BYTES];
+    size_t copied_len = 0;
+
+    for (size_t i = 0; i < LONG_BYTES; i++)
+        long_text[i] = (char)(i * i % 251);
+    for (unsigned round = 0; round < 2; round++) {
+        for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+            if (i % 3 != 0)
+                append(2, "between");
+            struct span text = { long_text, lengths[i] };
+
+            assert_true(round == 0 ? journal_append(journal, 1, (struct span){ 0 }, text, &place)
+                                   : journal_lend(journal, 1, text, &place));
+        }
+        sync_it();
+        for_files(read_file);
+        if (round == 0) {
+            copied_len = written_len;
+            memcpy(copied, written, written_len);
+            close_one(state);
+            open_one(state);
+        }
+    }
+    assert_int_equal(written_len, copied_len);
+    assert_memory_equal(written, copied, copied_len);
+}
+
+static void no_group_is_larger_than_can_be_read_again(void **state)
+{
+    static char text[1024 * 1024];
+    size_t mark;
+
+    (void)state;
+    while (journal_lend(journal, 1, (struct span){ text, sizeof text }, &place))
+        assert_true(journal_mark(journal) <= JOURNAL_GROUP_BYTES);
+    mark = journal_mark(journal);
+    assert_true(mark > JOURNAL_GROUP_BYTES - 2 * sizeof text);
+    assert_false(
+        journal_append(journal, 1, span_of("("), (struct span){ text, sizeof text }, &place));
+    assert_int_equal(journal_mark(journal), mark);
 }
 
 static void who_comes_next_goes_on_behind_in_a_new_file(void **state)
@@ -551,6 +653,9 @@ int main(void)
         TEST(a_replay_begins_where_it_is_told),
         TEST(a_place_can_be_read_while_it_is_held_and_when_it_is_synced),
         TEST(what_is_cut_was_never_there),
+        TEST(what_is_lent_is_read_and_replayed_as_what_is_copied),
+        TEST(the_file_does_not_tell_what_was_lent),
+        TEST(no_group_is_larger_than_can_be_read_again),
         TEST(who_comes_next_goes_on_behind_in_a_new_file),
         TEST(a_group_that_is_not_whole_never_was),
         TEST(a_group_that_is_missing_before_others_is_an_error),
