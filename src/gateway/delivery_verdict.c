@@ -219,10 +219,9 @@ static void keep(struct delivery_conversation *conversation)
     struct delivery_failure *failure = &conversation->failure;
     const struct delivery_destination *destination = conversation->destination;
 
-    if (failure->is_set && reached_by(&conversation->observation) < failure->reached)
-        return;
     delivery_verdict_tell(conversation);
-    if (is_refused_already(conversation))
+    if ((failure->is_set && reached_by(&conversation->observation) < failure->reached) ||
+        is_refused_already(conversation))
         return;
     delivery_failure_clear(failure);
     failure->is_set = true;

@@ -145,7 +145,15 @@ static void end(const struct tallying *tallying, struct tls_report_policy *polic
 
 /* ---- DANE ---- */
 
-/* RFC 7672 section 2.2: TLSA records none of which can be used still ask for TLS. */
+/* RFC 7672 section 2.2: TLSA records none of which can be used still ask for TLS. Behind an MX answer that is not
+ * signed they are compared as at level dane (section 2.2.1), but where our own level asks for more. */
+static enum policy_level level_of_dane(const struct tallying *tallying, enum policy_tlsa tlsa)
+{
+    if (tlsa != POLICY_TLSA_USABLE)
+        return POLICY_ENCRYPT;
+    return tallying->session->seen->level == POLICY_DANE_ONLY ? POLICY_DANE_ONLY : POLICY_DANE;
+}
+
 static void add_dane_results(struct tallying *tallying, const struct policy_session *session)
 {
     switch (session->tlsa) {
@@ -156,9 +164,7 @@ static void add_dane_results(struct tallying *tallying, const struct policy_sess
     case POLICY_TLSA_NOT_ASKED: add_code(tallying, "dane-required"); return;
     }
     if (!session->unanswered)
-        add_decision(tallying,
-                     session->tlsa == POLICY_TLSA_USABLE ? POLICY_DANE_ONLY : POLICY_ENCRYPT,
-                     session);
+        add_decision(tallying, level_of_dane(tallying, session->tlsa), session);
 }
 
 static bool tally_dane(const struct tls_report_session *session,
@@ -189,7 +195,7 @@ static bool tally_dane(const struct tls_report_session *session,
 
 /* ---- MTA-STS ---- */
 
-/* What of it cannot be had, or is wrong; NULL: nothing. */
+/* What of it cannot be had, or is wrong; NULL: nothing, or it is our own failure that nobody knows. */
 static const char *flaw_of(const struct tls_report_session *session)
 {
     static const char *const codes[] = { "sts-record-invalid", "sts-certificate-invalid",
@@ -198,7 +204,7 @@ static const char *flaw_of(const struct tls_report_session *session)
 
     if (published->sts_record == MTA_STS_RECORD_INVALID)
         return codes[0];
-    if (!observed_published_fetch_failed(published))
+    if (published->failure != NULL || !observed_published_fetch_failed(published))
         return NULL;
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (findings_find(session->findings, codes[i]) != NULL)
@@ -319,6 +325,11 @@ static bool was_tried(const struct observation *seen, const struct policy_sessio
             seen->injected.len > 0 || seen->reached >= STEP_STARTTLS);
 }
 
+static bool is_unknown(const struct observed_published *published)
+{
+    return published != NULL && published->sts == POLICY_STS_UNKNOWN;
+}
+
 size_t tls_report_tally(const struct tls_report_session *session, struct arena *arena,
                         struct tls_report_policy policies[TLS_TALLY_POLICIES])
 {
@@ -329,12 +340,13 @@ size_t tls_report_tally(const struct tls_report_session *session, struct arena *
         return tally_lookup(session, arena, &policies[0]);
     established = observation_session(session->seen);
     established.version_too_old = false; /* a rule of ours, not of the domain */
+    established.requires_tls = false;    /* a wish of the message */
     if (!established.unanswered && !was_tried(session->seen, &established))
         return 0;
     count += tally_dane(session, &established, arena, &policies[count]);
     if (session->published != NULL)
         count += tally_sts(session, &established, arena, &policies[count]);
-    if (count == 0 && !established.unanswered)
+    if (count == 0 && !established.unanswered && !is_unknown(session->published))
         tally_none(session, &established, arena, &policies[count++]);
     return arena->exhausted ? 0 : count;
 }

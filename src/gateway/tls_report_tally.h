@@ -30,7 +30,8 @@ struct tls_report_session {
 };
 
 /* Fills up to TLS_TALLY_POLICIES entries with `successes` or `failures` 1, and gives their number. 0: the session says
- * nothing of TLS, as where nobody answered (RFC 8460 section 4.3.4), or where our own settings wanted none. Texts are
+ * nothing of TLS, as where nobody answered (RFC 8460 section 4.3.4), or where our own settings wanted none; or our own
+ * failure keeps us from knowing what is published. Texts are
  * the arena's or the session's. */
 size_t tls_report_tally(const struct tls_report_session *session, struct arena *arena,
                         struct tls_report_policy policies[TLS_TALLY_POLICIES]);

@@ -10,6 +10,12 @@ static const struct span *copy_chain(const struct https_peer *peer, struct arena
     return chain;
 }
 
+/* Who has no roots cannot say of any server that it is not to be trusted. */
+static bool is_our_lack(const struct https_judge *judge)
+{
+    return !judge->verdict.is_trusted && anchors_count(judge->anchors) == 0;
+}
+
 static bool judge_peer(void *owner, const struct https_peer *peer)
 {
     struct https_judge *judge = owner;
@@ -34,6 +40,10 @@ static bool judge_peer(void *owner, const struct https_peer *peer)
         return error_wrap(&judge->err, "judging the certificates of %s", peer->host);
     }
     judge->has_verdict = true;
+    judge->failed = is_our_lack(judge);
+    if (judge->failed)
+        return error_set(&judge->err, ERROR_SYSTEM, "there are no trusted roots to judge %s by",
+                         peer->host);
     return judge->verdict.is_trusted && judge->verdict.name_matched;
 }
 

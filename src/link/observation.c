@@ -182,6 +182,7 @@ struct policy_session observation_session(const struct observation *observation)
         .injected = is_injected,
         .client_certificate_refused = client_certificate_was_refused(tls),
         .chain_trusted = observation->has_verdict && observation->verdict.is_trusted,
+        .trusts_nobody = observation->self.anchor_count == 0,
         .host_named = observation->host_named,
         .domain_named = observation->domain_named,
         .fingerprint_matched = observation->fingerprint_matched,

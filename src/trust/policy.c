@@ -294,8 +294,8 @@ static enum policy_reason why_not_for_requiretls(const struct policy_session *se
     return reason;
 }
 
-/* A network that does not carry, a handshake that breaks off and a look-up that fails may be well again later;
- * what a server showed of itself is an answer. */
+/* A network that does not carry, a handshake that breaks off, a look-up that fails and roots that we lack may be
+ * well again later; what a server showed of itself is an answer. */
 static bool may_pass(const struct policy_session *session, enum policy_reason reason)
 {
     switch ((int)reason) {
@@ -307,6 +307,7 @@ static bool may_pass(const struct policy_session *session, enum policy_reason re
     case POLICY_REASON_CLIENT_CERTIFICATE:
     case POLICY_REASON_TLSA_LOOKUP:
     case POLICY_REASON_STS_UNKNOWN: return true;
+    case POLICY_REASON_NOT_TRUSTED: return session->trusts_nobody;
     case POLICY_REASON_HOST_INSECURE: return session->sts == POLICY_STS_UNKNOWN;
     default: return false;
     }

@@ -84,8 +84,9 @@ struct policy_session {
     bool injected;         /* plaintext behind the 220: somebody stands between */
     bool client_certificate_refused; /* the peer refuses ours; without it, it might work */
     bool chain_trusted;
-    bool host_named;   /* the certificate names the MX host */
-    bool domain_named; /* it names the recipient's domain or a host below it */
+    bool trusts_nobody; /* we have no roots: a chain that is not trusted says nothing of the host */
+    bool host_named;    /* the certificate names the MX host */
+    bool domain_named;  /* it names the recipient's domain or a host below it */
     bool fingerprint_matched;
     /* what is published: policy_terms and policy_bars look at nothing else */
     enum policy_tlsa tlsa;

@@ -241,6 +241,20 @@ def what_sessions_showed_is_shown_before_it_is_sent():
         must(not place.post.taken, "it was sent")
 
 
+def each_host_that_was_tried_is_a_session():
+    """Also one that came less far than another before it."""
+    with Reporting() as place:
+        place.hosts["mail2.loc"].offers_tls = False
+        place.publish("two.test", page=Page(ENFORCE + "mx: mail2.loc\n"), hosts=("10 mail.loc", "20 mail2.loc"))
+        place.one.start()
+        place.send("user@two.test")
+        place.deferred("two.test", "certificate-issuer-untrusted")
+        entry, = place.counted("two.test", 2)[0]["policies"]
+        must({(failure["receiving-mx-hostname"], failure["result-type"]) for failure in entry["failure-details"]} ==
+             {("mail.loc", "certificate-not-trusted"), ("mail2.loc", "starttls-not-supported")}, f"{entry}")
+        must(sum(entry["summary"].values()) == 2, f"{entry}")
+
+
 def a_report_goes_by_mail_and_by_post_and_never_twice():
     with Reporting() as place, place.other:
         place.publish("bad.test", page=Page(ENFORCE))
@@ -348,7 +362,8 @@ def the_command_says_what_is_wrong_with_it():
             place.one.run(*arguments, status=(status,))
 
 
-TESTS = [what_sessions_showed_is_shown_before_it_is_sent, a_report_goes_by_mail_and_by_post_and_never_twice,
+TESTS = [what_sessions_showed_is_shown_before_it_is_sent, each_host_that_was_tried_is_a_session,
+         a_report_goes_by_mail_and_by_post_and_never_twice,
          sessions_that_carried_reports_are_not_reported, a_post_that_is_refused_waits_and_is_tried_again,
          who_asks_for_nothing_gets_nothing_and_it_is_said, without_send_nothing_is_sent_and_all_is_counted,
          the_command_says_what_is_wrong_with_it]

@@ -141,6 +141,21 @@ static void our_own_rule_of_a_version_is_no_failure_of_theirs(void **state)
     assert_int_equal(policies[0].successes, 1);
 }
 
+static void what_a_message_asks_beyond_is_no_failure_of_theirs(void **state)
+{
+    (void)state;
+    seen.requires_tls = true;
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].successes, 1);
+    publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].successes, 1);
+    take_starttls_away();
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].detail_count, 1);
+    expect_failure(&policies[0], 0, "starttls-not-supported", "starttls-not-offered");
+}
+
 static void tlsa_records_that_match_are_a_success_whatever_the_chain(void **state)
 {
     (void)state;
@@ -210,6 +225,30 @@ static void at_level_dane_only_missing_records_are_dane_required(void **state)
     seen.level = POLICY_DANE;
     assert_int_equal(tally(), 1);
     assert_int_equal(policies[0].type, TLS_REPORT_NO_POLICY);
+}
+
+static void behind_an_unsigned_mx_records_are_compared_all_the_same(void **state)
+{
+    static const enum policy_level levels[] = { POLICY_MAY, POLICY_DANE, POLICY_STS };
+
+    (void)state;
+    seen.has_lookups = true;
+    seen.mx_dnssec = DNS_INSECURE;
+    for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+        seen.level = levels[i];
+        publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
+        assert_int_equal(tally(), 1);
+        assert_int_equal(policies[0].type, TLS_REPORT_TLSA);
+        assert_int_equal(policies[0].successes, 1);
+        publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MISMATCH);
+        assert_int_equal(tally(), 1);
+        expect_failure(&policies[0], 0, "tlsa-invalid", "tlsa-mismatch");
+        findings.count = 0;
+    }
+    seen.level = POLICY_DANE_ONLY;
+    publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].failures, 1);
 }
 
 static void a_zone_that_cannot_be_believed_counts_though_nobody_is_dialled(void **state)
@@ -354,6 +393,18 @@ static void a_policy_that_cannot_be_had_fails_once_a_session(void **state)
     expect_failure(&policies[0], 1, "starttls-not-supported", "starttls-not-offered");
 }
 
+static void our_own_failure_to_look_is_nobodys_policy(void **state)
+{
+    (void)state;
+    fail_to_fetch(HTTPS_UNTRUSTED, NULL);
+    published.sts = POLICY_STS_UNKNOWN;
+    published.failure = "there are no trusted roots to judge mta-sts.example.org by";
+    assert_int_equal(tally(), 0);
+    publish_tlsa(POLICY_TLSA_USABLE, CHAIN_TLSA_MATCHED);
+    assert_int_equal(tally(), 1);
+    assert_int_equal(policies[0].successes, 1);
+}
+
 static void a_record_that_cannot_be_read_is_an_invalid_policy(void **state)
 {
     (void)state;
@@ -406,18 +457,21 @@ int main(void)
         PROMISE(nobody_answering_says_nothing_of_tls),
         PROMISE(what_we_did_not_want_is_not_told),
         PROMISE(our_own_rule_of_a_version_is_no_failure_of_theirs),
+        PROMISE(what_a_message_asks_beyond_is_no_failure_of_theirs),
         PROMISE(tlsa_records_that_match_are_a_success_whatever_the_chain),
         PROMISE(tlsa_records_that_do_not_match_are_invalid),
         PROMISE(without_starttls_that_is_why_dane_fails),
         PROMISE(unusable_records_fail_once_and_so_does_what_else_failed),
         PROMISE(a_failing_lookup_in_a_secure_zone_is_dnssec_invalid),
         PROMISE(at_level_dane_only_missing_records_are_dane_required),
+        PROMISE(behind_an_unsigned_mx_records_are_compared_all_the_same),
         PROMISE(a_zone_that_cannot_be_believed_counts_though_nobody_is_dialled),
         PROMISE(what_a_greeting_says_first_is_the_name),
         PROMISE(a_trusted_host_that_is_listed_is_a_success_of_mta_sts),
         PROMISE(a_chain_with_two_flaws_has_two_results),
         PROMISE(a_host_that_is_not_listed_fails_also_where_nobody_dials_it),
         PROMISE(a_policy_that_cannot_be_had_fails_once_a_session),
+        PROMISE(our_own_failure_to_look_is_nobodys_policy),
         PROMISE(a_record_that_cannot_be_read_is_an_invalid_policy),
         PROMISE(no_policy_and_mode_none_count_as_none),
         PROMISE(both_policies_are_judged_each_for_itself),

@@ -184,6 +184,21 @@ static void a_server_with_a_flaw_is_not_asked_and_the_flaw_is_told(void **state)
     }
 }
 
+/* That is our own failure, and says nothing of what is published there. */
+static void without_roots_nobody_is_judged(void **state)
+{
+    struct room *room = *state;
+    struct made leaf = make_leaf(HOST, &room->inter);
+
+    anchors_free(&room->anchors);
+    room->anchors = make_anchors(NULL);
+    ask(room, &leaf, &room->inter, span_of(NULL));
+    assert_int_not_equal(room->outcome, HTTPS_ANSWERED);
+    assert_true(room->judge.failed);
+    assert_string_equal(room->judge.err.text, "there are no trusted roots to judge " HOST " by");
+    make_free(&leaf);
+}
+
 static void one_that_signs_itself_is_not_asked(void **state)
 {
     struct room *room = *state;
@@ -217,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE(a_server_that_can_be_believed_is_asked),
         PROMISE(a_server_with_a_flaw_is_not_asked_and_the_flaw_is_told),
+        PROMISE(without_roots_nobody_is_judged),
         PROMISE(one_that_signs_itself_is_not_asked),
         PROMISE(one_whose_issuer_says_that_it_is_revoked_is_not_asked),
     };

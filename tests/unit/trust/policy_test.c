@@ -307,6 +307,9 @@ static void returns_what_asks_for_requiretls_where_no_host_has_it(void **state)
     session.chain_trusted = false;
     assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_BOUNCE);
     assert_int_equal(policy_decide(POLICY_MAY, &session).reason, POLICY_REASON_NOT_TRUSTED);
+    session.trusts_nobody = true; /* it is us */
+    assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_DEFER);
+    assert_int_equal(policy_decide(POLICY_VERIFY, &session).decision, POLICY_DEFER);
     session = fine;
     session.offered = session.encrypted = false;
     assert_int_equal(policy_decide(POLICY_MAY, &session).decision, POLICY_BOUNCE);
