@@ -3,7 +3,9 @@
 
 The servers are gateways of our own, and scripted ones where a server is to misbehave. Each promise is a TAP test.
 """
+import itertools
 import os
+import signal
 import socket
 import ssl
 import sys
@@ -47,6 +49,17 @@ def send(one, *recipients, content=b"Subject: x\r\n\r\nhello\r\n"):
         client.quit()
 
 
+def has_been_heard(connection):
+    """The other side's system has the end that was said: FIN_WAIT2, by tcp(7)."""
+    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == 5
+
+
+def waits(pid):
+    """Its main thread sleeps: it has done with what came, and watches its sockets again."""
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii") as file:
+        return file.read().rpartition(")")[2].split()[0] == "S"
+
+
 class Scripted:
     """An SMTP server in clear that answers as `reply(verb, line)` says; None: as any server does. Without a
     context it has no TLS: where it is asked to begin it closes in place of an answer."""
@@ -56,6 +69,7 @@ class Scripted:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.sessions, self.lines, self.lock = 0, [], threading.Lock()
+        self.open, self.mine = [], threading.local()  # connections; that of a thread, and how much it took
         threading.Thread(target=self.accept, daemon=True).start()
 
     def __enter__(self):
@@ -72,7 +86,22 @@ class Scripted:
                 return
             with self.lock:
                 self.sessions += 1
+                self.open.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def end_all_at_once(self, pid):
+        """The process sleeps while they end, the connection of this thread first, and hears of all in one turn of its loop."""
+        wait_for("it to wait", lambda: waits(pid) or None)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            with self.lock:
+                connections = sorted(self.open, key=lambda one: one is not self.mine.connection)
+            for connection in connections:
+                connection.shutdown(socket.SHUT_WR)
+                wait_for("its end to be there", lambda: has_been_heard(connection) or None)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def said(self, verb):
         with self.lock:
@@ -84,6 +113,17 @@ class Scripted:
                 "STARTTLS": "220 go" if self.context else "close"}.get(verb, "250 2.0.0 ok")
 
     def serve(self, connection):
+        self.mine.connection, self.mine.taken = connection, 0
+        try:
+            self.converse(connection)
+        except OSError:
+            pass  # the other end was faster
+        finally:
+            with self.lock:
+                self.open.remove(connection)
+            connection.close()
+
+    def converse(self, connection):
         connection.sendall(((self.reply("GREETING", "") or "220 scripted.test ESMTP") + "\r\n").encode())
         if self.talk(connection) == "STARTTLS" and self.context:
             try:
@@ -91,7 +131,6 @@ class Scripted:
                     self.talk(secured)
             except OSError:
                 pass
-        connection.close()
 
     def talk(self, connection):
         with connection.makefile("rb", buffering=0 if self.context else -1) as lines:
@@ -108,6 +147,7 @@ class Scripted:
                     while next(lines, b".\r\n") != b".\r\n":
                         pass
                     connection.sendall(((self.reply("BODY", "") or "250 2.0.0 taken") + "\r\n").encode())
+                    self.mine.taken += 1
                 if verb in ("QUIT", "STARTTLS"):
                     return verb
         return None
@@ -257,6 +297,30 @@ def a_server_that_refuses_our_certificate_gets_the_mail_without_it():
             must(len(server.said("MAIL")) == 1, f"{server.lines}")
 
 
+def connections_that_end_in_one_turn_cost_no_message():
+    """The end of the one with a message would have those that rest carry it, and they have ended too."""
+    all_rest, ended = threading.Event(), []
+
+    def reply(verb, _):
+        if verb == "BODY" and server.sessions < 2:
+            wait_for("another connection", lambda: True if server.sessions >= 2 else None)
+        if verb == "MAIL" and all_rest.is_set() and not ended and server.mine.taken and len(server.open) > 1:
+            ended.append(len(server.open))
+            server.end_all_at_once(here.pid)
+            return "close"
+        return None
+
+    with Scripted(reply) as server, sending({"default": "level = may " + hop(server.port)}) as here:
+        for number in range(21):
+            send(here, f"u{number}@there.test")
+        wait_for("21 messages", lambda: True if len(here.log("delivered")) == 21 else None)
+        all_rest.set()
+        for number in itertools.takewhile(lambda _: not ended, range(21, 200)):
+            send(here, f"u{number}@there.test")
+            here.wait_log("delivered", to=f"<u{number}@there.test>")
+        must(ended and not here.log("deferred"), f"{ended} {here.log('deferred')}")
+
+
 def a_server_that_is_not_there_delays_nobody_else_and_is_tried_when_somebody_asks():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -335,7 +399,7 @@ def an_address_literal_is_dialled_as_it_stands():
 
 TESTS = [value for name, value in list(globals().items())
          if callable(value) and getattr(value, "__module__", "") == "__main__" and not isinstance(value, type)
-         and name not in ("must", "sending", "receiving", "hop", "send")]
+         and name not in ("must", "sending", "receiving", "hop", "send", "has_been_heard", "waits")]
 
 
 if __name__ == "__main__":
