@@ -16,7 +16,7 @@ import gateway
 from counting import Counting
 from destinations import must
 from gateway import Client, Gateway, Listener, pki
-from policy_world import Dns, Page, PolicyHosts, expired, from_a_stranger
+from policy_world import TYPES, Dns, Page, PolicyHosts, expired, from_a_stranger
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "corpora"))
 import corpora  # noqa: E402
@@ -235,13 +235,21 @@ def a_policy_counts_over_a_restart_when_its_domain_publishes_nothing_more():
 
 
 def a_policy_is_fetched_once_while_its_id_stays():
+    """A gateway that was started again looks for the record at once, and knows the policy."""
     with Place() as place:
-        place.publish("once.test", page=Page(ENFORCE))
-        place.one.start()
-        for user in ("user", "next", "last"):
+        page = Page(ENFORCE.replace("mx: mail.loc", "mx: mail2.loc"))
+        place.publish("once.test", page=page, hosts=("10 mail2.loc",))
+        fetched = []
+        for user, record in (("user", RECORD), ("next", RECORD), ("last", RECORD.replace("2018", "2019"))):
+            place.dns.add("_mta-sts.once.test", "TXT", record)
+            looked = place.dns.asked.count(("_mta-sts.once.test", TYPES["TXT"]))
+            place.one.start()
             place.send(f"{user}@once.test")
-            place.one.wait_log("deferred", to=f"<{user}@once.test>")
-        must(place.web.asked == ["mta-sts.once.test"], f"{place.web.asked}")
+            place.one.wait_log("delivered", to=f"<{user}@once.test>")
+            place.one.stop()
+            must(place.dns.asked.count(("_mta-sts.once.test", TYPES["TXT"])) > looked, f"{place.dns.asked}")
+            fetched.append(len(place.web.asked))
+        must(fetched == [1, 1, 2], f"{fetched} {place.web.asked}")
 
 
 def a_saved_checkup_is_judged_the_same_without_any_network():
