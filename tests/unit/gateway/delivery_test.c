@@ -406,6 +406,52 @@ static void use_failing_store(int commits)
     asking_reopen(&delivering.asking);
 }
 
+static atomic_int leases_to_fail;
+
+static enum queue_status lease_or_fail(void *queue, struct queue_lease *lease, struct error *err)
+{
+    if (atomic_load(&leases_to_fail) == 0)
+        return queue_sqlite.lease(queue, lease, err);
+    atomic_fetch_sub(&leases_to_fail, 1);
+    error_set(err, ERROR_SYSTEM, "the disk cannot be read");
+    return QUEUE_FAILED;
+}
+
+static void leases_again_where_the_store_could_not(void **state)
+{
+    const char *const words[] = { " error leasing-failed status=failed" };
+    int64_t id;
+
+    (void)state;
+    failing = queue_sqlite;
+    failing.lease = lease_or_fail;
+    atomic_store(&leases_to_fail, 1);
+    delivering.asking.settings.backend = &failing;
+    asking_reopen(&delivering.asking);
+    id = put("user@box.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(atomic_load(&leases_to_fail), 0);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 1);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
+static void bounces_an_address_without_a_domain_and_delivers_the_others(void **state)
+{
+    const char *const words[] = { "bounced", "to=<nobody@a..b>", "code=5.1.3" };
+    int64_t id;
+
+    (void)state;
+    id = delivering_put(&delivering, "", "nobody,nobody@a..b,user@box.example", span_of(body));
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "nobody"), TRACKING_BOUNCED);
+    assert_int_equal(delivering_end_of(&delivering, id, "nobody@a..b"), TRACKING_BOUNCED);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+}
+
 static void settles_again_until_the_store_takes_it_down(void **state)
 {
     const char *const words[] = { " error settling-failed status=full" };
@@ -475,6 +521,8 @@ int main(void)
         DELIVERS(gives_back_what_finds_a_line_full_and_serves_others_meanwhile),
         DELIVERS(leaves_what_is_under_way_alone_when_its_lease_ends),
         DELIVERS(tries_again_when_that_is_due),
+        DELIVERS(leases_again_where_the_store_could_not),
+        DELIVERS(bounces_an_address_without_a_domain_and_delivers_the_others),
         DELIVERS(settles_again_until_the_store_takes_it_down),
         DELIVERS(drains_though_the_store_takes_nothing_down_and_delivers_again),
         DELIVERS(delivers_nothing_of_a_message_that_was_deleted_meanwhile),

@@ -2,6 +2,7 @@
 #include "gateway/host_memory.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -514,6 +515,45 @@ static void puts_a_damaged_file_aside(void **state)
     assert_non_null(meet_firewall(all, "example.org", "mx.example.org"));
 }
 
+/* Somebody else changes the file while it is open. */
+static void change_file(const struct remembering *all, const char *sql)
+{
+    sqlite3 *connection;
+    char path[96];
+
+    snprintf(path, sizeof path, "%s/hosts.db", all->folder);
+    assert_int_equal(sqlite3_open(path, &connection), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(connection);
+}
+
+static void turn(struct remembering *all)
+{
+    struct loop_timer *timer;
+
+    assert_true(loop_timer_open(all->loop, stop_loop, all, &timer, NULL));
+    loop_timer_start(timer, 2);
+    loop_run(all->loop);
+    loop_timer_close(&timer);
+}
+
+static void writes_all_of_it_later_where_a_write_failed(void **state)
+{
+    struct remembering *all = *state;
+
+    assert_null(deliver(all, "example.org", "mx.example.org", SESSIONS_PUBLIC));
+    restart(all);
+    change_file(all, "ALTER TABLE host RENAME TO elsewhere");
+    assert_null(deliver(all, "example.com", "mx.example.com", SESSIONS_PUBLIC));
+    for (int i = 0; i < 5000 && !has_logged(all, "host-memory-unwritten"); i++)
+        turn(all);
+    assert_true(has_logged(all, "host-memory-unwritten"));
+    change_file(all, "ALTER TABLE elsewhere RENAME TO host; DELETE FROM host");
+    restart(all);
+    assert_non_null(meet_firewall(all, "example.org", "mx.example.org"));
+    assert_non_null(meet_firewall(all, "example.com", "mx.example.com"));
+}
+
 static void remembers_without_a_file_where_none_can_be_had(void **state)
 {
     struct remembering *all = *state;
@@ -558,6 +598,7 @@ int main(void)
         TEST(does_not_blame_our_firewall_where_others_come_through),
         TEST(does_not_blame_our_firewall_for_certificates_that_expired),
         TEST(puts_a_damaged_file_aside),
+        TEST(writes_all_of_it_later_where_a_write_failed),
         TEST(remembers_without_a_file_where_none_can_be_had),
     };
 

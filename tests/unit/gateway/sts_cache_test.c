@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -404,6 +405,41 @@ static void lives_without_a_file_and_says_so(void **state)
     memcpy(all->folder, kept, sizeof kept);
 }
 
+/* Somebody else changes the file while it is open. */
+static void change_file(const struct keeping *all, const char *sql)
+{
+    sqlite3 *connection;
+    char path[96];
+
+    snprintf(path, sizeof path, "%s/sts.db", all->folder);
+    assert_int_equal(sqlite3_open(path, &connection), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(connection, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(connection);
+}
+
+static void writes_all_of_it_later_where_a_write_failed(void **state)
+{
+    struct keeping *all = *state;
+
+    keep(all, "example.org", "1", POLICY);
+    restart(all);
+    change_file(all, "ALTER TABLE policy RENAME TO elsewhere");
+    keep(all, "example.com", "7", NEWER);
+    loop_timer_start(all->limit, LIMIT_MS);
+    while (!has_logged(all, "sts-cache-unwritten") && !all->ran_out)
+        turn(all, 1);
+    loop_timer_stop(all->limit);
+    assert_false(all->ran_out);
+    keep(all, "example.net", "8", NEWER);
+    assert_string_equal(find(all, "example.com"), "7");
+    change_file(all, "ALTER TABLE elsewhere RENAME TO policy; DELETE FROM policy");
+    restart(all);
+    assert_int_equal(sts_keeper_count(all->keeper), 3);
+    assert_string_equal(find(all, "example.org"), "1");
+    assert_string_equal(find(all, "example.com"), "7");
+    assert_string_equal(find(all, "example.net"), "8");
+}
+
 static void fetches_a_policy_in_use_anew_before_it_ends(void **state)
 {
     struct keeping *all = *state;
@@ -528,6 +564,7 @@ int main(void)
         STAGED(lets_go_of_what_nobody_used_for_the_longest),
         STAGED(puts_a_file_aside_that_cannot_be_read),
         STAGED(lives_without_a_file_and_says_so),
+        STAGED(writes_all_of_it_later_where_a_write_failed),
         STAGED(fetches_a_policy_in_use_anew_before_it_ends),
         STAGED(keeps_a_policy_whose_refresh_fails_and_tries_again_later),
         STAGED(lets_go_of_what_has_ended),
