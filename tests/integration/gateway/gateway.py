@@ -51,11 +51,11 @@ class Failed(AssertionError):
 
 
 def wait_for(what, ask):
-    """The first answer of ask() that is not None."""
+    """The first answer of ask() that is neither None nor False."""
     end = time.monotonic() + PATIENCE_S
     while True:
         answer = ask()
-        if answer is not None:
+        if answer is not None and answer is not False:
             return answer
         if time.monotonic() > end:
             raise Failed(f"{what} did not come in {PATIENCE_S:.0f} s")

@@ -322,9 +322,10 @@ def connections_that_end_in_one_turn_cost_no_message():
 
 
 def a_server_that_is_not_there_delays_nobody_else_and_is_tried_when_somebody_asks():
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with Scripted() as server, sending({"down.test": "level = may " + hop(port),
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))  # nobody listens there, and nobody else gets the port
+    port = closed.getsockname()[1]
+    with closed, Scripted() as server, sending({"down.test": "level = may " + hop(port),
                                         "up.test": "level = may " + hop(server.port)}) as here:
         send(here, "a@down.test")
         line = here.wait_log("deferred", to="<a@down.test>")
@@ -333,7 +334,7 @@ def a_server_that_is_not_there_delays_nobody_else_and_is_tried_when_somebody_ask
         here.wait_log("delivered", to="<c@up.test>")
         here.wait_log("deferred", to="<b@down.test>")
         with receiving("down.test", tls="none") as there:
-            here.more = here.more.replace(str(port), str(there.port("none")))
+            here.more = here.more.replace(f":{port}\"", f':{there.port("none")}"')
             here.reload()
             here.run("queue", "retry", "@down.test", "-c", here.settings_file)
             there.one("a", "down.test")
@@ -349,7 +350,7 @@ def queue_retry_dials_a_server_that_is_being_left_alone():
         here.wait_log("deferred", to="<a@down.test>")
         listener.listen()
         here.run("queue", "retry", "@down.test", "-c", here.settings_file)
-        listener.settimeout(20)
+        listener.settimeout(gateway.PATIENCE_S)
         listener.accept()[0].close()
     listener.close()
 
