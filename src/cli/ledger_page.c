@@ -12,13 +12,17 @@ enum { HANG = 22, COUNT_HANG = 10, CAUSES_SHOWN = 3 };
 
 /* ---- the ledger ----------------------------------------------------------------------------- */
 
-/* "the server does not offer STARTTLS (starttls-masked)" */
-static const char *format_why(struct queue_page *page, const struct queue_session *session)
+/* "the server does not offer STARTTLS (starttls-masked)". Where TLS failed, the session that took the mail is
+ * a second one without it and found nothing; the attempt knows what the first one showed. */
+static const char *format_why(struct queue_page *page, const struct tracking_event *event)
 {
+    const struct queue_session *session = event->session;
     struct span findings = session->findings, first = span_take_until(&findings, ' ');
     const char *why = session->why_clear.len == 0 ? "why is not told"
                                                   : session_page_why(page, session->why_clear);
 
+    if (first.len == 0)
+        first = event->attempt.finding;
     return first.len == 0 ? why
                           : arena_format(page->arena, "%s (%s)", why, queue_page_text(page, first));
 }
@@ -44,7 +48,7 @@ void ledger_page_entry(struct queue_page *page, const struct tracking_story *sto
         page_paragraph(&page->page, HANG, PAGE_PLAIN, "tracking does not have its session");
         return;
     }
-    page_paragraph(&page->page, HANG, PAGE_YELLOW, format_why(page, session));
+    page_paragraph(&page->page, HANG, PAGE_YELLOW, format_why(page, event));
     page_paragraph(&page->page, HANG, PAGE_PLAIN, session_page_level(page, session));
 }
 

@@ -85,7 +85,7 @@ static const char *source_words(enum policy_source source)
     case POLICY_SOURCE_STS: return "by MTA-STS";
     case POLICY_SOURCE_NONE: break;
     }
-    return "nothing is published";
+    return "nothing that counts is published";
 }
 
 static const char *barred_words(enum policy_reason reason)

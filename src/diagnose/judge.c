@@ -229,10 +229,20 @@ void judge_observation(const struct observation *observation, const struct exper
     judge_sort(findings);
 }
 
+/* Whose chain it is where nobody says so. */
+static const char *name_of_itself(const struct chain_verdict *verdict, struct arena *arena)
+{
+    const struct certificate *leaf = verdict->certificates;
+
+    return verdict->certificate_count > 0 && leaf->is_readable && leaf->name_count > 0
+               ? printable(arena, leaf->names[0])
+               : "this server";
+}
+
 void judge_verdict(const struct chain_verdict *verdict, const char *host, int64_t now_s,
                    struct arena *arena, struct findings *findings)
 {
-    const char *name = host == NULL ? "this server" : printable(arena, host);
+    const char *name = host != NULL ? printable(arena, host) : name_of_itself(verdict, arena);
     struct judge judge = {
         .experiments = &no_experiments,
         .arena = arena,

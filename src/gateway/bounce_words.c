@@ -161,18 +161,26 @@ static void write_finding(const struct finding *cause, struct arena *arena, stru
         page_item(page, INDENT, label_of_proof(cause, i), HANG, PAGE_PLAIN, cause->evidence[i]);
 }
 
+/* "secure:TLSv1.3" as a stranger understands it: the level is our rule, and nothing that was reached. */
+static const char *tls_of(const struct bounce_recipient *one, struct arena *arena)
+{
+    struct span rest = one->attempt->tls, level = span_take_until(&rest, ':');
+
+    if (rest.len == 0 || span_equal(level, span_of("none")))
+        return "";
+    return arena_format(arena, ", %s; our rule is \"%s\"", show(arena, rest), show(arena, level));
+}
+
 /* What a stranger can check. */
 static void write_proof(const struct bounce_recipient *one, struct arena *arena, struct page *page)
 {
     struct span peer = bounce_peer_of(one->attempt->relay);
-    const char *tls = show(arena, one->attempt->tls);
 
     if (one->said.len > 0)
         page_item(page, INDENT, "They said", HANG, PAGE_PLAIN, show(arena, one->said));
     if (peer.len > 0)
-        page_item(
-            page, INDENT, "Server", HANG, PAGE_PLAIN,
-            arena_format(arena, "%s%s%s", show(arena, peer), *tls == '\0' ? "" : ", TLS ", tls));
+        page_item(page, INDENT, "Server", HANG, PAGE_PLAIN,
+                  arena_format(arena, "%s%s", show(arena, peer), tls_of(one, arena)));
     page_item(page, INDENT, "Status", HANG, PAGE_PLAIN, show(arena, one->attempt->code));
     page_item(page, INDENT, "Tried", HANG, PAGE_PLAIN,
               arena_format(arena, "%s, attempt %lld", text_mail_date(arena, one->attempt->at_s),

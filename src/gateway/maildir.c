@@ -143,8 +143,16 @@ static bool open_mailbox(struct gateway_maildir_delivery *delivery, bool may_cre
     memcpy(name, delivery->path.text, delivery->path.fixed_len);
     name[delivery->path.fixed_len] = '\0';
     delivery->mailbox = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (delivery->mailbox < 0)
-        return fail(delivery, "opening the folder of all mailboxes");
+    if (delivery->mailbox < 0) {
+        int number = errno;
+
+        delivery->has_failed = true;
+        return defer(&delivery->failure, number,
+                     number == ENOENT ? "the folder of all mailboxes is to be there, and is never "
+                                        "made: opening it"
+                                      : "opening the folder of all mailboxes",
+                     name);
+    }
     while (rest.len > 0) {
         struct span part = span_take_until(&rest, '/');
         int folder;

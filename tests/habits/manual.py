@@ -75,6 +75,38 @@ def every_option_in_a_page_exists(tree):
             yield f"postern {name} --help does not have {option}"
 
 
+# Who makes the JSON of which command.
+JSON_MAKERS = {
+    "check": ("src/diagnose/report_json.c", "src/diagnose/report_published.c"),
+    "cert": ("src/cli/cmd_cert.c", "src/cli/cert_line.c"),
+    "lab": ("src/lab/lab.c",),
+    "policy": ("src/cli/policy_page.c", "src/cli/policy_hosts.c"),
+    "publish": ("src/cli/publish_page.c",),
+    "queue": ("src/cli/queue_summary.c",),
+    "report": ("src/cli/received_report_page.c",),
+    "track": ("src/cli/session_page.c", "src/cli/ledger_page.c"),
+}
+MEMBER = re.compile(r'\b(?:put|json_object_set\w*)\(\s*\w+,\s*"([a-z_0-9]+)"')
+PACKED = re.compile(r"\bjson_pack\((.*?)\);", re.DOTALL)
+
+
+def members_made_by(text):
+    packed = " ".join(PACKED.findall(text))
+    return set(MEMBER.findall(text)) | set(re.findall(r',\s*"([a-z_0-9]+)",', packed))
+
+
+def every_member_of_a_json_object_is_in_the_page(tree):
+    for name, sources in JSON_MAKERS.items():
+        page = source_of(tree, f"postern-{name}")
+        for source in sources:
+            members = members_made_by(tree.text(source))
+            if not members:
+                yield f"{source} makes no JSON any more; take it out of tests/habits/manual.py"
+            for member in sorted(members):
+                if not re.search(rf"[*_]{member}[*_]", page):
+                    yield f"postern-{name}(1) does not have the member {member} of {source}"
+
+
 def every_exit_status_is_in_the_pages(tree):
     for name in ("postern", "postern-check", "postern-cert"):
         section = source_of(tree, name).partition("# EXIT STATUS")[2].partition("\n# ")[0]
@@ -107,6 +139,7 @@ HABITS = [
     every_subcommand_is_in_postern_1_and_has_a_page,
     every_option_of_a_subcommand_is_in_its_page,
     every_option_in_a_page_exists,
+    every_member_of_a_json_object_is_in_the_page,
     every_exit_status_is_in_the_pages,
     no_page_refers_to_one_that_is_missing,
     every_finding_is_in_postern_findings_7,

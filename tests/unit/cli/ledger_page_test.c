@@ -45,6 +45,9 @@ static void is(const char *expected)
 
 static void the_ledger_says_who_where_to_why_and_by_which_rule(void **state)
 {
+    const struct queue_session without_tls = { .level = span_of("may"),
+                                               .rule = span_of("default"),
+                                               .why_clear = span_of("tls-failed") };
     const struct queue_session session = { .level = span_of("may"),
                                            .rule = span_of("default"),
                                            .why_clear = span_of("not-offered"),
@@ -67,6 +70,16 @@ static void the_ledger_says_who_where_to_why_and_by_which_rule(void **state)
        "                      00000000004k7 from bob@example.net\n"
        "                      by mx.partner.com[192.0.2.9]:25\n"
        "                      the server does not offer STARTTLS (starttls-masked)\n"
+       "                      level may, by policy default\n");
+    buffer_clear(&out);
+    event.session = &without_tls;
+    event.attempt.finding = span_of("handshake-no-common-version");
+    ledger_page_entry(&page, &story);
+    is("2026-11-21T00:00:00Z  ann@partner.com\n"
+       "                      00000000004k7 from bob@example.net\n"
+       "                      by mx.partner.com[192.0.2.9]:25\n"
+       "                      TLS fails with the server, and the message had waited long\n"
+       "                      enough (handshake-no-common-version)\n"
        "                      level may, by policy default\n");
     buffer_clear(&out);
     event.session = NULL;

@@ -194,6 +194,10 @@ static void judges_a_chain_without_a_session(void **state)
     expect_first(&findings, "certificate-name-mismatch", FAULT_SERVER, SEVERITY_UNTRUSTED);
     assert_non_null(strstr(findings.items[0].cause, "other.example.net"));
     assert_non_null(strstr(findings.items[0].cause, "mail.example.org"));
+    seen.verdict.flaws[0] = (struct chain_flaw){ .kind = CHAIN_SELF_SIGNED, .is_fatal = true };
+    judge_verdict(&seen.verdict, NULL, SAMPLE_NOW, &arena,
+                  &findings); /* it says itself whose it is */
+    assert_non_null(strstr(findings.items[0].cause, seen.verdict.certificates[0].names[0]));
     for (int kind = 0; kind < CHAIN_KIND_COUNT; kind++) {
         seen.verdict.flaws[0] = (struct chain_flaw){ .kind = (enum chain_flaw_kind)kind,
                                                      .is_fatal = true,

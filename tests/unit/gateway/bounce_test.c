@@ -144,6 +144,8 @@ static void speaks_to_the_sender_first(void **state)
     assert_non_null(postmaster);
     assert_true(plain < postmaster);
     assert_true(strstr(postmaster, "550 5.1.1 Nobody here of that name") != NULL);
+    assert_true(strstr(postmaster,
+                       "  Server      mail.example.org, TLSv1.3; our rule is \"may\"\r\n") != NULL);
 }
 
 static void returns_the_header_so_that_it_passes_everywhere(void **state)

@@ -352,6 +352,8 @@ static void a_missing_root_defers(void **state)
         assert_false(deliver_to(&settings, envelope.recipient, span_of("x"), 1, &failure));
         assert_false(failure.is_permanent);
         assert_string_equal(failure.enhanced, "4.3.5");
+        assert_non_null(strstr(failure.err.text, "is to be there, and is never made"));
+        assert_non_null(strstr(failure.err.text, "/disk failed: No such file"));
     }
     assert_int_equal(count_in("", NULL), 0);
 }
