@@ -63,6 +63,9 @@ socklen_t net_address_to_socket(const struct net_address *address, struct sockad
     return sizeof four;
 }
 
+_Static_assert(sizeof((struct sockaddr_un *)NULL)->sun_path == NET_LOCAL_PATH_MOST + 1,
+               "a path and its NUL");
+
 bool net_address_local(const char *path, struct sockaddr_un *local, struct error *err)
 {
     size_t len = strlen(path);

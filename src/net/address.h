@@ -20,6 +20,8 @@ MUST_CHECK bool net_address_parse(struct span text, struct net_address *address)
 bool net_address_equal(const struct net_address *a, const struct net_address *b);
 bool net_address_is_same_host(const struct net_address *a, const struct net_address *b);
 
+enum { NET_LOCAL_PATH_MOST = 107 }; /* octets of the path of a local socket: unix(7) */
+
 enum { NET_ADDRESS_TEXT = 64 };
 /* "192.0.2.1" or "2001:db8::1", without the port. */
 const char *net_address_text(const struct net_address *address, char text[NET_ADDRESS_TEXT]);

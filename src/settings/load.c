@@ -46,6 +46,20 @@ static void store_defaults(struct settings_load *load, enum settings_section kin
             store_default(load, &settings_options[i], place);
 }
 
+/* What is wrong with one value of a list, and with those behind it. */
+static void name_values(struct settings_load *load,
+                        const struct settings_outline_statement *statement,
+                        const struct span *values, size_t count, struct error *err)
+{
+    struct settings_value_context context = { &load->scratch, load->source->leaves_files_alone };
+    const struct settings_option *option = statement->option;
+
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || !settings_value_try(option, values[i], &context, err))
+            settings_fault_add(load->faults, statement->line, "%s: \"%s\" %s", option->key,
+                               settings_fault_quote(load->faults, values[i]), err->text);
+}
+
 static void store_statement(struct settings_load *load,
                             const struct settings_outline_statement *statement)
 {
@@ -65,8 +79,7 @@ static void store_statement(struct settings_load *load,
         settings_fault_add(load->faults, statement->line, "%s is an empty list", option->key);
     else if (!settings_value_store(option, values, count, struct_of(load->settings, section),
                                    &context, &wrong, &err))
-        settings_fault_add(load->faults, statement->line, "%s: \"%s\" %s", option->key,
-                           settings_fault_quote(load->faults, values[wrong]), err.text);
+        name_values(load, statement, values + wrong, count - wrong, &err);
 }
 
 /* --- sections and their names --- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "queue/message.h"
 #include "settings/settings.h"
 
 enum {
@@ -193,7 +194,7 @@ const struct settings_option settings_options[] = {
       .most = 2 * GIGA - 1, .help = "The largest message that is accepted", .since = "0.1" },
     { AT(limits.recipients), .section = SETTINGS_LIMITS, .key = "recipients",
       .type = SETTINGS_NUMBER, .fallback = "1000", .least = 100, /* RFC 5321 section 4.5.3.1.8 */
-      .most = 100000, .help = "The most recipients of one message", .since = "0.1" },
+      .most = QUEUE_RECIPIENTS, .help = "The most recipients of one message", .since = "0.1" },
     { AT(limits.connections), .section = SETTINGS_LIMITS, .key = "connections",
       .type = SETTINGS_NUMBER, .fallback = "10000", .least = 1, .most = 1000000,
       .help = "The most clients at once", .since = "0.1" },

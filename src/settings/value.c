@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "gateway/maildir_path.h"
+#include "net/address.h"
 #include "settings/network.h"
 #include "settings/settings.h"
 #include "smtp/address.h"
@@ -404,6 +405,19 @@ static bool parse_path(const struct settings_option *option, struct span text, v
     return true;
 }
 
+/* A folder of ours has a local socket in it. */
+static bool parse_directory(const struct settings_option *option, struct span text, void *place,
+                            const struct settings_value_context *context, struct error *err)
+{
+    const size_t most = NET_LOCAL_PATH_MOST - strlen("/control");
+
+    if (!parse_path(option, text, place, context, err))
+        return false;
+    return text.len <= most ||
+           error_set(err, ERROR_FORMAT,
+                     "is longer than the %zu octets that leave room for our socket in it", most);
+}
+
 bool settings_value_look_at_file(const char *path, bool may_be_directory, struct error *err)
 {
     struct stat facts;
@@ -456,6 +470,10 @@ static bool parse_delivery(const struct settings_option *option, struct span tex
         return read_hop(text, &delivery->hop, LMTP_PORT, context, err);
     delivery->how = SETTINGS_LMTP_SOCKET;
     span_take_front(&text, strlen("unix:"));
+    if (text.len > NET_LOCAL_PATH_MOST)
+        return error_set(err, ERROR_FORMAT,
+                         "has a path longer than the %d octets of a local socket",
+                         (int)NET_LOCAL_PATH_MOST);
     return parse_path(option, text, &delivery->path, context, err);
 }
 
@@ -466,7 +484,7 @@ static const struct type {
     parser *parse;
 } types[] = {
     [SETTINGS_HOST] = { sizeof(const char *), parse_host },
-    [SETTINGS_DIRECTORY] = { sizeof(const char *), parse_path },
+    [SETTINGS_DIRECTORY] = { sizeof(const char *), parse_directory },
     [SETTINGS_FILE] = { sizeof(const char *), parse_file },
     [SETTINGS_ROOTS] = { sizeof(const char *), parse_file },
     [SETTINGS_WORD] = { sizeof(unsigned), parse_word },
@@ -526,4 +544,13 @@ bool settings_value_store(const struct settings_option *option, const struct spa
             return false;
     *(size_t *)counter = count;
     return true;
+}
+
+bool settings_value_try(const struct settings_option *option, struct span value,
+                        const struct settings_value_context *context, struct error *err)
+{
+    const struct type *type = &types[option->type];
+    void *place = arena_new(context->arena, 1, type->size);
+
+    return place == NULL || type->parse(option, value, place, context, err);
 }

@@ -28,6 +28,10 @@ MUST_CHECK bool settings_value_store(const struct settings_option *option,
                                      const struct settings_value_context *context, size_t *wrong,
                                      struct error *err);
 
+/* Whether one value alone could be stored; it is not. */
+MUST_CHECK bool settings_value_try(const struct settings_option *option, struct span value,
+                                   const struct settings_value_context *context, struct error *err);
+
 /* "5m", "64K": as it would be written, for the bounds in messages. */
 const char *settings_value_text(const struct settings_option *option, uint64_t value,
                                 struct arena *arena);

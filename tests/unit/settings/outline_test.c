@@ -40,11 +40,16 @@ static const struct {
     { "relay_from = { \"::1\"\nlog = x",
       "t.conf:1: a \",\" or \"}\" is missing in the list of relay_from\n"
       "t.conf:2: log: \"x\" is not one of text or json\n" },
+    { "relay_from = { 10.0.0.1/8, \"::1\", x }\nbare_lf_from = { \"::1\", y }",
+      "t.conf:1: relay_from: \"10.0.0.1/8\" has bits set beyond its first 8; is it the network "
+      "10.0.0.0/8, or one address?\n"
+      "t.conf:1: relay_from: \"x\" is no network such as 192.0.2.0/24, 2001:db8::/32 or one address\n"
+      "t.conf:2: bare_lf_from: \"y\" is no network such as 192.0.2.0/24, 2001:db8::/32 or one address\n" },
     { "relay_from = { ,", "t.conf:1: the list of relay_from has no \"}\" before ,\n"
                           "t.conf:1: a word is expected here, not ,\n" },
     { "queue { lifetime = 1d\nlimits { recipients = 3 }\nlog = x",
       "t.conf:2: limits within queue: is the \"}\" of line 1's queue missing?\n"
-      "t.conf:2: recipients: \"3\" is not between 100 and 100000\n"
+      "t.conf:2: recipients: \"3\" is not between 100 and 10000\n"
       "t.conf:3: log: \"x\" is not one of text or json\n" },
     { "\nqueue {\nlifetime = 3d\n", "t.conf:2: the \"}\" of this queue is missing\n" },
     { "}\nlog = x", "t.conf:1: this \"}\" closes nothing\n"

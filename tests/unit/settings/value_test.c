@@ -11,7 +11,9 @@
 
 enum { VALUES = 12 };
 
-#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define TEN     "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+#define DIGEST  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 /* As they would be written; what is wrong, with a part of what has to be said. */
 static const struct {
@@ -31,7 +33,9 @@ static const struct {
     { SETTINGS_TOP,
       "state_dir",
       { "/var/lib/postern", "\"/srv/with space\"" },
-      { { "var/lib", "begins with /" }, { "\"\"", "begins with /" } } },
+      { { "var/lib", "begins with /" },
+        { "\"\"", "begins with /" },
+        { "\"/" HUNDRED "\"", "longer than the 99 octets" } } },
     { SETTINGS_TOP,
       "log",
       { "text", "json", "\"json\"" },
@@ -71,10 +75,12 @@ static const struct {
 
     { SETTINGS_DOMAIN,
       "deliver",
-      { "\"maildir:/var/mail/{domain}/{user}\"", "\"lmtp:unix:/run/lmtp\"", "\"lmtp:[::1]:24\"",
-        "lmtp:host.example", "\"smtp:[10.0.0.5]:25\"", "smtp:relay.example:587" },
+      { "\"maildir:/var/mail/{domain}/{user}\"", "\"lmtp:unix:/run/lmtp\"",
+        "\"lmtp:unix:/" HUNDRED "123456\"", "\"lmtp:[::1]:24\"", "lmtp:host.example",
+        "\"smtp:[10.0.0.5]:25\"", "smtp:relay.example:587" },
       { { "maildir:mail", "does not begin with a slash" },
         { "\"lmtp:unix:run\"", "begins with /" },
+        { "\"lmtp:unix:/" HUNDRED "1234567\"", "longer than the 107 octets of a local socket" },
         { "\"maildir:/m/../{user}\"", "have no place in it" },
         { "\"maildir:/m/{usr}\"", "nothing else" },
         { "\"maildir:/m/{user\"", "nothing else" },
@@ -198,8 +204,10 @@ static const struct {
         { "1.5G", "is not a size" } } },
     { SETTINGS_LIMITS,
       "recipients",
-      { "100", "100000" },
-      { { "99", "between 100 and 100000" }, { "1K", "a whole number" } } },
+      { "100", "10000" },
+      { { "99", "between 100 and 10000" },
+        { "10001", "between 100 and 10000" }, /* the queue holds no message with more */
+        { "1K", "a whole number" } } },
     { SETTINGS_LIMITS,
       "connections",
       { "1", "1000000" },
