@@ -200,6 +200,9 @@ static void put_dane(struct page *page, const struct prospect *prospect, struct 
     if (host->tlsa == POLICY_TLSA_LOOKUP_FAILED)
         put(page, "  DANE",
             arena_format(arena, "the look-up failed: %s", printable(arena, host->tlsa_failure)));
+    else if (host->tlsa_failure != NULL)
+        put(page, "  DANE",
+            arena_format(arena, "none that counts: %s", printable(arena, host->tlsa_failure)));
     else if (host->tlsa_count == 0)
         put(page, "  DANE",
             host->security == DNS_SECURE ? "no TLSA record, and its zone is signed"

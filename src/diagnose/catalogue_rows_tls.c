@@ -486,6 +486,16 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = "The owner of {domain} takes out the record \"MX 0 .\", or all the others",
     },
     {
+        .key = "tlsa-insecure-zone",
+        .fault = FAULT_DNS,
+        .cause =
+            "The TLSA records at {tlsa_name} are in a zone of their own that is not signed: they "
+            "count for nothing, so DANE protects nothing at {host}",
+        .remedy =
+            "Sign that zone and have its DS published, or let {tlsa_name} belong to the signed "
+            "zone of {host}",
+    },
+    {
         .key = "tlsa-key-changed",
         .fault = FAULT_POLICY,
         .cause =

@@ -465,6 +465,34 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .lab = "tlsa-unusable",
     },
     {
+        .code = "tlsa-dangling",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "The TLSA name is an alias that leads to no record",
+        .cause = "{tlsa_name} is an alias of {alias}, where there is no TLSA record, so DANE "
+                 "protects nothing at {host}",
+        .remedy = "Publish {alias}. IN TLSA {record}, in a signed zone; or that record in place of "
+                  "the alias: {tlsa_name}. IN TLSA {record}",
+        .source = "RFC 7672 section 2.2.3, RFC 7671 section 7",
+        .lab = "tlsa-dangling",
+    },
+    {
+        .code = "tlsa-insecure",
+        .step = STEP_POLICY,
+        .fault = FAULT_DNS,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "The TLSA records are in a zone that is not signed",
+        .cause = "{tlsa_name} is an alias of {alias}, whose zone is not signed: the TLSA records "
+                 "there count for nothing, so DANE protects nothing at {host}",
+        .remedy = "Sign the zone of {alias} and have its DS published; or put the record in place "
+                  "of the alias: {tlsa_name}. IN TLSA {record}",
+        .source = "RFC 7672 section 2.2, section 2.2.3, RFC 7671 section 7",
+        .lab = "tlsa-insecure",
+    },
+    {
         .code = "tlsa-lookup-failed",
         .step = STEP_POLICY,
         .fault = FAULT_DNS,

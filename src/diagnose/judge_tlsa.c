@@ -359,6 +359,43 @@ static const char *why_no_dane(struct judge *judge)
     return "none was looked up";
 }
 
+/* Where the rule asks for DANE, what was meant to be DANE and is none is no mere warning. */
+static enum severity flaw_severity(enum policy_level level)
+{
+    return level == POLICY_DANE || level == POLICY_DANE_ONLY ? SEVERITY_UNTRUSTED
+                                                             : SEVERITY_WARNING;
+}
+
+/* RFC 7672 section 2.2.3: such records count as none, which somebody who published them will not know. */
+static const char *judge_flaw(struct judge *judge)
+{
+    const struct observation *seen = judge->seen;
+    const struct observed_tlsa_flaw *flaw = &seen->tlsa_flaw;
+    const char *code = flaw->kind == TLSA_FLAW_DANGLING ? "tlsa-dangling" : "tlsa-insecure";
+    bool is_alias = flaw->alias != NULL;
+    const char *name = flaw->name == NULL
+                           ? tlsa_name(judge)
+                           : text_printable(judge->arena, span_of(flaw->name), false);
+    const char *alias =
+        is_alias ? text_printable(judge->arena, span_of(flaw->alias), false) : "another name";
+    struct finding *finding;
+
+    if (flaw->kind == TLSA_FLAW_NONE)
+        return NULL;
+    finding = JUDGE_ADD(judge, code, { "tlsa_name", name }, { "alias", alias },
+                        { "record", fitting_record(judge, &seen->verdict) });
+    if (flaw->kind == TLSA_FLAW_INSECURE && !is_alias)
+        JUDGE_REWORD(judge, finding, "tlsa-insecure-zone", { "tlsa_name", name });
+    finding->severity = flaw_severity(seen->level);
+    judge_prove(judge, finding, "%s",
+                seen->tlsa_failure == NULL
+                    ? arena_format(judge->arena, "%s TLSA: none that counts", name)
+                    : text_printable(judge->arena, span_of(seen->tlsa_failure), false));
+    judge_prove(judge, finding, "addresses of %s: %s", judge->common[0].value,
+                dns_security_name(seen->dnssec));
+    return code;
+}
+
 static void judge_required(struct judge *judge, const char *because_of)
 {
     const struct observation *seen = judge->seen;
@@ -412,8 +449,8 @@ void judge_tlsa(struct judge *judge)
         judge_lookup(judge);
         because_of = "tlsa-lookup-failed";
         break;
-    case POLICY_TLSA_NOT_ASKED:
-    case POLICY_TLSA_NONE: break;
+    case POLICY_TLSA_NONE: because_of = judge_flaw(judge); break;
+    case POLICY_TLSA_NOT_ASKED: break;
     }
     if (seen->level == POLICY_DANE_ONLY)
         judge_required(judge, because_of);

@@ -56,6 +56,7 @@ struct client_link_settings {
     enum policy_tlsa tlsa_state;
     const char *tlsa_base; /* the TLSA base domain: SNI where TLSA decides; NULL: the host */
     const char *tlsa_failure;
+    struct observed_tlsa_flaw tlsa_flaw;
     const char *dane_names[CLIENT_LINK_DANE_NAMES_MOST]; /* that records of usage 2 ask for */
     size_t dane_name_count;                              /* 0: the base domain alone */
     enum dns_security dnssec;                            /* of the host's addresses */

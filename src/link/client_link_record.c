@@ -33,6 +33,7 @@ void client_link_describe(const struct client_link_settings *settings, struct ar
     observation->tlsa = settings->tlsa_state;
     observation->tlsa_base = settings->tlsa_base;
     observation->tlsa_failure = settings->tlsa_failure;
+    observation->tlsa_flaw = settings->tlsa_flaw;
     observation->sts = settings->sts;
     observation->sts_host_listed = settings->sts_host_listed;
     observation->requires_tls = settings->requires_tls;

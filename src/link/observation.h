@@ -115,6 +115,19 @@ struct observed_lookup {
 void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answer *answer,
                           struct arena *arena);
 
+/* Somebody meant to publish TLSA records, and for nobody there are any: RFC 7672 section 2.2.3. */
+enum observed_tlsa_flaw_kind {
+    TLSA_FLAW_NONE,
+    TLSA_FLAW_DANGLING, /* the TLSA name is an alias, and where it leads is no record */
+    TLSA_FLAW_INSECURE, /* the answer is not signed, though the host's addresses are */
+};
+
+struct observed_tlsa_flaw {
+    enum observed_tlsa_flaw_kind kind;
+    const char *name;  /* that was asked for, "_25._tcp.mx.example.org"; NULL without a flaw */
+    const char *alias; /* where it leads; NULL: nowhere else */
+};
+
 /* Our own state, for "is it us?". */
 struct observed_self {
     bool has_client_certificate;
@@ -175,7 +188,8 @@ struct observation {
     const char *tlsa_base; /* TLSA base domain (RFC 7672 section 2.2.3); NULL: the host */
     const char *
         tlsa_failure; /* what look-up failed, and how; or why what is there counts for nothing; NULL */
-    const char **tlsa_records; /* as text */
+    struct observed_tlsa_flaw tlsa_flaw; /* with POLICY_TLSA_NONE alone */
+    const char **tlsa_records;           /* as text */
     size_t tlsa_count;
     const char *known_key_sha256; /* of the host's key when mail last went there; NULL: not known */
     int64_t known_key_s;          /* when that was */

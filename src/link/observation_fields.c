@@ -64,6 +64,13 @@ static const char *const policy_tlsa_list[] = {
 };
 static const struct words policy_tlsas = { ARRAY_SIZE(policy_tlsa_list), NULL, policy_tlsa_list };
 
+static const char *const tlsa_flaw_list[] = {
+    [TLSA_FLAW_NONE] = "none",
+    [TLSA_FLAW_DANGLING] = "dangling",
+    [TLSA_FLAW_INSECURE] = "insecure",
+};
+static const struct words tlsa_flaws = { ARRAY_SIZE(tlsa_flaw_list), NULL, tlsa_flaw_list };
+
 static const char *const policy_sts_list[] = {
     [POLICY_STS_UNKNOWN] = "unknown",
     [POLICY_STS_NONE] = "none",
@@ -410,6 +417,16 @@ static const struct field self_fields[] = {
 };
 static const struct record self_record = RECORD(struct observed_self, self_fields);
 
+static const struct field tlsa_flaw_fields[] = {
+    { .name = "kind",
+      .kind = FIELD_WORD,
+      AT(struct observed_tlsa_flaw, kind),
+      .words = &tlsa_flaws },
+    { .name = "name", .kind = FIELD_TEXT_OR_NULL, AT(struct observed_tlsa_flaw, name) },
+    { .name = "alias", .kind = FIELD_TEXT_OR_NULL, AT(struct observed_tlsa_flaw, alias) },
+};
+static const struct record tlsa_flaw_record = RECORD(struct observed_tlsa_flaw, tlsa_flaw_fields);
+
 #define FIELD(k, n, member)                                                                        \
     {                                                                                              \
         .name = (n), .kind = (k), AT(struct observation, member)                                   \
@@ -482,6 +499,7 @@ static const struct field observation_fields[] = {
     WORD("tlsa", tlsa, &policy_tlsas),
     FIELD(FIELD_TEXT_OR_NULL, "tlsa_base", tlsa_base),
     FIELD(FIELD_TEXT_OR_NULL, "tlsa_failure", tlsa_failure),
+    INNER("tlsa_flaw", tlsa_flaw, &tlsa_flaw_record),
     { .name = "tlsa_records",
       .kind = FIELD_LIST,
       AT(struct observation, tlsa_records),
@@ -553,6 +571,10 @@ static const struct field host_fields[] = {
     HOST_WORD("tlsa", tlsa, &policy_tlsas),
     HOST(FIELD_TEXT_OR_NULL, "tlsa_base", tlsa_base),
     HOST(FIELD_TEXT_OR_NULL, "tlsa_failure", tlsa_failure),
+    { .name = "tlsa_flaw",
+      .kind = FIELD_RECORD,
+      AT(struct route_host, tlsa_flaw),
+      .record = &tlsa_flaw_record },
     { .name = "tlsa_records",
       .kind = FIELD_LIST,
       AT(struct route_host, tlsa_records),

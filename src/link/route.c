@@ -126,6 +126,7 @@ static void fail_tlsa(struct route_query *query, size_t index, const char *name,
     struct route_host *host = &query->route->hosts[index];
 
     host->tlsa = POLICY_TLSA_LOOKUP_FAILED;
+    host->tlsa_flaw = (struct observed_tlsa_flaw){ .kind = TLSA_FLAW_NONE };
     host->tlsa_failure = arena_format(query->arena, "%s %s: %s", name, type, how);
 }
 
@@ -408,20 +409,37 @@ static void read_tlsa(struct route_query *query, struct route_host *host,
     }
 }
 
+/* By a wildcard or a DNAME (RFC 4592, RFC 6672) the name of every host below is an alias, and the names
+ * below it too: nobody meant a record there. */
+static bool follows_its_host(const struct route_query *query, const struct route_host *host,
+                             const char *alias)
+{
+    return host->canonical_name != NULL &&
+           (strcmp(alias, host->canonical_name) == 0 ||
+            strcmp(alias, arena_format(query->arena, "_%u._tcp.%s", query->port,
+                                       host->canonical_name)) == 0);
+}
+
 /* Somebody meant to publish records, and they count for nothing. */
 static void note_worthless(struct route_query *query, const struct question *question)
 {
     const struct observed_lookup *lookup = &query->route->lookups[question->lookup];
     struct route_host *host = &query->route->hosts[question->host];
+    const char *alias = lookup->canonical_name;
+    struct observed_tlsa_flaw flaw = { .name = lookup->name, .alias = alias };
 
-    if (lookup->outcome == DNS_ANSWERED)
+    if (lookup->outcome == DNS_ANSWERED) {
+        flaw.kind = TLSA_FLAW_INSECURE;
         host->tlsa_failure = arena_format(
             query->arena, "%s TLSA: the answer is not signed, so it counts for nothing",
             lookup->name);
-    else if (lookup->canonical_name != NULL)
-        host->tlsa_failure =
-            arena_format(query->arena, "%s TLSA: an alias of %s, where there is none", lookup->name,
-                         lookup->canonical_name);
+    } else if (alias != NULL && !follows_its_host(query, host, alias)) {
+        flaw.kind = TLSA_FLAW_DANGLING;
+        host->tlsa_failure = arena_format(
+            query->arena, "%s TLSA: an alias of %s, where there is none", lookup->name, alias);
+    }
+    if (flaw.kind != TLSA_FLAW_NONE)
+        host->tlsa_flaw = flaw;
 }
 
 /* RFC 7672 section 2.2.3: an insecure answer counts as none, and an alias of the TLSA name itself does
@@ -437,6 +455,7 @@ static void take_tlsa(struct route_query *query, const struct question *question
     if (answer->outcome == DNS_ANSWERED && answer->security == DNS_SECURE) {
         host->tlsa_base = is_beyond ? host->canonical_name : host->name;
         host->tlsa_failure = NULL;
+        host->tlsa_flaw = (struct observed_tlsa_flaw){ .kind = TLSA_FLAW_NONE };
         read_tlsa(query, host, answer);
         return;
     }

@@ -38,6 +38,7 @@ struct route_host {
     const char *
         tlsa_failure; /* with POLICY_TLSA_LOOKUP_FAILED: what failed and how; with POLICY_TLSA_NONE: why
                                  what is published counts for nothing; NULL */
+    struct observed_tlsa_flaw tlsa_flaw; /* with POLICY_TLSA_NONE alone */
     struct dane_record *tlsa_records;
     size_t tlsa_count;
 };

@@ -40,5 +40,6 @@ void route_link_set_up(const struct route *route, const struct route_host *host,
     settings->tlsa_state = host->tlsa;
     settings->tlsa_base = host->tlsa_base;
     settings->tlsa_failure = host->tlsa_failure;
+    settings->tlsa_flaw = host->tlsa_flaw;
     add_names(route, host, settings);
 }

@@ -107,6 +107,10 @@ FINDINGS = {"none": ("dane-required",), "unusable": ("tlsa-unusable", "dane-requ
             "lookup-failed": ("tlsa-lookup-failed",), "usable": ("tlsa-mismatch", "dane-required", "dane-mx-insecure")}
 
 
+# Records were meant to be there: who asks for DANE hears why none counts.
+WORTHLESS = {f"dangling{S}": "tlsa-dangling", f"toinsecure-tlsa{S}": "tlsa-insecure"}
+
+
 def faults_of(place, case, line, taken):
     wanted = case["decisions"][place.level]
     if wanted == "deliver":
@@ -114,10 +118,14 @@ def faults_of(place, case, line, taken):
             yield f"{line}"
         elif not line["tls"].startswith(f"{place.level}:TLSv1.3"):
             yield f"tls is {line['tls']}"
+        elif place.level != "sts" and case["target"] in WORTHLESS and line["finding"] != WORTHLESS[case["target"]]:
+            yield f"delivered, and of the records that count for nothing is said {line['finding']}"
     elif line["event"] != "deferred" or taken:
         yield f"{line}"
     elif line["finding"] not in (*FINDINGS[case["state"]], *case["findings"]) or not line["code"].startswith("4.7."):
         yield f"deferred for {line['finding']} with {line['code']}"
+    elif line["finding"] != WORTHLESS.get(case["target"], line["finding"]):
+        yield f"deferred for {line['finding']}, which only follows from {WORTHLESS[case['target']]}"
 
 
 def what_check_says_is_what_delivery_does(place):

@@ -88,6 +88,9 @@ AT_FIRST = {"implicit-tls": "greeting-timeout", "rc4-only": "handshake-alert", "
 # Nobody knows where they are.
 NOT_FOUND = ("servfail", "dns-silent", "bogus", "signature-expired")
 
+# TLSA records are there, or meant to be, and the finding says why none counts.
+RECORD_IS_WORTHLESS = ("tlsa-unusable", "tlsa-dangling", "tlsa-insecure")
+
 # Where the exam is of another mind: a reply without codes may be read as one by a lenient sender, and only some demand
 # the staple that a certificate asks for.
 OTHERWISE_MARKED = {("no-codes", "too strict"), ("sts-host-not-listed", "TOO LAX"), ("staple-missing", "TOO LAX"), ("staple-expired", "TOO LAX")}
@@ -173,7 +176,7 @@ class Column:
 
     def code_of(self, fault):
         """At dane-only nobody is dialled who has no record, and what else is wrong there is not seen."""
-        tells_itself = "dane" in PUBLISHED.get(fault, ()) or fault in NOT_FOUND or fault == "tlsa-unusable"
+        tells_itself = "dane" in PUBLISHED.get(fault, ()) or fault in NOT_FOUND or fault in RECORD_IS_WORTHLESS
         if self.level == "dane-only" and self.wanted(fault) == WAIT and not tells_itself:
             return "dane-mx-insecure" if fault.startswith("mx-insecure") else "dane-required"
         return AT_FIRST.get(fault) or self.lab.servers[fault]["expect"]["code"]
@@ -270,7 +273,8 @@ class Column:
         if event.get("session") is None or self.level == "none" or KIND_OF[fault] in ("dead", "no destination"):
             return
         session = story["sessions"][event["session"]]
-        if event.get("finding") in ("dane-required", "dane-mx-insecure", "tlsa-lookup-failed", "sts-host-not-listed"):
+        if event.get("finding") in ("dane-required", "dane-mx-insecure", "tlsa-lookup-failed", "tlsa-dangling",
+                                    "tlsa-insecure", "sts-host-not-listed"):
             return  # nobody was dialled
         if session.get("why_clear") == "tls-failed" or session["decision"].startswith("redial"):
             return  # one of two sessions; the other one tells

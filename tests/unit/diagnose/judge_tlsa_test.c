@@ -231,6 +231,96 @@ static void says_what_became_of_records_that_count_for_nothing(void **state)
         strstr(sample_judge(&seen, NULL)->items[0].cause, "its zone is signed and has none"));
 }
 
+static void with_flaw(struct observation *seen, enum policy_level level,
+                      enum observed_tlsa_flaw_kind kind, const char *alias)
+{
+    with_records(seen, NULL, 0);
+    seen->level = level;
+    seen->tlsa = POLICY_TLSA_NONE;
+    seen->verdict.tlsa = CHAIN_TLSA_NONE;
+    seen->tlsa_flaw = (struct observed_tlsa_flaw){ kind, "_25._tcp.mx.example.org", alias };
+    seen->tlsa_failure = "_25._tcp.mx.example.org TLSA: why";
+}
+
+static const struct finding *first(const struct observation *seen, const char *code)
+{
+    const struct findings *findings = sample_judge(seen, NULL);
+
+    expect_first(findings, code, FAULT_DNS, SEVERITY_UNTRUSTED);
+    return &findings->items[0];
+}
+
+static void says_what_to_publish_where_an_alias_leads_nowhere(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+
+    (void)state;
+    with_flaw(&seen, POLICY_DANE, TLSA_FLAW_DANGLING, "_dane.example.net");
+    finding = first(&seen, "tlsa-dangling");
+    assert_non_null(strstr(finding->cause, "_25._tcp.mx.example.org is an alias of "
+                                           "_dane.example.net"));
+    assert_non_null(strstr(finding->remedy, arena_format(&arena, "_dane.example.net. IN TLSA %s",
+                                                         record_of(&leaf, 3, 1, 1))));
+    assert_non_null(
+        strstr(finding->remedy, arena_format(&arena, "_25._tcp.mx.example.org. IN TLSA %s",
+                                             record_of(&leaf, 3, 1, 1))));
+    assert_true(proves(finding, "TLSA: why"));
+}
+
+static void says_which_zone_is_to_be_signed(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+
+    (void)state;
+    with_flaw(&seen, POLICY_DANE, TLSA_FLAW_INSECURE, "_dane.example.net");
+    finding = first(&seen, "tlsa-insecure");
+    assert_non_null(strstr(finding->remedy, "Sign the zone of _dane.example.net"));
+    with_flaw(&seen, POLICY_DANE, TLSA_FLAW_INSECURE, NULL);
+    finding = first(&seen, "tlsa-insecure");
+    assert_null(strstr(finding->cause, "alias"));
+    assert_non_null(strstr(finding->cause, "a zone of their own"));
+}
+
+static void warns_of_worthless_records_where_the_level_asks_for_none(void **state)
+{
+    const enum policy_level levels[] = { POLICY_MAY, POLICY_VERIFY, POLICY_STS };
+    struct observation seen;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+        with_flaw(&seen, levels[i], TLSA_FLAW_DANGLING, "_dane.example.net");
+        expect_first(sample_judge(&seen, NULL), "tlsa-dangling", FAULT_DNS, SEVERITY_WARNING);
+    }
+    with_flaw(&seen, POLICY_MAY, TLSA_FLAW_NONE, NULL);
+    assert_int_equal(sample_judge(&seen, NULL)->count, 0);
+}
+
+static void a_rule_of_dane_only_fails_because_of_worthless_records(void **state)
+{
+    struct observation seen;
+    const struct findings *findings;
+
+    (void)state;
+    with_flaw(&seen, POLICY_DANE_ONLY, TLSA_FLAW_DANGLING, "_dane.example.net");
+    findings = sample_judge(&seen, NULL);
+    expect_first(findings, "tlsa-dangling", FAULT_DNS, SEVERITY_UNTRUSTED);
+    assert_string_equal(findings->items[1].code, "dane-required");
+    assert_string_equal(findings->items[1].because_of, "tlsa-dangling");
+    assert_non_null(strstr(findings->items[1].cause, "TLSA: why"));
+}
+
+static void takes_a_saved_flaw_that_names_nothing(void **state)
+{
+    struct observation seen;
+
+    (void)state;
+    with_flaw(&seen, POLICY_DANE, TLSA_FLAW_DANGLING, NULL);
+    seen.tlsa_flaw.name = seen.tlsa_failure = NULL;
+    expect_first(sample_judge(&seen, NULL), "tlsa-dangling", FAULT_DNS, SEVERITY_UNTRUSTED);
+}
+
 int main(void)
 {
 #define PROMISE(name) cmocka_unit_test(name)
@@ -243,6 +333,11 @@ int main(void)
         PROMISE(leaves_a_record_that_holds_to_what_hangs_below_it),
         PROMISE(names_the_lookup_that_failed),
         PROMISE(says_that_an_unsigned_mx_names_the_host),
+        PROMISE(says_what_to_publish_where_an_alias_leads_nowhere),
+        PROMISE(says_which_zone_is_to_be_signed),
+        PROMISE(warns_of_worthless_records_where_the_level_asks_for_none),
+        PROMISE(a_rule_of_dane_only_fails_because_of_worthless_records),
+        PROMISE(takes_a_saved_flaw_that_names_nothing),
     };
 
     return cmocka_run_group_tests(tests, make_all, free_all);

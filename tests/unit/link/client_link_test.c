@@ -579,11 +579,13 @@ static void asks_for_the_base_domain_where_tlsa_decides(void **state)
         stage.settings.mx_dnssec = cases[i].mx;
         stage.settings.tlsa_base = "base.test";
         stage.settings.tlsa_failure = "words";
+        stage.settings.tlsa_flaw.kind = TLSA_FLAW_INSECURE;
         seen = RUN(AGAIN, BYE, END);
         assert_string_equal(seen->tls.sni, cases[i].sni);
         assert_int_equal(seen->mx_dnssec, cases[i].mx);
         assert_string_equal(seen->tlsa_base, "base.test");
         assert_string_equal(seen->tlsa_failure, "words");
+        assert_int_equal(seen->tlsa_flaw.kind, TLSA_FLAW_INSECURE);
     }
 }
 

@@ -39,6 +39,7 @@ static void passes_on_all_that_the_dns_says_of_the_host(void **state)
         .tlsa = POLICY_TLSA_USABLE,
         .tlsa_base = "real.example.test",
         .tlsa_failure = "words",
+        .tlsa_flaw = { TLSA_FLAW_DANGLING, "name", "alias" },
         .tlsa_records = &record,
         .tlsa_count = 1,
     };
@@ -53,6 +54,8 @@ static void passes_on_all_that_the_dns_says_of_the_host(void **state)
     assert_int_equal(settings.tlsa_state, POLICY_TLSA_USABLE);
     assert_string_equal(settings.tlsa_base, "real.example.test");
     assert_string_equal(settings.tlsa_failure, "words");
+    assert_int_equal(settings.tlsa_flaw.kind, TLSA_FLAW_DANGLING);
+    assert_string_equal(settings.tlsa_flaw.alias, "alias");
     assert_ptr_equal(settings.tlsa, &record);
     assert_int_equal(settings.tlsa_count, 1);
 }

@@ -494,6 +494,10 @@ static void tells_the_states_of_tlsa_apart(void **state)
             assert_non_null(strstr(route->hosts[0].tlsa_failure, "is not signed"));
         else
             assert_null(route->hosts[0].tlsa_failure);
+        assert_int_equal(route->hosts[0].tlsa_flaw.kind,
+                         cases[i].outcome == DNS_ANSWERED && cases[i].security == DNS_INSECURE
+                             ? TLSA_FLAW_INSECURE
+                             : TLSA_FLAW_NONE);
         if (cases[i].tlsa == POLICY_TLSA_NONE || cases[i].tlsa == POLICY_TLSA_LOOKUP_FAILED)
             assert_null(route->hosts[0].tlsa_base);
         else
@@ -539,6 +543,56 @@ static void notes_an_alias_of_tlsa_that_leads_nowhere(void **state)
     assert_string_equal(
         route->hosts[0].tlsa_failure,
         "_25._tcp.mx.example.test TLSA: an alias of _dane.example.test, where there is none");
+    assert_int_equal(route->hosts[0].tlsa_flaw.kind, TLSA_FLAW_DANGLING);
+    assert_string_equal(route->hosts[0].tlsa_flaw.name, "_25._tcp.mx.example.test");
+    assert_string_equal(route->hosts[0].tlsa_flaw.alias, "_dane.example.test");
+}
+
+static void notes_tlsa_that_is_in_an_unsigned_zone(void **state)
+{
+    const struct route *route = FIND(MX_ONE, A_ONE,
+                                     { "_25._tcp.mx.example.test",
+                                       DNS_TYPE_TLSA,
+                                       DNS_ANSWERED,
+                                       DNS_INSECURE,
+                                       "_dane.example.net",
+                                       { "3 1 1 " DIGEST } });
+
+    (void)state;
+    assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
+    assert_int_equal(route->hosts[0].tlsa_flaw.kind, TLSA_FLAW_INSECURE);
+    assert_string_equal(route->hosts[0].tlsa_flaw.alias, "_dane.example.net");
+}
+
+/* A DNAME, or a wildcard, makes every name below it an alias: nobody meant a record there. */
+static void takes_no_alias_for_one_that_the_host_shares(void **state)
+{
+    static const char *const aliases[] = { "_25._tcp.real.example.test", "real.example.test",
+                                           "_dane.example.test" };
+    const enum observed_tlsa_flaw_kind kinds[] = { TLSA_FLAW_NONE, TLSA_FLAW_NONE,
+                                                   TLSA_FLAW_DANGLING };
+
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+        const struct route *route;
+
+        tear_down(state);
+        set_up(state);
+        route = FIND(MX_ONE,
+                     { "mx.example.test",
+                       DNS_TYPE_A,
+                       DNS_ANSWERED,
+                       DNS_SECURE,
+                       "real.example.test",
+                       { "192.0.2.1" } },
+                     { "_25._tcp.mx.example.test",
+                       DNS_TYPE_TLSA,
+                       DNS_NXDOMAIN,
+                       DNS_SECURE,
+                       aliases[i],
+                       { NULL } });
+        assert_int_equal(route->hosts[0].tlsa, POLICY_TLSA_NONE);
+        assert_int_equal(route->hosts[0].tlsa_flaw.kind, kinds[i]);
+    }
 }
 
 static void notes_where_the_domain_itself_leads(void **state)
@@ -822,6 +876,8 @@ int main(void)
         PROMISE(asks_no_tlsa_where_the_addresses_are_insecure),
         PROMISE(asks_tlsa_of_a_host_that_an_insecure_mx_names),
         PROMISE(notes_an_alias_of_tlsa_that_leads_nowhere),
+        PROMISE(notes_tlsa_that_is_in_an_unsigned_zone),
+        PROMISE(takes_no_alias_for_one_that_the_host_shares),
         PROMISE(notes_where_the_domain_itself_leads),
         PROMISE(keeps_the_states_of_addresses_apart),
         PROMISE(asks_tlsa_though_the_other_family_is_bogus),
