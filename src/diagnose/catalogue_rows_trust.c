@@ -605,6 +605,21 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .lab = "sts-host-not-listed",
     },
     {
+        .code = "sts-pattern-unused",
+        .step = STEP_POLICY,
+        .fault = FAULT_POLICY,
+        .severity = SEVERITY_WARNING,
+        .enhanced_status = "4.7.5",
+        .title = "The MTA-STS policy lists a host that is no MX of the domain",
+        .cause = "The MTA-STS policy of {domain} lists {patterns}, and no MX host of {domain} has "
+                 "such a name",
+        .remedy = "Correct the line in the policy or take it out ({lines}), then give the record "
+                  "_mta-sts.{domain} a new id; while hosts move, old and new ones may both stand "
+                  "there",
+        .source = "RFC 8461 section 3.2, section 4.1",
+        .lab = "sts-pattern-unused",
+    },
+    {
         .code = "tlsrpt-record-invalid",
         .step = STEP_POLICY,
         .fault = FAULT_POLICY,

@@ -1,10 +1,12 @@
 /* diagnose/judge_published.c - what a domain publishes of MTA-STS and reports, and what keeps senders from obeying it. */
 #include "diagnose/judge_parts.h"
 
+#include <string.h>
+
 #include "base/text.h"
 #include "diagnose/judge.h"
 
-enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4 };
+enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4, NAMES_SHOWN = 4 };
 
 static const char *printable(struct judge *judge, const char *text)
 {
@@ -185,6 +187,123 @@ static void judge_hosts(struct judge *judge, const struct observed_published *pu
     }
 }
 
+/* ---- patterns that fit no host ---- */
+
+/* Senders keep what they have: RFC 8461 section 3.2. */
+static void prove_age(struct judge *judge, struct finding *finding,
+                      const struct observed_published *published)
+{
+    judge_prove(judge, finding, "the policy was fetched at %s and counts until %s",
+                text_time(judge->arena, published->fetched_at_s),
+                text_time(judge->arena, published->ends_at_s));
+}
+
+static bool fits_a_host(const char *pattern, const struct route *route)
+{
+    for (size_t i = 0; i < route->host_count; i++)
+        if (mta_sts_match(pattern, route->hosts[i].name))
+            return true;
+    return false;
+}
+
+/* "a, b and 3 more" */
+static const char *add_to_list(struct judge *judge, const char *list, size_t before,
+                               const char *name)
+{
+    if (before >= NAMES_SHOWN)
+        return list;
+    return arena_format(judge->arena, "%s%s%s", list, before == 0 ? "" : ", ",
+                        printable(judge, name));
+}
+
+static const char *end_list(struct judge *judge, const char *list, size_t count)
+{
+    return count <= NAMES_SHOWN
+               ? list
+               : arena_format(judge->arena, "%s and %zu more", list, count - NAMES_SHOWN);
+}
+
+/* Which names there are, and which of them the policy misses: one may be what was meant. */
+static void prove_hosts(struct judge *judge, struct finding *finding,
+                        const struct mta_sts_policy *policy, const struct route *route)
+{
+    const char *hosts = "", *missed = "";
+    size_t missed_count = 0;
+
+    for (size_t i = 0; i < route->host_count; i++) {
+        hosts = add_to_list(judge, hosts, i, route->hosts[i].name);
+        if (!mta_sts_policy_lists(policy, route->hosts[i].name))
+            missed = add_to_list(judge, missed, missed_count++, route->hosts[i].name);
+    }
+    judge_prove(judge, finding, "%s of %s: %s", route->has_mx ? "MX hosts" : "no MX record; host",
+                judge->common[0].value, end_list(judge, hosts, route->host_count));
+    if (missed_count > 0)
+        judge_prove(judge, finding, "that no line of the policy fits: %s",
+                    end_list(judge, missed, missed_count));
+}
+
+/* "*.example.org" is neither example.org nor a.b.example.org: RFC 8461 section 4.1. */
+static void prove_wildcard(struct judge *judge, struct finding *finding, const char *pattern,
+                           const struct route *route)
+{
+    if (!span_starts_with(span_of(pattern), "*."))
+        return;
+    for (size_t i = 0; i < route->host_count; i++) {
+        const char *host = route->hosts[i].name;
+        size_t host_len = strlen(host), end_len = strlen(pattern) - 2;
+        bool is_same = span_equal_nocase(span_of(host), span_of(pattern + 2));
+        bool is_below = host_len > end_len && host[host_len - end_len - 1] == '.' &&
+                        span_equal_nocase(span_of(host + host_len - end_len), span_of(pattern + 2));
+
+        if (!is_same && !is_below)
+            continue;
+        judge_prove(judge, finding, "%s does not fit %s: \"*.\" stands for exactly one label",
+                    printable(judge, pattern), printable(judge, host));
+        return;
+    }
+}
+
+static bool lists_a_host(const struct mta_sts_policy *policy, const struct route *route)
+{
+    for (size_t i = 0; i < route->host_count; i++)
+        if (mta_sts_policy_lists(policy, route->hosts[i].name))
+            return true;
+    return false;
+}
+
+/* Mail flows by the other lines; what was meant by this one is not protected, and whoever has that name one day may
+ * take the mail of a domain whose MX is forged. Where no line fits, each host tells that it is not listed. */
+static void judge_patterns(struct judge *judge, const struct observed_published *published,
+                           const struct route *route)
+{
+    const struct mta_sts_policy *policy = &published->policy;
+    const char *list = "", *lines = "", *unused[NAMES_SHOWN];
+    struct finding *finding;
+    size_t count = 0;
+
+    if (!published->has_policy || policy->mode == MTA_STS_MODE_NONE || route == NULL ||
+        route->outcome != ROUTE_FOUND || route->was_cut || !lists_a_host(policy, route))
+        return;
+    for (size_t i = 0; i < policy->mx_count; i++) {
+        if (fits_a_host(policy->mx[i], route))
+            continue;
+        list = add_to_list(judge, list, count, policy->mx[i]);
+        lines =
+            add_to_list(judge, lines, count, arena_format(judge->arena, "mx: %s", policy->mx[i]));
+        if (count < NAMES_SHOWN)
+            unused[count] = policy->mx[i];
+        count++;
+    }
+    if (count == 0)
+        return;
+    finding = JUDGE_ADD(judge, "sts-pattern-unused", { "patterns", end_list(judge, list, count) },
+                        { "lines", end_list(judge, lines, count) });
+    prove_hosts(judge, finding, policy, route);
+    for (size_t i = 0; i < count && i < NAMES_SHOWN; i++)
+        prove_wildcard(judge, finding, unused[i], route);
+    prove_age(judge, finding, published);
+}
+
 /* ---- reports ---- */
 
 static void judge_report_record(struct judge *judge, const struct observed_published *published)
@@ -224,6 +343,7 @@ void judge_published(const struct observed_published *published, const struct ro
     judge_record(&judge, published);
     judge_fetch(&judge, published, self);
     judge_hosts(&judge, published, route);
+    judge_patterns(&judge, published, route);
     judge_report_record(&judge, published);
     judge_sort(findings);
 }

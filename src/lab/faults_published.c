@@ -184,6 +184,14 @@ static const struct fault_row rows[] = {
         .published = { .sts_record = STS_RECORD, .policy = TESTING },
     },
     {
+        .name = "sts-pattern-unused",
+        .summary = "the MTA-STS policy lists the MX host, and one that the domain does not have",
+        .expect = { "sts-pattern-unused", "policy", NULL },
+        .published = { .sts_record = STS_RECORD,
+                       .policy = "version: STSv1\nmode: enforce\nmx: {host}\n"
+                                 "mx: gone.lab.test\nmax_age: 604800\n" },
+    },
+    {
         .name = "tlsrpt-without-rua",
         .summary = "the record for TLS reports names nobody who gets them",
         .expect = { "tlsrpt-record-invalid", "policy", NULL },

@@ -58,7 +58,7 @@ SERVERS = {
         sts-fetch-no-address sts-fetch-servfail sts-fetch-not-tls sts-fetch-tls11-only sts-fetch-stalls-in-tls
         sts-fetch-silent sts-fetch-drips sts-fetch-cut sts-fetch-not-http sts-certificate-expired
         sts-certificate-wrong-name sts-certificate-self-signed sts-certificate-leaf-only sts-host-not-listed
-        sts-host-not-listed-testing tlsrpt-without-rua tlsrpt-two-records""",
+        sts-host-not-listed-testing sts-pattern-unused tlsrpt-without-rua tlsrpt-two-records""",
     "untrusted": """expired tlsa-issuer-expired not-yet-valid intermediate-expired self-signed untrusted-root untrusted-root-sent
         leaf-only leaf-only-of-plain-name private-root leaf-only-without-aia upper-intermediate-missing wrong-name
         cn-only wrong-purpose not-a-ca name-constraint weak-key weak-signature revoked bad-signature renewed-issuer clock-behind""",

@@ -218,6 +218,112 @@ static void warns_of_look_ups_that_fail_while_the_domain_is_there(void **state)
     assert_int_equal(findings.count, 0);
 }
 
+/* ---- patterns that fit no host ---- */
+
+static struct route_host hosts[] = { { .name = "mx.example.org", .address_count = 1 },
+                                     { .name = "a.b.example.net", .address_count = 1 } };
+
+static struct route route_to(size_t host_count)
+{
+    return (struct route){ .domain = "example.org",
+                           .outcome = ROUTE_FOUND,
+                           .has_mx = true,
+                           .hosts = hosts,
+                           .host_count = host_count };
+}
+
+static void list(const char *const *lines, size_t count)
+{
+    begin();
+    published.policy.mx = lines;
+    published.policy.mx_count = count;
+}
+
+static bool proves(const struct finding *finding, const char *words)
+{
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        if (strstr(finding->evidence[i], words) != NULL)
+            return true;
+    return false;
+}
+
+static void warns_of_a_pattern_that_fits_no_host(void **state)
+{
+    const char *const lines[] = { "mx.example.org", "mial.example.org", "*.EXAMPLE.org" };
+    struct route route = route_to(1);
+    const struct finding *finding;
+
+    (void)state;
+    list(lines, ARRAY_SIZE(lines));
+    judge(&route, NULL);
+    finding =
+        only("sts-pattern-unused", SEVERITY_WARNING, "lists mial.example.org, and no MX host");
+    assert_non_null(strstr(finding->remedy, "mx: mial.example.org"));
+    assert_true(proves(finding, "MX hosts of example.org: mx.example.org"));
+    assert_true(proves(finding, "counts until 2026-11-22"));
+    assert_false(proves(finding, "no line of the policy fits"));
+}
+
+static void names_the_host_that_may_have_been_meant(void **state)
+{
+    const char *const lines[] = { "mx.example.org", "*.example.net" };
+    struct route route = route_to(2);
+    const struct finding *finding;
+
+    (void)state;
+    list(lines, ARRAY_SIZE(lines));
+    judge(&route, NULL);
+    finding = only("sts-pattern-unused", SEVERITY_WARNING, "*.example.net");
+    assert_true(proves(finding, "that no line of the policy fits: a.b.example.net"));
+    assert_true(proves(finding, "does not fit a.b.example.net: \"*.\" stands for exactly one"));
+}
+
+static void names_only_some_of_very_many_patterns(void **state)
+{
+    static const char *lines[MTA_STS_MX_MOST];
+    struct route route = route_to(1);
+
+    (void)state;
+    lines[0] = "mx.example.org";
+    for (size_t i = 1; i < ARRAY_SIZE(lines); i++)
+        lines[i] = arena_format(&arena, "gone%zu.example.org", i);
+    list(lines, ARRAY_SIZE(lines));
+    judge(&route, NULL);
+    (void)only("sts-pattern-unused", SEVERITY_WARNING, "gone4.example.org and 1019 more");
+}
+
+static void leaves_it_to_the_hosts_where_no_pattern_fits_at_all(void **state)
+{
+    const char *const lines[] = { "gone.example.org" };
+    struct route route = route_to(2);
+
+    (void)state;
+    list(lines, ARRAY_SIZE(lines));
+    judge(&route, NULL); /* both were dialled, and have sts-host-not-listed of their own */
+    assert_int_equal(findings.count, 0);
+}
+
+static void says_nothing_of_patterns_where_not_every_host_is_known(void **state)
+{
+    const char *const lines[] = { "mx.example.org", "gone.example.org" };
+    struct route route = route_to(1);
+
+    (void)state;
+    list(lines, ARRAY_SIZE(lines));
+    judge(NULL, NULL);
+    assert_int_equal(findings.count, 0);
+    route.was_cut = true;
+    judge(&route, NULL);
+    assert_int_equal(findings.count, 0);
+    route.was_cut = false;
+    published.policy.mode = MTA_STS_MODE_NONE;
+    judge(&route, NULL);
+    assert_int_equal(findings.count, 0);
+    published.policy.mode = MTA_STS_MODE_TESTING;
+    judge(&route, NULL);
+    (void)only("sts-pattern-unused", SEVERITY_WARNING, "gone.example.org");
+}
+
 SAMPLES_RUN(cmocka_unit_test(finds_nothing_where_all_is_sound_or_nothing_is_published),
             cmocka_unit_test(names_the_flaw_of_a_record),
             cmocka_unit_test(tells_a_policy_with_a_flaw_from_one_that_cannot_be_fetched),
@@ -225,4 +331,9 @@ SAMPLES_RUN(cmocka_unit_test(finds_nothing_where_all_is_sound_or_nothing_is_publ
             cmocka_unit_test(warns_where_a_policy_is_kept),
             cmocka_unit_test(judges_the_policy_host_as_a_mail_server),
             cmocka_unit_test(warns_of_a_host_without_address_that_is_not_listed),
-            cmocka_unit_test(warns_of_look_ups_that_fail_while_the_domain_is_there))
+            cmocka_unit_test(warns_of_look_ups_that_fail_while_the_domain_is_there),
+            cmocka_unit_test(warns_of_a_pattern_that_fits_no_host),
+            cmocka_unit_test(names_the_host_that_may_have_been_meant),
+            cmocka_unit_test(names_only_some_of_very_many_patterns),
+            cmocka_unit_test(leaves_it_to_the_hosts_where_no_pattern_fits_at_all),
+            cmocka_unit_test(says_nothing_of_patterns_where_not_every_host_is_known))
