@@ -477,6 +477,15 @@ static void prove_handshake(struct server_link *link)
     forget_watch(link);
 }
 
+/* While an answer is due, no end is looked for: a client that has said all and closed its side only hears
+ * the answer still. What is paused here costs nothing, and goes on with the answer. */
+static void wait_for_answer(struct server_link *link)
+{
+    if (!link->is_closed && link->phase == PHASE_TALKING &&
+        smtp_server_asked(&link->engine) != SMTP_SERVER_NOTHING)
+        stream_pause(link->stream);
+}
+
 static void on_received(void *owner, struct span *bytes)
 {
     struct server_link *link = owner;
@@ -493,6 +502,7 @@ static void on_received(void *owner, struct span *bytes)
             feed(link, bytes);
         if (bytes->len > 0 && !link->is_closed && link->phase == PHASE_TALKING)
             keep_unread(link, *bytes);
+        wait_for_answer(link);
     }
     leave(link);
 }

@@ -3,6 +3,7 @@
 
 usage: awkward_test.py POSTERN
 """
+import os
 import re
 import socket
 import ssl
@@ -263,6 +264,21 @@ class Commands(Wire):
         shown = self.gateway.run("queue", "show", "-c", self.gateway.settings_file, answer.text.split()[-1])
         for words in ("QQ+2B314159", f"anna@{REMOTE}", f"bert@{REMOTE}"):
             self.assertIn(words, shown)
+
+    def test_a_client_that_has_said_all_and_closes_its_side_hears_the_answer(self):
+        for how in ("clear", "may", "implicit"):
+            for number in range(10):
+                user = f"half.{how}.{number}"
+                with self.subTest(user=user), self.open(how) as client:
+                    client.envelope("sender@outside.test", f"{user}@{LOCAL}")
+                    client.expect("DATA", 354)
+                    client.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+                    below = socket.socket(fileno=os.dup(client.socket.fileno()))  # TLS is told nothing
+                    below.shutdown(socket.SHUT_WR)
+                    below.close()
+                    self.assertEqual(client.reply().code, 250)
+                    self.assertEqual(client.rest(), b"")
+                    self.assertEqual(self.gateway.one(user).body, b"Subject: x\n\nx\n")
 
     def test_a_message_is_dropped_by_rset_ehlo_and_hanging_up(self):
         for number, drop in enumerate((b"RSET\r\n", b"EHLO client.test\r\n", b"HELO client.test\r\n", None)):
