@@ -68,7 +68,7 @@ static void recall_key(struct delivery_conversation *conversation)
     struct observation *seen = &conversation->observation;
     const struct host_memory *hosts = conversation->delivery->settings.hosts;
 
-    if (hosts != NULL && seen->tlsa_count > 0)
+    if (hosts != NULL && seen->has_verdict && seen->verdict.tlsa == CHAIN_TLSA_MISMATCH)
         seen->known_key_sha256 =
             host_memory_key(hosts, seen, &seen->known_key_s, &conversation->arena);
 }
