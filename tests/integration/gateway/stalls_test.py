@@ -4,6 +4,7 @@
 "Meanwhile" is before the first of those domains has failed: each of them is given its time, which is seconds, and within it
 goes mail for many others, or for one at least where the machine is busy. Each promise is a TAP test.
 """
+import json
 import os
 import socket
 import ssl
@@ -242,9 +243,39 @@ def policies_without_end():
               more=b"x" * 65536).others_go_meanwhile()
 
 
+def waiting(here):
+    """Recipients in the queue."""
+    lines = here.run("queue", "list", "--json", "-c", here.settings_file).splitlines()
+    return sum(len(json.loads(line)["recipients"]) for line in lines)
+
+
+def a_reload_and_an_end_while_all_is_looked_up_lose_nothing():
+    """Names of half of them are not answered for, and policies of the others."""
+    def bad(name, kind):
+        return Silence if ".names.bad.test" in name and kind == A else publishing(name, kind)
+
+    domains = [f"d{number}.{kind}.bad.test" for number in range(20) for kind in ("names", "policies")]
+    host = PolicyHost("127.0.0.1")
+    try:
+        with Place(bad, level="sts", client=f"sts_port = {host.port}") as place:
+            place.send_to_many(domains)
+            for times in (1, 2):  # what waits is leased anew by a profile that has just come
+                wait_for("policies to be asked for", lambda times=times: len(host.taken) >= 20 * times)
+                must(place.here.reload()["event"] == "reloaded", place.here.said())
+                place.send(GOOD[times])
+                place.here.wait_log("delivered", to=f"<user@{GOOD[times]}>")
+            place.here.stop()
+            place.here.start()
+            must(waiting(place.here) == len(domains), f"{waiting(place.here)} wait")
+            must(not place.here.log("bounced"), f"{place.here.log('bounced')[:1]}")
+    finally:
+        host.stop()
+
+
 TESTS = [a_thousand_domains_whose_names_nobody_answers_for, hosts_whose_addresses_nobody_answers_for,
          answers_that_come_an_octet_at_a_time, answers_of_sixty_thousand_octets, aliases_without_end,
-         policy_hosts_that_say_nothing, policies_that_come_an_octet_at_a_time, policies_without_end]
+         policy_hosts_that_say_nothing, policies_that_come_an_octet_at_a_time, policies_without_end,
+         a_reload_and_an_end_while_all_is_looked_up_lose_nothing]
 
 if __name__ == "__main__":
     sys.exit(gateway.run_promises(TESTS))
