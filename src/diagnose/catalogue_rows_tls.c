@@ -153,8 +153,8 @@ const struct catalogue_row catalogue_rows_tls[] = {
         .enhanced_status = "4.7.5",
         .title = "The server demands a client certificate",
         .cause = "{host} demands a client certificate and we showed none",
-        .remedy = "Configure a client certificate for this destination (--client-cert FILE "
-                  "--client-key FILE), issued by {authorities}",
+        .remedy = "Configure a client certificate (postern check: --client-cert FILE "
+                  "--client-key FILE; postern.conf: the section client), issued by {authorities}",
         .source = "RFC 8446 section 4.4.2.4, RFC 5246 section 7.4.6",
         .lab = "needs-client-certificate",
     },

@@ -32,8 +32,10 @@ const struct catalogue_row catalogue_rows_trust[] = {
         .enhanced_status = "4.7.5",
         .title = "Our trust store is empty",
         .cause = "We trust no root certificate at all ({why}), so no server can verify",
-        .remedy = "Install roots on our side: apt-get install ca-certificates && "
-                  "update-ca-certificates, or name a file with --ca-file",
+        .remedy =
+            "Install roots on our side: apt-get install ca-certificates && "
+            "update-ca-certificates, or name a file (postern check: --ca-file FILE; postern.conf: "
+            "ca_file of the section trust)",
         .source = "RFC 5280 section 6.1.1",
         .lab = "no-roots",
     },

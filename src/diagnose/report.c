@@ -49,10 +49,25 @@ static const char *who_acts(const struct finding *finding)
 
 /* ---- one finding ---- */
 
-static void write_finding(struct page *page, struct arena *arena, const struct finding *finding)
+/* What they look like is an image of our own trouble: without roots nobody is trusted. Then nobody there is
+ * to act, and the remedy for it would lead astray. */
+static bool is_image_of_ours(const struct findings *all, const struct finding *finding)
 {
+    const struct finding *root =
+        all == NULL || finding->because_of == NULL ? NULL : findings_find(all, finding->because_of);
+
+    return root != NULL && root->fault == FAULT_CLIENT && finding->fault != FAULT_CLIENT;
+}
+
+/* `all`: those that it stands among; NULL: it stands alone. */
+static void write_finding(struct page *page, struct arena *arena, const struct findings *all,
+                          const struct finding *finding)
+{
+    bool is_image = is_image_of_ours(all, finding);
+
     page_paragraph(page, INDENT, colours[finding->severity], finding->cause);
-    page_item(page, INDENT, "Who", HANG, PAGE_PLAIN, who_acts(finding));
+    page_item(page, INDENT, "Who", HANG, PAGE_PLAIN,
+              is_image ? "nobody, as long as our own side is not put right" : who_acts(finding));
     page_item(page, INDENT, "Finding", HANG, PAGE_PLAIN,
               finding->because_of == NULL
                   ? arena_format(arena, "%s (%s)", finding->code, severity_name(finding->severity))
@@ -60,7 +75,10 @@ static void write_finding(struct page *page, struct arena *arena, const struct f
                                  severity_name(finding->severity), finding->because_of));
     for (size_t i = 0; i < finding->evidence_count; i++)
         page_item(page, INDENT, i == 0 ? "Proof" : "", HANG, PAGE_PLAIN, finding->evidence[i]);
-    page_item(page, INDENT, "To do", HANG, PAGE_PLAIN, finding->remedy);
+    page_item(page, INDENT, "To do", HANG, PAGE_PLAIN,
+              is_image ? arena_format(arena, "First what %s asks for, then check again",
+                                      finding->because_of)
+                       : finding->remedy);
     page_end_line(page);
 }
 
@@ -308,7 +326,7 @@ static void write_host(struct page *page, struct arena *arena, const struct chec
     page_paragraph(page, INDENT, colour, verdict);
     page_end_line(page);
     for (size_t i = 0; i < host->findings.count; i++)
-        write_finding(page, arena, &host->findings.items[i]);
+        write_finding(page, arena, &host->findings, &host->findings.items[i]);
     write_tls(page, arena, seen);
     write_dane(page, arena, seen);
     write_chain(page, arena, &seen->verdict, seen->wall_s);
@@ -447,7 +465,7 @@ static void write_checkup(struct page *page, struct arena *arena, const struct c
         page_end_line(page);
     }
     for (size_t i = 0; i < checkup->findings.count; i++)
-        write_finding(page, arena, &checkup->findings.items[i]);
+        write_finding(page, arena, &checkup->findings, &checkup->findings.items[i]);
     write_hosts(page, arena, checkup, style);
     if (checkup->published != NULL) {
         if (checkup->host_count > 0 || checkup->findings.count == 0)
@@ -481,7 +499,7 @@ bool report_finding(const struct finding *finding, const struct report_style *st
 
     arena_init(&arena, SCRATCH_BYTES);
     page_init(&page, out, style->columns, style->with_colour);
-    write_finding(&page, &arena, finding);
+    write_finding(&page, &arena, NULL, finding);
     return !page.has_failed && !arena.exhausted;
 }
 

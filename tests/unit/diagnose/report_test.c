@@ -103,6 +103,25 @@ static void does_not_blame_the_certificate_for_a_policy_that_asks_for_more(void 
     assert_non_null(strstr(report_of(expired, &plain), "nobody can tell with whom"));
 }
 
+static void asks_nobody_there_to_mend_what_only_our_own_trouble_shows(void **state)
+{
+    struct checkup *checkup = sample_checkup(1, 1);
+    struct observation *seen = &checkup->hosts[0]->observation;
+    const char *text;
+
+    (void)state;
+    seen->self.anchor_count = 0;
+    seen->self.anchor_file = "/roots.pem";
+    seen->verdict.flaws[0].kind = CHAIN_ISSUER_UNTRUSTED;
+    checkup_judge(checkup, &arena);
+    text = report_of(checkup, &plain);
+    assert_non_null(strstr(text, "certificate-issuer-untrusted (untrusted), follows from\n"
+                                 "           trust-store-empty"));
+    assert_non_null(strstr(text, "Who      nobody, as long as our own side is not put right"));
+    assert_non_null(strstr(text, "First what trust-store-empty asks for, then check again"));
+    assert_null(strstr(text, "the receiving side has to act"));
+}
+
 static void puts_failing_hosts_first_and_healthy_ones_on_one_line(void **state)
 {
     const char *text = report_of(sample_checkup(3, 4), &plain);
@@ -332,6 +351,7 @@ int main(void)
         cmocka_unit_test(tells_a_healthy_host_in_full),
         cmocka_unit_test(puts_the_cause_before_the_proof_and_the_proof_before_the_remedy),
         cmocka_unit_test(does_not_blame_the_certificate_for_a_policy_that_asks_for_more),
+        cmocka_unit_test(asks_nobody_there_to_mend_what_only_our_own_trouble_shows),
         cmocka_unit_test(puts_failing_hosts_first_and_healthy_ones_on_one_line),
         cmocka_unit_test(fits_the_columns_that_it_is_given),
         cmocka_unit_test(colours_only_a_terminal),
