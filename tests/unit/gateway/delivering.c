@@ -208,7 +208,8 @@ int64_t delivering_put(struct delivering *delivering, const char *sender, const 
     struct queue_envelope envelope = { .id = queue_door_id(door),
                                        .sender = span_of(sender),
                                        .received_at_s = ASKING_NOW_S,
-                                       .is_smtputf8 = delivering->is_smtputf8 };
+                                       .is_smtputf8 = delivering->is_smtputf8,
+                                       .returns = delivering->returns };
     struct queue_put put = { .id = envelope.id, .envelope = &envelope, .recipients = list };
     struct span rest = span_of(recipients);
 

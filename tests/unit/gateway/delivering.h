@@ -33,8 +33,9 @@ struct delivering {
     char log_path[128];
     int log_file;
     struct delivery *delivery;
-    bool is_smtputf8; /* what is put is said to be */
-    int64_t drain_ms; /* 0: as it is by itself */
+    bool is_smtputf8;          /* what is put is said to be */
+    enum queue_return returns; /* what is put asks for */
+    int64_t drain_ms;          /* 0: as it is by itself */
     bool is_draining, was_drained;
 };
 

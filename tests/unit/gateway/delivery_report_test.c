@@ -16,7 +16,7 @@ static struct buffer report;
 
 /* SQLite, but that it refuses reports, or to take anything down, as often as the test says. */
 static struct queue_backend failing;
-static atomic_int reports_to_refuse, settlements_to_refuse, reports_kept;
+static atomic_int reports_to_refuse, settlements_to_refuse, parts_to_refuse, reports_kept;
 static bool has_report, has_settlement, kept_report_first;
 
 static enum queue_status note_report(void *queue, const struct queue_put *put, struct error *err)
@@ -43,6 +43,15 @@ static bool takes_one(atomic_int *count)
     return true;
 }
 
+static enum queue_status append_or_fail(void *queue, int64_t id, int64_t number, struct span bytes,
+                                        struct error *err)
+{
+    if (!takes_one(&parts_to_refuse))
+        return queue_sqlite.append(queue, id, number, bytes, err);
+    error_set(err, ERROR_SYSTEM, "no room");
+    return QUEUE_FULL;
+}
+
 static enum queue_status commit_or_fail(void *queue, struct error *err)
 {
     bool is_report = has_report, is_settlement = has_settlement;
@@ -67,9 +76,10 @@ static int open_all(void **state)
     delivering_open(&delivering);
     failing = queue_sqlite;
     failing.put = note_report;
+    failing.append = append_or_fail;
     failing.settle = note_settlement;
     failing.commit = commit_or_fail;
-    reports_to_refuse = settlements_to_refuse = reports_kept = 0;
+    reports_to_refuse = settlements_to_refuse = parts_to_refuse = reports_kept = 0;
     has_report = has_settlement = kept_report_first = false;
     delivering.asking.settings.backend = &failing;
     asking_reopen(&delivering.asking);
@@ -272,6 +282,57 @@ static void settles_what_was_delivered_though_its_report_is_lost(void **state)
     assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
 }
 
+/* More than two parts of a queue's body, which comes back with its report. */
+static int64_t put_large(const char *recipients)
+{
+    static const char line[] = "a line that comes back with all of the others, as it was sent\r\n";
+    struct buffer text;
+    int64_t id;
+
+    buffer_init(&text, 1 << 20);
+    assert_true(buffer_append_text(&text, "Subject: large\r\n\r\n"));
+    while (text.len < 2 * QUEUE_PART_BYTES + QUEUE_PART_BYTES / 2)
+        assert_true(buffer_append_text(&text, line));
+    assert_true(buffer_append_text(&text, "the last line\r\n"));
+    delivering.returns = QUEUE_RETURN_FULL;
+    id = delivering_put(&delivering, "from@box.example", recipients, buffer_span(&text));
+    buffer_clear(&text);
+    return id;
+}
+
+static void returns_a_large_message_whole(void **state)
+{
+    (void)state;
+    put_large("gone@one.example");
+    delivering_start(&delivering);
+    delivering_empty(&delivering);
+    assert_int_equal(count_reports(), 1);
+    assert_true(report.len > 2 * QUEUE_PART_BYTES);
+    check_report("Subject: large\n");
+    check_report("\nthe last line\n");
+}
+
+static void tries_again_where_a_part_of_the_report_cannot_be_kept(void **state)
+{
+    const char *const words[] = { " warn report-deferred id=", " status=full" };
+    int64_t id;
+
+    (void)state;
+    id = put_large("gone@one.example");
+    parts_to_refuse = 1;
+    delivering_start(&delivering);
+    delivering_settle(&delivering);
+    assert_int_equal(parts_to_refuse, 0);
+    assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
+    assert_int_equal(count_reports(), 0);
+    delivering.clock.fixed_wall_s += 2 * delivering.profile.schedule.retry_s[0];
+    delivery_wake(delivering.delivery);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "gone@one.example"), TRACKING_BOUNCED);
+    assert_int_equal(count_reports(), 1);
+    check_report("\nthe last line\n");
+}
+
 static void respects_that_a_sender_wants_to_hear_nothing(void **state)
 {
     const char *const words[] = { " warn bounced id=", " to=<gone@one.example>" };
@@ -330,6 +391,8 @@ int main(void)
         PROMISE(warns_after_the_next_attempt_where_the_warning_cannot_be_kept),
         PROMISE(tells_of_success_where_that_is_asked_for),
         PROMISE(settles_what_was_delivered_though_its_report_is_lost),
+        PROMISE(returns_a_large_message_whole),
+        PROMISE(tries_again_where_a_part_of_the_report_cannot_be_kept),
         PROMISE(respects_that_a_sender_wants_to_hear_nothing),
         PROMISE(says_in_the_log_what_nobody_hears),
         PROMISE(tells_of_many_messages_at_once),

@@ -437,6 +437,73 @@ static void leases_again_where_the_store_could_not(void **state)
     assert_true(delivering_logged(&delivering, words, ARRAY_SIZE(words)));
 }
 
+static atomic_int reads_to_give, reads_to_fail;
+
+/* Some go well, and then some fail. */
+static enum queue_status read_or_fail(void *queue, struct queue_read *request, struct error *err)
+{
+    if (atomic_load(&reads_to_give) > 0) {
+        atomic_fetch_sub(&reads_to_give, 1);
+        return queue_sqlite.read(queue, request, err);
+    }
+    if (atomic_load(&reads_to_fail) == 0)
+        return queue_sqlite.read(queue, request, err);
+    atomic_fetch_sub(&reads_to_fail, 1);
+    error_set(err, ERROR_SYSTEM, "the disk cannot be read");
+    return QUEUE_FAILED;
+}
+
+/* Of a message of two parts, the first or the second cannot be read. */
+static void check_unread(int given)
+{
+    static char large[QUEUE_PART_BYTES + 1000];
+    AUTO(arena_clear) struct arena arena = { .limit = 4 * 1024 * 1024 };
+    struct tracking_event story;
+    struct buffer content = { .limit = 1 << 20 };
+    int64_t id;
+
+    memset(large, 'x', sizeof large);
+    for (size_t i = 70; i + 1 < sizeof large; i += 72)
+        memcpy(large + i, "\r\n", 2);
+    memcpy(large, "Subject: x\r\n\r\n", 14);
+    memcpy(large + sizeof large - 10, "\r\nthe end", 9);
+    failing = queue_sqlite;
+    failing.read = read_or_fail;
+    atomic_store(&reads_to_give, given);
+    atomic_store(&reads_to_fail, 1);
+    delivering.asking.settings.backend = &failing;
+    asking_reopen(&delivering.asking);
+    id = delivering_put(&delivering, "from@example.net", "user@box.example",
+                        (struct span){ large, sizeof large - 1 });
+    delivering_start(&delivering);
+    delivering_settle(&delivering);
+    story = delivering_story(&delivering, id, "user@box.example", &arena);
+    assert_int_equal(story.kind, TRACKING_DEFERRED);
+    assert_true(span_equal(story.attempt.code, span_of("4.3.0")));
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", NULL), 0);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "tmp", NULL), 0);
+    delivering.clock.fixed_wall_s += 2 * delivering.profile.schedule.retry_s[0];
+    delivery_wake(delivering.delivery);
+    delivering_empty(&delivering);
+    assert_int_equal(delivering_end_of(&delivering, id, "user@box.example"), TRACKING_DONE);
+    assert_int_equal(delivering_files(&delivering, "box.example/user", "new", &content), 1);
+    assert_true(buffer_append(&content, (struct span){ "", 1 }));
+    assert_non_null(strstr(content.data, "\nthe end"));
+    buffer_clear(&content);
+}
+
+static void keeps_a_message_whose_body_cannot_be_read_now(void **state)
+{
+    (void)state;
+    check_unread(0);
+}
+
+static void keeps_a_message_whose_body_cannot_be_read_to_its_end_now(void **state)
+{
+    (void)state;
+    check_unread(1);
+}
+
 static void bounces_an_address_without_a_domain_and_delivers_the_others(void **state)
 {
     const char *const words[] = { "bounced", "to=<nobody@a..b>", "code=5.1.3" };
@@ -522,6 +589,8 @@ int main(void)
         DELIVERS(leaves_what_is_under_way_alone_when_its_lease_ends),
         DELIVERS(tries_again_when_that_is_due),
         DELIVERS(leases_again_where_the_store_could_not),
+        DELIVERS(keeps_a_message_whose_body_cannot_be_read_now),
+        DELIVERS(keeps_a_message_whose_body_cannot_be_read_to_its_end_now),
         DELIVERS(bounces_an_address_without_a_domain_and_delivers_the_others),
         DELIVERS(settles_again_until_the_store_takes_it_down),
         DELIVERS(drains_though_the_store_takes_nothing_down_and_delivers_again),
