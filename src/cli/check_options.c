@@ -26,6 +26,7 @@ enum check_option {
     OPTION_RESOLVER,
     OPTION_TRUST_ANCHOR,
     OPTION_STS_PORT,
+    OPTION_PRIVATE_ADDRESSES,
     OPTION_TIMEOUT,
     OPTION_NO_EXPERIMENTS,
     OPTION_AS_OTHERS,
@@ -53,6 +54,8 @@ static const struct option_row rows[] = {
     { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
       OPTION_TRUST_ANCHOR },
     { "sts-port", "N", "port of the web servers of MTA-STS policies (443)", OPTION_STS_PORT },
+    { "private-addresses", NULL, "fetch policies from private and loopback addresses too",
+      OPTION_PRIVATE_ADDRESSES },
     { "timeout", "SECONDS", "for all of one target (30)", OPTION_TIMEOUT },
     { "no-experiments", NULL, "do not dial again to single out a cause", OPTION_NO_EXPERIMENTS },
     { "as-others", NULL, "dial as other senders do, too: no SNI, TLS 1.2", OPTION_AS_OTHERS },
@@ -129,6 +132,7 @@ static bool take_option(int option, const char *value, struct arena *arena,
     case OPTION_CLIENT_KEY: options->client_key = value; break;
     case OPTION_RESOLVER: options->resolver = value; break;
     case OPTION_TRUST_ANCHOR: options->trust_anchor = value; break;
+    case OPTION_PRIVATE_ADDRESSES: options->private_addresses = true; break;
     case OPTION_REQUIRE_TLS: options->requires_tls = true; break;
     case OPTION_NO_EXPERIMENTS: options->without_experiments = true; break;
     case OPTION_AS_OTHERS: options->as_others = true; break;

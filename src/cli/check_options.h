@@ -16,6 +16,7 @@ enum { CHECK_TLSA_MOST = 16, CHECK_TARGETS_MOST = 1000 };
 struct check_options {
     enum policy_level level;
     uint16_t port, sts_port;
+    bool private_addresses; /* of policy hosts count too */
     const char *connect, *name, *hostname, *fingerprint;
     const char *ca_file, *intermediates_file;
     const char *client_certificate, *client_key;

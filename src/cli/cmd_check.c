@@ -159,6 +159,7 @@ static bool prepare(struct check *check, struct error *err)
         .dns = check->dns,
         .https = check->https,
         .sts_port = options->sts_port,
+        .private_addresses = options->private_addresses,
     };
     return true;
 }

@@ -284,6 +284,7 @@ static bool start(struct publish_look *look, struct error *err)
         .anchors = look->anchors,
         .clock = look->clock,
         .https_port = (uint16_t)look->settings->client.sts_port,
+        .private_addresses = look->settings->client.private_addresses != 0,
         .timeout_ms = TIMEOUT_MS,
         .with_sts = true,
         .with_reports = true,

@@ -205,6 +205,7 @@ static bool fill_client(struct serve_profile *made, int64_t now_s, struct error 
     profile->policies = settings->policy_rules;
     profile->mx_port = (uint16_t)settings->client.port;
     profile->sts_port = (uint16_t)settings->client.sts_port;
+    profile->private_addresses = settings->client.private_addresses != 0;
     profile->client_timeout_ms = settings->client.timeout_s * 1000;
     profile->dns = (struct dns_settings){ .resolver = settings->dns.resolver,
                                           .trust_anchor = find_trust_anchor(settings) };

@@ -42,6 +42,15 @@ const struct catalogue_variant catalogue_variants_dns[] = {
                   "curl -v https://mta-sts.{domain}/.well-known/mta-sts.txt",
     },
     {
+        .key = "sts-fetch-private",
+        .fault = FAULT_POLICY,
+        .cause = NOT_FETCHED,
+        .remedy =
+            "Give mta-sts.{domain} an address that everybody reaches; where it is a host of our "
+            "own network, set private_addresses = yes in the section client, or say "
+            "check --private-addresses",
+    },
+    {
         .key = "sts-fetch-no-tls",
         .fault = FAULT_POLICY,
         .cause = NOT_FETCHED,

@@ -333,6 +333,7 @@ static bool look_up_published(struct checkup_run *run, struct error *err)
         .intermediates = run->settings.intermediates,
         .clock = run->settings.clock,
         .https_port = run->settings.sts_port,
+        .private_addresses = run->settings.private_addresses,
         .timeout_ms = patience_ms(run, run->settings.timeout_ms),
         .with_sts = true,
         .with_reports = true,

@@ -49,9 +49,10 @@ struct checkup_settings {
     const struct observed_self *self;
     const struct clock *clock;
     struct loop *loop;
-    struct dns *dns;     /* NULL where no look-up is needed */
-    struct https *https; /* for MTA-STS of a domain; NULL: what it publishes is not looked up */
-    uint16_t sts_port;   /* of policy hosts; 0: 443 */
+    struct dns *dns;        /* NULL where no look-up is needed */
+    struct https *https;    /* for MTA-STS of a domain; NULL: what it publishes is not looked up */
+    uint16_t sts_port;      /* of policy hosts; 0: 443 */
+    bool private_addresses; /* of policy hosts count too: link/policy_lookup.h */
 };
 
 /* One address of one host. */

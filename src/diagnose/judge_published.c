@@ -121,6 +121,8 @@ static const char *variant_of(const struct observed_published *published)
 
     switch ((int)published->fetch_outcome) {
     case HTTPS_NO_CONNECT:
+        if (published->only_private)
+            return "sts-fetch-private";
         return address == DNS_ANSWERED                             ? "sts-fetch-no-connect"
                : address == DNS_NO_DATA || address == DNS_NXDOMAIN ? "sts-fetch-no-address"
                                                                    : "sts-fetch-look-up";

@@ -66,6 +66,7 @@ void delivery_published_search(struct delivery_destination *destination)
         .clock = delivery->settings.clock,
         .cache = delivery->settings.sts_cache,
         .https_port = profile->sts_port,
+        .private_addresses = profile->private_addresses,
         .timeout_ms = LOOKUP_MS,
         .with_sts = true,
     };

@@ -145,6 +145,7 @@ void gateway_change_policies(struct gateway *gateway)
         .intermediates = gateway->profile->intermediates,
         .clock = gateway->settings.clock,
         .https_port = gateway->profile->sts_port,
+        .private_addresses = gateway->profile->private_addresses,
     };
 
     if (gateway->policies != NULL && !gateway->is_draining)

@@ -82,8 +82,9 @@ struct gateway_profile {
     struct observed_self self;                 /* what of it the findings tell */
     struct dns_settings dns;
     struct gateway_profile_reports reports;
-    uint16_t mx_port;  /* of MX hosts: 25 */
-    uint16_t sts_port; /* of the web servers that MTA-STS policies are fetched from: 443 */
+    uint16_t mx_port;       /* of MX hosts: 25 */
+    uint16_t sts_port;      /* of the web servers that MTA-STS policies are fetched from: 443 */
+    bool private_addresses; /* web servers at special addresses are asked: net_address_special */
     /* How long a server may be silent at any step; 0: 30 s to connect, then RFC 5321 section 4.5.3.2. */
     int64_t client_timeout_ms;
     /* Frees the profile and all that it was made from, with the last reference, on whichever thread

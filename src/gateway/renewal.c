@@ -52,6 +52,7 @@ static struct renewal *copy_profile(struct gateway_profile *profile)
         .dns = profile->dns,
         .mx_port = profile->mx_port,
         .sts_port = profile->sts_port,
+        .private_addresses = profile->private_addresses,
         .client_timeout_ms = profile->client_timeout_ms,
         .release = release,
         .owner = made,

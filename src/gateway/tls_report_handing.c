@@ -188,22 +188,33 @@ static void post(struct tls_report_sending *sending)
         tls_report_sending_note(sending, TLS_COPY_WAITING, err.text);
 }
 
+/* Whoever publishes a record names the host, the port and, by its DNS, the address: none of them may be ours. */
+static void add_address(struct tls_report_sending *sending, const struct net_address *address)
+{
+    const char *special = net_address_special(address);
+    char text[NET_ADDRESS_TEXT];
+
+    if (special != NULL && !sending->profile->private_addresses)
+        sending->no_address =
+            arena_format(&sending->arena, "%s has no address that everybody reaches: %s is %s",
+                         sending->url.host, net_address_text(address, text), special);
+    else if (sending->address_count < TLS_REPORT_ADDRESSES)
+        sending->addresses[sending->address_count++] = *address;
+}
+
 static void add_addresses(struct tls_report_sending *sending, const struct dns_answer *answer,
                           bool is_ipv6)
 {
     if (answer->outcome == DNS_BOGUS || answer->outcome == DNS_TIMEOUT ||
         answer->outcome == DNS_SERVFAIL)
         sending->no_address = "the host's name cannot be looked up";
-    for (size_t i = 0; answer->outcome == DNS_ANSWERED && i < answer->record_count &&
-                       sending->address_count < TLS_REPORT_ADDRESSES;
-         i++) {
-        struct net_address *address = &sending->addresses[sending->address_count];
+    for (size_t i = 0; answer->outcome == DNS_ANSWERED && i < answer->record_count; i++) {
+        struct net_address address = { .is_ipv6 = is_ipv6, .port = sending->url.port };
 
         if (answer->records[i].len != (is_ipv6 ? 16 : 4))
             continue;
-        *address = (struct net_address){ .is_ipv6 = is_ipv6, .port = sending->url.port };
-        memcpy(address->bytes, answer->records[i].data, answer->records[i].len);
-        sending->address_count++;
+        memcpy(address.bytes, answer->records[i].data, answer->records[i].len);
+        add_address(sending, &address);
     }
 }
 

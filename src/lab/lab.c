@@ -275,7 +275,8 @@ static bool push_way(const struct lab *lab, const struct lab_server *server, jso
            push_option(array, "--trust-anchor", lab->anchor_file) &&
            push(array, json_string("--port")) && push(array, json_sprintf("%u", lab->port)) &&
            (lab->sts_port == 0 || (push(array, json_string("--sts-port")) &&
-                                   push(array, json_sprintf("%u", lab->sts_port))));
+                                   push(array, json_sprintf("%u", lab->sts_port)) &&
+                                   push(array, json_string("--private-addresses"))));
 }
 
 static bool push_client(const struct lab *lab, const struct fault_row *row, json_t *array)

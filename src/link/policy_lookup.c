@@ -28,6 +28,7 @@ struct policy_lookup {
     struct question record, report, ipv4, ipv6;
     struct net_address addresses[HTTPS_ADDRESSES_MOST];
     size_t address_count;
+    const char *refused; /* an address that is not asked, and why; NULL: none */
     struct https_judge judge;
     struct https_query *fetch;
     size_t pending;
@@ -344,29 +345,44 @@ static void end_addresses(struct policy_lookup *lookup)
         return;
     }
     published->fetch_outcome = HTTPS_NO_CONNECT;
-    published->fetch_failure = why_no_address(lookup->arena, &published->host_lookup);
+    published->only_private = lookup->refused != NULL;
+    published->fetch_failure =
+        lookup->refused == NULL
+            ? why_no_address(lookup->arena, &published->host_lookup)
+            : arena_format(lookup->arena, "%s has no address that everybody reaches: %s",
+                           published->host_lookup.name, lookup->refused);
     if (published->failure == NULL)
         keep_failed(lookup);
     end_sts(lookup);
+}
+
+/* A stranger's DNS must not lead us to hosts of our own network. */
+static void add_address(struct policy_lookup *lookup, const struct net_address *address)
+{
+    const char *special = net_address_special(address);
+    char text[NET_ADDRESS_TEXT];
+
+    if (special != NULL && !lookup->settings.private_addresses)
+        lookup->refused =
+            arena_format(lookup->arena, "%s is %s", net_address_text(address, text), special);
+    else if (lookup->address_count < HTTPS_ADDRESSES_MOST)
+        lookup->addresses[lookup->address_count++] = *address;
 }
 
 static void take_addresses(void *owner, const struct dns_answer *answer)
 {
     struct question *question = owner;
     struct policy_lookup *lookup = question->lookup;
-    bool is_ipv6 = question->seen.type == DNS_TYPE_AAAA;
-    size_t len = is_ipv6 ? 16 : 4;
+    struct net_address address = { .is_ipv6 = question->seen.type == DNS_TYPE_AAAA };
+    size_t len = address.is_ipv6 ? 16 : 4;
 
     question->dns_query = NULL;
     observed_lookup_note(&question->seen, answer, lookup->arena);
     for (size_t i = 0; i < answer->record_count && answer->outcome == DNS_ANSWERED; i++) {
-        struct net_address *address = &lookup->addresses[lookup->address_count];
-
-        if (answer->records[i].len != len || lookup->address_count == HTTPS_ADDRESSES_MOST)
+        if (answer->records[i].len != len)
             continue;
-        *address = (struct net_address){ .is_ipv6 = is_ipv6 };
-        memcpy(address->bytes, answer->records[i].data, len);
-        lookup->address_count++;
+        memcpy(address.bytes, answer->records[i].data, len);
+        add_address(lookup, &address);
     }
     if (lookup->ipv4.dns_query == NULL && lookup->ipv6.dns_query == NULL &&
         lookup->ipv4.lookup != NULL && lookup->ipv6.lookup != NULL)

@@ -65,6 +65,7 @@ struct policy_lookup_settings {
     const struct clock *clock;
     const struct sts_cache *cache; /* NULL: none is kept */
     uint16_t https_port;           /* 0: 443 */
+    bool private_addresses;        /* of policy hosts count too: net_address_special */
     int64_t timeout_ms;            /* for all of it; 0: POLICY_LOOKUP_TIMEOUT_MS */
     bool with_sts;                 /* false: _smtp._tls alone */
     bool with_reports;             /* _smtp._tls too */

@@ -40,9 +40,10 @@ struct observed_published {
     struct observed_lookup
         host_lookup; /* of the policy host's addresses: of A and AAAA the one that tells more */
     enum https_outcome fetch_outcome; /* NO_CONNECT too where there is no address */
-    int http_status;                  /* 0: none came */
-    const char *content_type;         /* printable; "" */
-    const char *location;             /* where a redirect leads, printable; "" */
+    bool only_private; /* it has addresses, none of which everybody reaches: net_address_special */
+    int http_status;   /* 0: none came */
+    const char *content_type; /* printable; "" */
+    const char *location;     /* where a redirect leads, printable; "" */
     const char *
         fetch_failure; /* why no file came, in words: a status but 200, another type, too; NULL: one came */
     const char *policy_flaw; /* why what came is no policy; NULL */

@@ -72,6 +72,7 @@ static const struct field published_fields[] = {
     FIELD(FIELD_TEXT, "url", url),
     INNER("host_lookup", host_lookup, &lookup_record),
     WORD("fetch_outcome", fetch_outcome, &outcomes),
+    FIELD(FIELD_BOOL, "only_private", only_private),
     FIELD(FIELD_INT, "http_status", http_status),
     FIELD(FIELD_TEXT, "content_type", content_type),
     FIELD(FIELD_TEXT, "location", location),

@@ -20,6 +20,10 @@ MUST_CHECK bool net_address_parse(struct span text, struct net_address *address)
 bool net_address_equal(const struct net_address *a, const struct net_address *b);
 bool net_address_is_same_host(const struct net_address *a, const struct net_address *b);
 
+/* Why not everybody reaches a server at that address, by the registries of RFC 6890: "loopback", "private";
+ * NULL: everybody may. What carries an IPv4 address in it is judged by that, or is special itself. */
+const char *net_address_special(const struct net_address *address);
+
 enum { NET_LOCAL_PATH_MOST = 107 }; /* octets of the path of a local socket: unix(7) */
 
 enum { NET_ADDRESS_TEXT = 64 };

@@ -155,6 +155,11 @@ const struct settings_option settings_options[] = {
       .fallback = "443", .least = 1, .most = UINT16_MAX,
       .help = "The HTTPS port that MTA-STS policies are fetched from, for tests and odd networks",
       .since = "0.1" },
+    { AT(client.private_addresses), .section = SETTINGS_CLIENT, .key = "private_addresses",
+      .type = SETTINGS_WORD, .words = yes_words, .fallback = "no",
+      .help = "Whether policies are fetched from, and reports posted to, web servers at addresses "
+              "that not everybody reaches: private, loopback. A stranger names those servers",
+      .since = "0.1" },
 
     { POLICY_AT(level), .key = "level", .type = SETTINGS_LEVEL, .fallback = "sts",
       .help = "What a server must show before it gets mail", .since = "0.1" },

@@ -107,6 +107,7 @@ struct settings_client {
     const char *certificate, *key; /* files, both or neither; NULL: none */
     uint64_t port;                 /* of MX hosts */
     uint64_t sts_port;             /* of web servers that have MTA-STS policies */
+    unsigned private_addresses;    /* 1: of web servers count */
     int64_t timeout_s;             /* of each step with a server; 0: those of RFC 5321 */
 };
 

@@ -245,7 +245,7 @@ hostname = "%s"
 listener "127.0.0.1:2525" { certificate = "%s" key = "%s" %s }
 domain "%s" { deliver = "maildir:/var/mail/{user}" %s }
 trust { ca_file = "%s" }
-client { sts_port = %d }
+client { sts_port = %d private_addresses = yes }
 dns { resolver = "%s" trust_anchor = "%s" }
 %s
 """ % (host_of(name), changes.get("certificate", self.path(name, "pem")), self.path(name, "key"),
@@ -602,7 +602,7 @@ class AsOthersSee(unittest.TestCase):
 
     def check(self):
         ran = postern("check", "--json", "--resolver", WORLD.resolver, "--trust-anchor", WORLD.trust_anchor, "--ca-file",
-                      WORLD.root_file, "--sts-port", str(WORLD.web.port), "--timeout", "40", full_name("right"))
+                      WORLD.root_file, "--sts-port", str(WORLD.web.port), "--private-addresses", "--timeout", "40", full_name("right"))
         self.assertEqual(ran.returncode, 0, ran.stdout + ran.stderr)
         return json.loads(ran.stdout)
 

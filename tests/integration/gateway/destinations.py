@@ -65,7 +65,7 @@ class Lab:
 
     def settings(self, timeout="2s"):
         """Those of a gateway that delivers there, but for `trust` and policies; its `client` is left open."""
-        policies = f"sts_port = {self.manifest['sts_port']} " if self.manifest.get("sts_port") else ""
+        policies = f"sts_port = {self.manifest['sts_port']} private_addresses = yes " if self.manifest.get("sts_port") else ""
         return (f'dns {{ resolver = "{self.manifest["dns"]}" trust_anchor = "{self.manifest["trust_anchor"]}" }}\n'
                 f"client {{ port = {self.port} {policies}timeout = {timeout} ")
 

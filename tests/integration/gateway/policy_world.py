@@ -102,6 +102,7 @@ class PolicyHosts:
     def __init__(self, world):
         self.world, self.pages, self.identities = world, {}, {}
         self.asked = []  # names, in order
+        self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", free_port()))
         self.port = self.listener.getsockname()[1]
         self.contexts = {}
@@ -133,6 +134,7 @@ class PolicyHosts:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
 
     def talk(self, connection):

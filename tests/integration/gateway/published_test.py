@@ -166,7 +166,7 @@ class Place:
     def settings(self):
         rules = "".join(f'policy "{name}.{ZONE}" {{ level = {level} }}\n' for level, names in RULES.items() for name in names)
         return f"""dns {{ resolver = "127.0.0.1:{self.zones.port}" trust_anchor = "{self.zones.trust_anchor}" }}
-client {{ port = {self.port} sts_port = {self.sts_port} }}
+client {{ port = {self.port} sts_port = {self.sts_port} private_addresses = yes }}
 queue {{ retry = {{ 1h }} in_the_clear_after = 0 }}
 policy "default" {{ level = sts }}
 policy "byhop.{ZONE}" {{ level = sts next_hop = "strange.{ZONE}:{self.port}" }}

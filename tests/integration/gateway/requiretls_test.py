@@ -249,7 +249,7 @@ def a_policy_that_lists_the_host_vouches_for_it():
     with Place() as place:
         web = PolicyHosts(place.one.world)
         try:
-            place.one.more = place.dns() + policies(place.port).replace("client {", f"client {{ sts_port = {web.port}")
+            place.one.more = place.dns() + policies(place.port).replace("client {", f"client {{ sts_port = {web.port} private_addresses = yes")
             must(place.one.reload()["event"] == "reloaded", place.one.said())
             for name in ("togood", "toplain"):  # one policy for both, and it lists one host
                 web.put(f"{name}.{UNSIGNED}", Page(LISTS_ONE))

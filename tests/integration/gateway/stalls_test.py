@@ -208,7 +208,7 @@ class Published:
         self.domains = thousand()[:count]
         self.host = PolicyHost("127.0.0.1")
         try:
-            self.place = Place(publishing, level="sts", client=f"sts_port = {self.host.port}")
+            self.place = Place(publishing, level="sts", client=f"sts_port = {self.host.port} private_addresses = yes")
             if answers:
                 world = self.place.here.world
                 names = tuple(f"mta-sts.{domain}" for domain in self.domains)
@@ -257,7 +257,7 @@ def a_reload_and_an_end_while_all_is_looked_up_lose_nothing():
     domains = [f"d{number}.{kind}.bad.test" for number in range(20) for kind in ("names", "policies")]
     host = PolicyHost("127.0.0.1")
     try:
-        with Place(bad, level="sts", client=f"sts_port = {host.port}") as place:
+        with Place(bad, level="sts", client=f"sts_port = {host.port} private_addresses = yes") as place:
             place.send_to_many(domains)
             for times in (1, 2):  # what waits is leased anew by a profile that has just come
                 wait_for("policies to be asked for", lambda times=times: len(host.taken) >= 20 * times)

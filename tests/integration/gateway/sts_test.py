@@ -81,7 +81,7 @@ class Place:
                     self.world, trouble=0, slowness_s=0, address=(address, self.port),
                     identity=from_a_stranger(self.world, name) if name == "mail.loc" else self.world.leaf(names=(name,)))
             self.one.more = f"""dns {{ resolver = "127.0.0.1:{self.dns.port}" trust_anchor = "{self.dns.trust_anchor}" }}
-client {{ port = {self.port} sts_port = {self.web.port} }}
+client {{ port = {self.port} sts_port = {self.web.port} private_addresses = yes }}
 queue {{ retry = {{ 1h }} }}
 policy "default" {{ level = sts }}
 """
@@ -142,11 +142,11 @@ policy "default" {{ level = sts }}
             wanted[zone] = ("none", finding)
         return wanted
 
-    def check(self, *zones, status=(0, 1)):
+    def check(self, *zones, status=(0, 1), more=("--private-addresses",)):
         """By zone what `postern check` says."""
         text = self.one.run("check", "--json", "--no-experiments", "--ca-file", self.one.ca_file, "--resolver",
                             f"127.0.0.1:{self.dns.port}", "--trust-anchor", self.dns.trust_anchor, "--port", str(self.port),
-                            "--sts-port", str(self.web.port), *zones, status=status)
+                            "--sts-port", str(self.web.port), *more, *zones, status=status)
         told = {told["target"]: told for told in map(json.loads, text.splitlines()) if told["target"]}
         must(set(told) == set(zones), f"nothing is said of {set(zones) - set(told)}")
         return told
@@ -259,7 +259,8 @@ def a_saved_checkup_is_judged_the_same_without_any_network():
         place.publish("stranger.test", page=Page(ENFORCE), identity=from_a_stranger(place.world, "mta-sts.stranger.test"))
         saved = os.path.join(place.one.folder, "saved.json")
         arguments = ("--no-experiments", "--ca-file", place.one.ca_file, "--resolver", f"127.0.0.1:{place.dns.port}",
-                     "--trust-anchor", place.dns.trust_anchor, "--port", str(place.port), "--sts-port", str(place.web.port))
+                     "--trust-anchor", place.dns.trust_anchor, "--port", str(place.port), "--sts-port", str(place.web.port),
+                     "--private-addresses")
         for domain, found in (("stranger.test", ["sts-certificate-invalid"]),
                               ("saved.test", ["sts-policy-invalid", "tlsrpt-record-invalid"])):
             first = place.one.run("check", *arguments, "--observation", saved, domain, status=(1,))
@@ -269,7 +270,28 @@ def a_saved_checkup_is_judged_the_same_without_any_network():
             must(all(len(line) <= 80 for line in first.splitlines()), first)
 
 
-TESTS = [check_says_of_each_zone_what_it_must, a_delivery_obeys_each_zone_as_it_must,
+def nobodys_dns_leads_to_a_policy_host_inside():
+    """The policy is sound, and its host is at 127.0.0.1: without the setting nobody connects there."""
+    with Place() as place:
+        place.publish("inside.test", page=Page(ENFORCE))
+        told = place.check("inside.test", more=(), status=(1,))["inside.test"]
+        first = next(finding for finding in told["findings"] if finding["code"] == "sts-fetch-failed")
+        must("mta-sts.inside.test has no address that everybody reaches: 127.0.0.1 is loopback" in first["cause"], f"{first}")
+        place.one.more = place.one.more.replace(" private_addresses = yes", "")
+        place.one.start()
+        place.send("user@inside.test")
+        place.delivered("inside.test", "mail.loc")  # which the policy would not let by
+        must(place.web.connections == 0, f"{place.web.connections} connections to the policy host")
+        place.one.more = place.one.more.replace("sts_port", "private_addresses = yes sts_port")
+        place.publish("inside2.test", page=Page(ENFORCE))
+        place.one.reload()
+        place.send("user@inside2.test")
+        place.deferred("inside2.test")
+        must(place.web.asked == ["mta-sts.inside2.test"], f"{place.web.asked}")
+
+
+TESTS = [nobodys_dns_leads_to_a_policy_host_inside,
+         check_says_of_each_zone_what_it_must, a_delivery_obeys_each_zone_as_it_must,
          a_host_that_the_policy_does_not_list_is_passed_over,
          a_policy_counts_over_a_restart_when_its_domain_publishes_nothing_more,
          a_policy_is_fetched_once_while_its_id_stays, a_saved_checkup_is_judged_the_same_without_any_network]

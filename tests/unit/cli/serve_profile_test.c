@@ -176,12 +176,14 @@ static void servers_elsewhere_are_met_by_policies_roots_and_our_certificate(void
     struct gateway_policy_choice choice;
 
     leaf_files_make(&room->files, 0, "mx.example.org", &room->files.root);
-    assert_true(make(room, "listener \"127.0.0.1:25\" { tls = none }\n"
-                           "trust { ca_file = \"%/a.pem\" }\n"
-                           "client { certificate = \"%/a.pem\" key = \"%/a.key\" port = 2525 sts_port = 8443\n"
-                           "    timeout = 8s }\n"
-                           "policy a.example { level = verify }\n"
-                           "dns { resolver = 127.0.0.1:53 trust_anchor = /r.key }\n"));
+    assert_true(make(
+        room, "listener \"127.0.0.1:25\" { tls = none }\n"
+              "trust { ca_file = \"%/a.pem\" }\n"
+              "client { certificate = \"%/a.pem\" key = \"%/a.key\" port = 2525 sts_port = 8443\n"
+              "    private_addresses = yes\n"
+              "    timeout = 8s }\n"
+              "policy a.example { level = verify }\n"
+              "dns { resolver = 127.0.0.1:53 trust_anchor = /r.key }\n"));
     profile = room->profile;
     choice = gateway_policies_find(&profile->policies, span_of("a.example"));
     assert_int_equal(choice.policy->level, POLICY_VERIFY);
@@ -193,6 +195,7 @@ static void servers_elsewhere_are_met_by_policies_roots_and_our_certificate(void
     assert_int_equal(profile->self.client_certificate_state, TLS_CREDENTIALS_FINE);
     assert_int_equal(profile->mx_port, 2525);
     assert_int_equal(profile->sts_port, 8443);
+    assert_true(profile->private_addresses);
     assert_int_equal(profile->client_timeout_ms, 8000);
     assert_string_equal(profile->dns.resolver, "127.0.0.1:53");
     assert_string_equal(profile->dns.trust_anchor, "/r.key");
@@ -211,6 +214,7 @@ static void without_settings_servers_elsewhere_are_met_in_the_usual_way(void **s
     assert_false(profile->self.has_client_certificate);
     assert_int_equal(profile->mx_port, 25);
     assert_int_equal(profile->sts_port, 443);
+    assert_false(profile->private_addresses);
     assert_int_equal(profile->client_timeout_ms, 0);
     assert_null(profile->dns.resolver);
     assert_null(profile->dns.trust_anchor); /* the default, which may be missing */

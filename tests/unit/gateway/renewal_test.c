@@ -148,6 +148,7 @@ static void servers_elsewhere_are_met_as_before(void **state)
     before->dns.resolver = "192.0.2.1";
     before->mx_port = 2525;
     before->sts_port = 8443;
+    before->private_addresses = true;
     before->client_timeout_ms = 8000;
     leaf_files_make(&room->files, 0, "mx.example.org", &room->files.root);
     assert_null(look(room, false));
@@ -160,6 +161,7 @@ static void servers_elsewhere_are_met_as_before(void **state)
     assert_string_equal(renewed->dns.resolver, "192.0.2.1");
     assert_int_equal(renewed->mx_port, 2525);
     assert_int_equal(renewed->sts_port, 8443);
+    assert_true(renewed->private_addresses);
     assert_int_equal(renewed->client_timeout_ms, 8000);
     replace(room, renewed);
 }

@@ -255,7 +255,8 @@ static void begin_refreshing(struct keeping *all)
     const struct policy_lookup_settings by = { .loop = all->loop,
                                                .dns = (struct dns *)all,
                                                .https = (struct https *)all,
-                                               .clock = &all->clock };
+                                               .clock = &all->clock,
+                                               .private_addresses = true };
 
     sts_keeper_refresh_by(all->keeper, &by);
 }

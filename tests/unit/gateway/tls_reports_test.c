@@ -47,6 +47,7 @@ static struct stage {
     enum https_outcome https;
     int status;
     bool is_silent; /* the HTTPS server */
+    char address[4];
     int looked_up, posted, woken;
     struct buffer upload;
     char url[200], media_type[64], name[300];
@@ -66,10 +67,9 @@ void scripted_https_cancel(struct https_query **query) __asm__("__wrap_https_can
 
 static void answer_dns(void *owner)
 {
-    static const char address[] = { (char)192, 0, 2, 7 };
     struct dns_query *query = owner;
     struct dns_answer told = { .outcome = DNS_NO_DATA };
-    struct span record = { address, sizeof address };
+    struct span record = { stage.address, sizeof stage.address };
     char text[256];
 
     if (query->type == DNS_TYPE_A) {
@@ -238,6 +238,7 @@ static int setup(void **state)
     stage = (struct stage){ .outcome = DNS_ANSWERED,
                             .record = "v=TLSRPTv1; rua=https://a.example/t",
                             .https = HTTPS_ANSWERED,
+                            .address = { 23, 0, 2, 7 },
                             .status = 201 };
     asking_open(&stage.queue);
     assert_int_equal(sessions_open(&sessions), 0);
@@ -549,6 +550,29 @@ static void what_fails_is_tried_again_for_a_day(void **state)
     expect_ended(read_file(1, NULL), TLS_COPY_FAILED, "503");
 }
 
+/* Whoever publishes the record could have us speak to any port of any host inside. */
+static void nothing_is_posted_to_an_address_of_a_network_of_our_own(void **state)
+{
+    static const char loopback[4] = { 127, 0, 0, 1 };
+    struct tls_file_entry *entries;
+
+    (void)state;
+    memcpy(stage.address, loopback, sizeof loopback);
+    count("a.example", 1);
+    go_to_tomorrow_night();
+    run_until(is_settled);
+    assert_int_equal(stage.posted, 0);
+    assert_int_equal(look_at_file(&entries, NULL), 1);
+    assert_int_equal(entries[0].state, TLS_FILE_WAITING);
+    assert_string_equal(entries[0].copies[0].said,
+                        "a.example has no address that everybody reaches: 127.0.0.1 is loopback");
+    stage.profile.private_addresses = true;
+    stage.clock.fixed_wall_s = entries[0].next_at_s;
+    run_until(has_all_ended);
+    assert_int_equal(stage.posted, 1);
+    expect_ended(read_file(1, NULL), TLS_COPY_SENT, "201");
+}
+
 static void a_success_at_the_second_attempt_is_the_end(void **state)
 {
     (void)state;
@@ -661,6 +685,7 @@ int main(void)
         PROMISE(nothing_is_sent_unless_the_settings_say_so),
         PROMISE(nobody_gets_a_report_twice),
         PROMISE(what_fails_is_tried_again_for_a_day),
+        PROMISE(nothing_is_posted_to_an_address_of_a_network_of_our_own),
         PROMISE(a_success_at_the_second_attempt_is_the_end),
         PROMISE(who_asks_for_nothing_gets_nothing),
         PROMISE(a_record_with_a_flaw_is_told),

@@ -235,6 +235,7 @@ static int set_up(void **state)
                                                       .dns = (struct dns *)&stage,
                                                       .https = (struct https *)&stage,
                                                       .clock = &stage.clock,
+                                                      .private_addresses = true,
                                                       .with_sts = true };
     stage.https = (struct https_answer){ .outcome = HTTPS_ANSWERED,
                                          .status = 200,
@@ -530,6 +531,44 @@ static void hands_the_addresses_of_both_families_on(void **state)
     assert_string_equal(stage.url, "https://mta-sts.example.org:8443/.well-known/mta-sts.txt");
 }
 
+#define HOST6(address)                                                                             \
+    {                                                                                              \
+        .name = "mta-sts.example.org", .type = DNS_TYPE_AAAA, .records = {(address) }              \
+    }
+
+/* Nobody's DNS leads us to hosts of our own network, unless our settings say so. */
+static void asks_no_host_at_an_address_that_not_everybody_reaches(void **state)
+{
+    static const struct scripted_answer inside[] = { STS("v=STSv1;id=2"), HOST("10.1.2.3"),
+                                                     HOST6("fe80::1") },
+                                        mapped[] = { STS("v=STSv1;id=2"),
+                                                     HOST6("::ffff:127.0.0.1") },
+                                        both[] = { STS("v=STSv1;id=2"), HOST("127.0.0.1"),
+                                                   HOST6("2a00:1450::7") };
+    const struct observed_published *found;
+
+    (void)state;
+    stage.settings.private_addresses = false;
+    found = look(inside, 3, false);
+    assert_int_equal(stage.address_count, 0);
+    assert_int_equal(found->fetch_outcome, HTTPS_NO_CONNECT);
+    assert_true(found->only_private);
+    assert_non_null(strstr(found->fetch_failure, "mta-sts.example.org has no address that "
+                                                 "everybody reaches: "));
+    assert_int_equal(found->sts, POLICY_STS_NONE);
+    found = look(mapped, 2, false);
+    assert_int_equal(stage.address_count, 0);
+    assert_non_null(strstr(found->fetch_failure, "::ffff:127.0.0.1 is IPv4 in the form of IPv6"));
+    found = look(both, 3, false);
+    assert_int_equal(stage.address_count, 1);
+    assert_true(stage.first.is_ipv6);
+    assert_false(found->only_private);
+    assert_true(found->has_policy);
+    stage.settings.private_addresses = true;
+    (void)look(inside, 3, false);
+    assert_int_equal(stage.address_count, 2);
+}
+
 static void finds_where_reports_go(void **state)
 {
     static const struct scripted_answer answers[] = {
@@ -656,6 +695,7 @@ int main(void)
         STAGED(says_why_no_policy_came),
         STAGED(leaves_a_version_that_failed_alone_for_some_minutes),
         STAGED(says_why_the_policy_host_has_no_address),
+        STAGED(asks_no_host_at_an_address_that_not_everybody_reaches),
         STAGED(hands_the_addresses_of_both_families_on),
         STAGED(finds_where_reports_go),
         STAGED(tells_a_failure_of_our_own_from_no_policy),

@@ -167,6 +167,10 @@ static const struct {
       { "1", "443", "65535" },
       { { "0", "between 1 and 65535" }, { "65536", "between 1 and 65535" } } },
     { SETTINGS_CLIENT,
+      "private_addresses",
+      { "yes", "no" },
+      { { "true", "is not one of no or yes" }, { "1", "is not one of no or yes" } } },
+    { SETTINGS_CLIENT,
       "timeout",
       { "1s", "8s", "1h" },
       { { "0", "between 1s and 1h" }, { "2h", "between 1s and 1h" }, { "8", "a time" } } },
@@ -365,7 +369,8 @@ static void keeps_what_was_written(void **state)
         "domain \"b\xc3\xbc"
         "cher.example\" { deliver = \"smtp:relay.example\" }\n"
         "domain a.example { deliver = \"lmtp:[::1]\" }\n"
-        "trust { ca_file = /roots } client { certificate = /c.pem port = 2525 sts_port = 8443\n"
+        "trust { ca_file = /roots } client { certificate = /c.pem port = 2525 sts_port = 8443 "
+        "private_addresses = yes\n"
         "    timeout = 90s }\n"
         "policy x.example { level = fingerprint minimum_tls = 1.3 fingerprint = " DIGEST "\n"
         "    next_hop = \"[192.0.2.7]:2525\" }\n"
@@ -413,6 +418,7 @@ static void keeps_what_was_written(void **state)
     assert_string_equal(settings->client.key, "/c.pem");
     assert_int_equal(settings->client.port, 2525);
     assert_int_equal(settings->client.sts_port, 8443);
+    assert_int_equal(settings->client.private_addresses, 1);
     assert_int_equal(settings->client.timeout_s, 90);
     assert_int_equal(policy->level, POLICY_FINGERPRINT);
     assert_int_equal(policy->minimum_version, TLS_VERSION_1_3);
