@@ -48,7 +48,7 @@ static struct stage {
     const struct scripted_answer *answers;
     size_t answer_count;
     struct https_answer https;
-    bool ran_out, cannot_ask, cannot_send;
+    bool ran_out, cannot_ask, cannot_send, is_judged;
     unsigned asked, sent, cancelled;
     char url[200];
     struct net_address first;
@@ -161,6 +161,9 @@ bool https_send(struct https *https, const struct https_request *request,
         memory_free(made);
         return error_set(err, ERROR_SYSTEM, "no descriptor is left");
     }
+    if (stage.is_judged)
+        (void)request->judge(request->judge_owner,
+                             &(struct https_peer){ .host = "mta-sts.example.org" });
     *made = (struct https_query){ .answered = answered, .owner = owner };
     assert_true(loop_timer_open(stage.loop, answer_https, made, &made->timer, NULL));
     loop_timer_start(made->timer, 0);
@@ -616,6 +619,24 @@ static void tells_a_failure_of_our_own_from_no_policy(void **state)
     assert_string_equal(found->failure, "no memory for a question");
 }
 
+/* Else a gateway without a trust store would take every policy for none. */
+static void without_roots_a_policy_is_unknown_and_not_none(void **state)
+{
+    AUTO(anchors_free) struct anchors *anchors = anchors_new();
+    const struct observed_published *found;
+
+    (void)state;
+    assert_non_null(anchors);
+    stage.settings.anchors = anchors;
+    stage.is_judged = true;
+    stage.https = (struct https_answer){ .outcome = HTTPS_UNTRUSTED, .failure = "not trusted" };
+    found = look(sound, 2, true);
+    assert_int_equal(found->sts, POLICY_STS_UNKNOWN);
+    assert_non_null(strstr(found->failure, "there are no trusted roots"));
+    assert_int_equal(stage.kept_failed, 0);
+    stage.settings.anchors = NULL;
+}
+
 static void takes_a_name_that_cannot_be_for_one_without_records(void **state)
 {
     char domain[246];
@@ -699,6 +720,7 @@ int main(void)
         STAGED(hands_the_addresses_of_both_families_on),
         STAGED(finds_where_reports_go),
         STAGED(tells_a_failure_of_our_own_from_no_policy),
+        STAGED(without_roots_a_policy_is_unknown_and_not_none),
         STAGED(takes_a_name_that_cannot_be_for_one_without_records),
         STAGED(refuses_what_is_no_domain),
         STAGED(calls_nobody_after_the_cancel),
