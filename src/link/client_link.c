@@ -220,7 +220,6 @@ static void tell_owner(struct client_link *link, const struct smtp_client_event 
         if (handlers->recipient != NULL)
             handlers->recipient(link->owner, event->recipient, &event->reply);
         break;
-    case SMTP_CLIENT_BODY_WANTED: handlers->body_wanted(link->owner); break;
     case SMTP_CLIENT_MESSAGE_DONE:
         handlers->message_done(link->owner, &event->reply, event->taken);
         break;
@@ -255,8 +254,8 @@ static void take_event(struct client_link *link, const struct smtp_client_event 
         client_link_record_reply(link, event);
         tell_owner(link, event);
         break;
+    case SMTP_CLIENT_BODY_WANTED: link->owes_body = true; break;
     case SMTP_CLIENT_MESSAGE_DONE: /* its reply came as an event before */
-    case SMTP_CLIENT_BODY_WANTED:
     case SMTP_CLIENT_MESSAGE_UNSENT: tell_owner(link, event); break;
     }
 }
@@ -276,6 +275,20 @@ static void send_output(struct client_link *link)
     smtp_client_sent(&link->engine, output.len); /* where it failed, `ended` is on its way */
 }
 
+/* A reply that stands behind 354 already answers nothing that was said, and must not be taken for that to
+ * the body: the body waits until all is read. */
+static bool may_give_body(const struct client_link *link)
+{
+    return link->owes_body && link->unread.len == 0;
+}
+
+static void want_body(struct client_link *link)
+{
+    link->owes_body = false;
+    if (smtp_client_state(&link->engine) == SMTP_CLIENT_BODY)
+        link->handlers.body_wanted(link->owner);
+}
+
 /* Takes what the engine has to say and to send, until it has neither. */
 static void pump(struct client_link *link)
 {
@@ -287,6 +300,8 @@ static void pump(struct client_link *link)
             take_event(link, &event);
         } else if (smtp_client_output(&link->engine).len > 0) {
             send_output(link);
+        } else if (may_give_body(link)) {
+            want_body(link);
         } else {
             break;
         }

@@ -46,6 +46,7 @@ struct client_link {
     bool looks_for_reset;  /* LINK_LINGERING does so before it settles the end */
     enum stream_end stream_end;
     bool wants_body; /* body_wanted is due once the output has drained */
+    bool owes_body;  /* it is due once all that has come is read: see pump */
     bool is_closed;  /* by its owner, inside a callback */
     unsigned depth;  /* callbacks that are running: the struct must outlive them */
 

@@ -185,6 +185,26 @@ def a_354_where_nobody_was_taken_gets_no_message():
         must(all(line == b".\r\n" for line in got), f"{got}")  # the report to the sender may have come to that, too
 
 
+def a_250_that_comes_before_the_message_takes_no_message():
+    """Behind the 354, in one piece with it: it cannot be the answer to what has not been said."""
+    taken = []
+
+    def take(connection, lines, _):
+        taken.append(read_body(lines))
+        connection.sendall(b"250 2.0.0 Taken\r\n")
+        return True
+
+    replies = ["354 Go on\r\n250 2.0.0 Taken already"]
+    server, one = with_raw(take, reply=lambda verb, _: replies[0] if verb == "DATA" else None)
+    with server, one:
+        send(one, "a@there.test")
+        one.wait_log("deferred", to="<a@there.test>")
+        must(not one.log("delivered") and not any(taken), f"a message that nobody has: {one.log('delivered')}")
+        replies[0] = "354 Go on"
+        one.wait_log("delivered", to="<a@there.test>")
+        must(taken[-1] and taken.count(True) == 1, f"{taken}")
+
+
 def a_thousand_recipients_are_each_settled_as_the_server_says():
     def reply(verb, line):
         number = int(line.decode().split("<u")[1].split("@")[0]) if verb == "RCPT" else 0
