@@ -95,12 +95,12 @@ static bool tell_all(struct command *command, struct error *err)
 static bool hurry(struct command *command, struct error *err)
 {
     struct database database;
-    bool was_put_aside, is_done;
     int64_t found;
+    bool is_done;
 
     if (!command->access.settings->reports.send)
         return error_set(err, ERROR_USAGE, "nothing is sent: send of the section reports is no");
-    if (!tls_file_open(&database, command->access.settings->state_dir, DATABASE_OWN, &was_put_aside,
+    if (!tls_file_open(&database, command->access.settings->state_dir, NULL,
                        err)) /* it is there, for it was looked into */
         return false;
     is_done = tls_file_hurry(&database, command->options->day, command->domain, command->now_s,
@@ -121,7 +121,6 @@ static bool hurry(struct command *command, struct error *err)
 static bool run(struct command *command, struct error *err)
 {
     const struct counted_report_options *options = command->options;
-    bool was_put_aside;
 
     if (options->domain != NULL) {
         command->domain = names_normalize(&command->arena, span_of(options->domain));
@@ -130,8 +129,7 @@ static bool run(struct command *command, struct error *err)
                              text_printable(&command->arena, span_of(options->domain), false));
     }
     return queue_access_load(&command->access, options->settings_file, err) &&
-           tls_file_open(&command->database, command->access.settings->state_dir, DATABASE_LOOK,
-                         &was_put_aside, err) &&
+           tls_file_look(&command->database, command->access.settings->state_dir, err) &&
            (!options->sends || hurry(command, err)) && tell_all(command, err);
 }
 

@@ -1,9 +1,9 @@
 /* gateway/host_memory_file.c - the memory of hosts as a file: one row for each address of a host. */
 #include "gateway/host_memory_parts.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "queue/state_file.h"
 
 enum { SCHEMA = 1, BUSY_MS = 2000, ROW_ARENA = 64 * 1024 };
 enum { FIRST_ASPECT = 4, NEWS = FIRST_ASPECT + HOST_ASPECTS }; /* columns */
@@ -21,14 +21,11 @@ static const char *const statements[] = {
 };
 
 static const char making[] =
-    "BEGIN;"
     "DROP TABLE IF EXISTS host;"
     "CREATE TABLE host (name TEXT NOT NULL, address TEXT NOT NULL, destination TEXT NOT NULL,"
     " at_s INTEGER NOT NULL, issuer TEXT, key TEXT, version TEXT, keywords TEXT,"
     " keywords_inside TEXT, verdict TEXT, organization TEXT, news BLOB,"
-    " PRIMARY KEY (name, address)) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;"
-    "COMMIT";
+    " PRIMARY KEY (name, address)) WITHOUT ROWID";
 
 /* ---- reading ---- */
 
@@ -55,63 +52,46 @@ static void read_row(sqlite3_stmt *statement, struct arena *arena, struct host_r
         row->look.shown[i] = text_or_null(statement, FIRST_ASPECT + i, arena);
 }
 
-static bool read_rows(struct database *database,
-                      void (*found)(void *owner, const struct host_row *row), void *owner,
-                      struct error *err)
+/* Whom each row is told. */
+struct finder {
+    void (*found)(void *owner, const struct host_row *row);
+    void *owner;
+};
+
+static void tell_row(void *owner, sqlite3_stmt *statement, struct arena *arena)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(database->connection,
-                                  "SELECT " COLUMNS " FROM host ORDER BY at_s, name, address", -1,
-                                  &statement, NULL);
+    const struct finder *finder = owner;
+    struct host_row row;
 
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        AUTO(arena_clear) struct arena arena;
-        struct host_row row;
-
-        arena_init(&arena, ROW_ARENA);
-        code = sqlite3_step(statement);
-        if (code != SQLITE_ROW)
-            break;
-        read_row(statement, &arena, &row);
-        if (!arena.exhausted)
-            found(owner, &row);
-    }
-    sqlite3_finalize(statement);
-    return database_status(database, code, err) == QUEUE_OK;
+    read_row(statement, arena, &row);
+    if (!arena->exhausted)
+        finder->found(finder->owner, &row);
 }
 
-static bool begin_file(struct database *database, const char *path,
-                       void (*found)(void *owner, const struct host_row *row), void *owner,
-                       struct error *err)
+static bool read_rows(struct database *database, void *owner, struct error *err)
 {
-    if (!database_open(database, path, DATABASE_OWN, BUSY_MS, err))
-        return false;
-    if (database_run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err) &&
-        (database_number(database, "PRAGMA user_version", 0) == SCHEMA ||
-         database_run(database, making, err)) &&
-        database_prepare(database, statements, STATEMENTS, err) &&
-        read_rows(database, found, owner, err))
-        return true;
-    database_close(database);
-    return false;
+    return database_each(database, "SELECT " COLUMNS " FROM host ORDER BY at_s, name, address",
+                         ROW_ARENA, tell_row, owner, err);
 }
+
+static const struct state_file file = {
+    .name = "hosts.db",
+    .schema = SCHEMA,
+    .busy_ms = BUSY_MS,
+    .tuning = "PRAGMA synchronous = NORMAL",
+    .making = making,
+    .statements = statements,
+    .statement_count = STATEMENTS,
+    .read = read_rows,
+};
 
 bool host_file_open(struct database *database, const char *state_dir,
                     void (*found)(void *owner, const struct host_row *row), void *owner,
                     bool *was_put_aside, struct error *err)
 {
-    char path[sizeof database->path];
+    struct finder finder = { found, owner };
 
-    *was_put_aside = false;
-    if ((size_t)snprintf(path, sizeof path, "%s/hosts.db", state_dir) >= sizeof path)
-        return error_set(err, ERROR_USAGE, "the path of the state directory is too long");
-    if (begin_file(database, path, found, owner, err))
-        return true;
-    if (access(path, F_OK) != 0)
-        return false;
-    database_put_aside(path);
-    *was_put_aside = true;
-    return begin_file(database, path, found, owner, err);
+    return state_file_open(&file, state_dir, &finder, database, was_put_aside, err);
 }
 
 /* ---- writing ---- */
@@ -161,13 +141,10 @@ static bool write_rows(struct database *database, const struct host_row *rows, b
 bool host_file_write(struct database *database, const struct host_row *rows, bool is_anew,
                      struct error *err)
 {
-    struct error ignored;
-
     if (!database_run(database, "BEGIN IMMEDIATE", err))
         return false;
     if (write_rows(database, rows, is_anew, err))
         return true;
-    if (!database_run(database, "ROLLBACK", &ignored))
-        return false; /* SQLite has rolled back by itself */
+    database_undo(database);
     return false;
 }

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/gzip.h"
 #include "base/text.h"
+#include "queue/state_file.h"
 
 enum {
     SCHEMA = 1,
@@ -35,7 +36,6 @@ static const char *const statements[] = {
 };
 
 static const char making[] =
-    "BEGIN;"
     "DROP TABLE IF EXISTS failure;"
     "DROP TABLE IF EXISTS run;"
     "DROP TABLE IF EXISTS report;"
@@ -46,57 +46,25 @@ static const char making[] =
     "CREATE TABLE run (since_s INTEGER PRIMARY KEY, until_s INTEGER NOT NULL);"
     "CREATE TABLE report (number INTEGER PRIMARY KEY, organization TEXT NOT NULL, id TEXT NOT NULL,"
     " received_s INTEGER NOT NULL, start_s INTEGER NOT NULL, end_s INTEGER NOT NULL,"
-    " packed BLOB NOT NULL, UNIQUE (organization, id));"
-    "PRAGMA user_version = 1;"
-    "COMMIT";
+    " packed BLOB NOT NULL, UNIQUE (organization, id))";
+
+static const struct state_file state_file = {
+    .name = "inbound.db",
+    .schema = SCHEMA,
+    .busy_ms = BUSY_MS,
+    .tuning = "PRAGMA synchronous = NORMAL",
+    .making = making,
+    .statements = statements,
+    .statement_count = STATEMENTS,
+};
 
 /* ---- the file ---- */
-
-static bool path_of(const char *state_dir, char *path, size_t size, struct error *err)
-{
-    return (size_t)snprintf(path, size, "%s/inbound.db", state_dir) < size ||
-           error_set(err, ERROR_USAGE, "the path of the state directory is too long");
-}
-
-static bool begin_file(struct inbound_file *file, const char *path, bool *is_damaged,
-                       struct error *err)
-{
-    struct database *database = &file->database;
-
-    int code;
-
-    *is_damaged = false;
-    if (!database_open(database, path, DATABASE_OWN, BUSY_MS, err))
-        return false;
-    if (database_run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL", err) &&
-        (database_number(database, "PRAGMA user_version", 0) == SCHEMA ||
-         database_run(database, making, err)) &&
-        database_prepare(database, statements, STATEMENTS, err))
-        return true;
-    code = sqlite3_errcode(database->connection) & 0xff;
-    *is_damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-    database_close(database);
-    return false;
-}
 
 bool inbound_file_open(struct inbound_file *file, const char *state_dir, bool *was_put_aside,
                        struct error *err)
 {
-    char path[sizeof file->database.path];
-    bool is_damaged;
-
     *file = (struct inbound_file){ .day = -1 };
-    if (was_put_aside != NULL)
-        *was_put_aside = false;
-    if (!path_of(state_dir, path, sizeof path, err))
-        return false;
-    if (begin_file(file, path, &is_damaged, err))
-        return true;
-    if (!is_damaged || was_put_aside == NULL)
-        return false;
-    database_put_aside(path);
-    *was_put_aside = true;
-    return begin_file(file, path, &is_damaged, err);
+    return state_file_open(&state_file, state_dir, NULL, &file->database, was_put_aside, err);
 }
 
 void inbound_file_close(struct inbound_file *file)
@@ -114,10 +82,7 @@ bool inbound_file_begin(struct inbound_file *file, struct error *err)
 
 void inbound_file_undo(struct inbound_file *file)
 {
-    struct error ignored;
-
-    if (!database_run(&file->database, "ROLLBACK", &ignored))
-        return; /* SQLite has rolled back by itself */
+    database_undo(&file->database);
 }
 
 static void bind_failure(sqlite3_stmt *statement, const struct inbound_failure *failure,
@@ -274,26 +239,6 @@ bool inbound_file_end(struct inbound_file *file, int64_t now_s, struct error *er
 
 /* ---- looking ---- */
 
-/* *is_absent: there is no file, or it is just being made, and so nothing to tell. */
-static bool open_to_look(const char *state_dir, struct database *database, bool *is_absent,
-                         struct error *err)
-{
-    char path[sizeof database->path];
-
-    *is_absent = false;
-    if (!path_of(state_dir, path, sizeof path, err))
-        return false;
-    *is_absent = access(path, F_OK) != 0;
-    if (*is_absent)
-        return true;
-    if (!database_open(database, path, DATABASE_LOOK, BUSY_MS, err))
-        return false;
-    *is_absent = database_number(database, "PRAGMA user_version", 0) == 0;
-    if (*is_absent)
-        database_close(database);
-    return true;
-}
-
 static const char *text_at(sqlite3_stmt *row, int column, struct arena *arena)
 {
     return arena_copy(arena, database_borrow(row, column));
@@ -375,7 +320,7 @@ bool inbound_history_failures(const char *state_dir, int64_t since_s, int64_t un
     bool is_absent, is_read;
 
     *failures = (struct inbound_failures){ .count = 0 };
-    if (!open_to_look(state_dir, &database, &is_absent, err))
+    if (!state_file_look(&state_file, state_dir, &database, &is_absent, err))
         return false;
     if (is_absent)
         return true;
@@ -413,7 +358,7 @@ bool inbound_history_reports(const char *state_dir, int64_t since_s, int64_t unt
     bool is_absent, goes_on = true, is_read;
     int code = SQLITE_ROW;
 
-    if (!open_to_look(state_dir, &database, &is_absent, err))
+    if (!state_file_look(&state_file, state_dir, &database, &is_absent, err))
         return false;
     if (is_absent)
         return true;
@@ -455,7 +400,7 @@ bool inbound_history_keep(const char *state_dir, const struct received_report *r
     bool is_kept;
 
     *is_new = false;
-    if (!path_of(state_dir, path, sizeof path, err))
+    if (!state_file_path(&state_file, state_dir, path, sizeof path, err))
         return false;
     make_for_owner(path, state_dir);
     if (!inbound_file_open(&file, state_dir, NULL, err))

@@ -1,10 +1,7 @@
 /* gateway/sts_cache_file.c - the cache of policies as a file: one row for each domain. */
 #include "gateway/sts_cache_parts.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "queue/state_file.h"
 
 enum { SCHEMA = 1, BUSY_MS = 2000, ROW_ARENA = 256 * 1024 };
 enum { PUT, DROP, STATEMENTS };
@@ -17,12 +14,9 @@ static const char *const statements[] = {
 };
 
 static const char making[] =
-    "BEGIN;"
     "DROP TABLE IF EXISTS policy;"
     "CREATE TABLE policy (domain TEXT PRIMARY KEY, id TEXT NOT NULL, policy TEXT NOT NULL,"
-    " fetched_at_s INTEGER NOT NULL, ends_at_s INTEGER NOT NULL) WITHOUT ROWID;"
-    "PRAGMA user_version = 1;"
-    "COMMIT";
+    " fetched_at_s INTEGER NOT NULL, ends_at_s INTEGER NOT NULL) WITHOUT ROWID";
 
 /* ---- reading ---- */
 
@@ -37,85 +31,46 @@ static void read_row(sqlite3_stmt *statement, struct arena *arena, struct sts_ro
     };
 }
 
-static bool read_rows(struct database *database,
-                      void (*found)(void *owner, const struct sts_row *row), void *owner,
-                      struct error *err)
+/* Whom each row is told. */
+struct finder {
+    void (*found)(void *owner, const struct sts_row *row);
+    void *owner;
+};
+
+static void tell_row(void *owner, sqlite3_stmt *statement, struct arena *arena)
 {
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(database->connection,
-                                  "SELECT " COLUMNS " FROM policy ORDER BY fetched_at_s", -1,
-                                  &statement, NULL);
+    const struct finder *finder = owner;
+    struct sts_row row;
 
-    while (code == SQLITE_OK || code == SQLITE_ROW) {
-        AUTO(arena_clear) struct arena arena;
-        struct sts_row row;
-
-        arena_init(&arena, ROW_ARENA);
-        code = sqlite3_step(statement);
-        if (code != SQLITE_ROW)
-            break;
-        read_row(statement, &arena, &row);
-        if (!arena.exhausted)
-            found(owner, &row);
-    }
-    sqlite3_finalize(statement);
-    return database_status(database, code, err) == QUEUE_OK;
+    read_row(statement, arena, &row);
+    if (!arena->exhausted)
+        finder->found(finder->owner, &row);
 }
 
-static bool begin_file(struct database *database, const char *path,
-                       void (*found)(void *owner, const struct sts_row *row), void *owner,
-                       struct error *err)
+static bool read_rows(struct database *database, void *owner, struct error *err)
 {
-    if (!database_open(database, path, DATABASE_OWN, BUSY_MS, err))
-        return false;
-    if (database_run(database,
-                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                     "PRAGMA cache_size = -512",
-                     err) &&
-        (database_number(database, "PRAGMA user_version", 0) == SCHEMA ||
-         database_run(database, making, err)) &&
-        database_prepare(database, statements, STATEMENTS, err) &&
-        read_rows(database, found, owner, err))
-        return true;
-    database_close(database);
-    return false;
+    return database_each(database, "SELECT " COLUMNS " FROM policy ORDER BY fetched_at_s",
+                         ROW_ARENA, tell_row, owner, err);
 }
 
-static bool make_path(char *path, size_t size, const char *state_dir, struct error *err)
-{
-    return (size_t)snprintf(path, size, "%s/sts.db", state_dir) < size ||
-           error_set(err, ERROR_USAGE, "the path of the state directory is too long");
-}
-
-static void put_aside(const char *path)
-{
-    static const char *const endings[] = { "-wal", "-shm" };
-    char name[sizeof((struct database *)NULL)->path + 16];
-
-    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-        snprintf(name, sizeof name, "%s%s", path, endings[i]);
-        unlink(name);
-    }
-    snprintf(name, sizeof name, "%s.damaged", path);
-    rename(path, name);
-}
+static const struct state_file file = {
+    .name = "sts.db",
+    .schema = SCHEMA,
+    .busy_ms = BUSY_MS,
+    .tuning = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512",
+    .making = making,
+    .statements = statements,
+    .statement_count = STATEMENTS,
+    .read = read_rows,
+};
 
 bool sts_file_open(struct database *database, const char *state_dir,
                    void (*found)(void *owner, const struct sts_row *row), void *owner,
                    bool *was_put_aside, struct error *err)
 {
-    char path[sizeof database->path];
+    struct finder finder = { found, owner };
 
-    *was_put_aside = false;
-    if (!make_path(path, sizeof path, state_dir, err))
-        return false;
-    if (begin_file(database, path, found, owner, err))
-        return true;
-    if (access(path, F_OK) != 0)
-        return false;
-    put_aside(path);
-    *was_put_aside = true;
-    return begin_file(database, path, found, owner, err);
+    return state_file_open(&file, state_dir, &finder, database, was_put_aside, err);
 }
 
 static bool read_one(struct database *database, const char *domain, struct arena *arena,
@@ -143,17 +98,11 @@ bool sts_keeper_look(const char *state_dir, const char *domain, struct arena *ar
                      struct sts_cached *cached, bool *found, struct error *err)
 {
     AUTO(database_close) struct database database = { .connection = NULL };
-    char path[sizeof database.path];
+    bool is_absent;
 
     *found = false;
-    if (!make_path(path, sizeof path, state_dir, err))
-        return false;
-    if (access(path, F_OK) != 0 && errno == ENOENT)
-        return true;
-    if (!database_open(&database, path, DATABASE_LOOK, BUSY_MS, err))
-        return false;
-    return database_number(&database, "PRAGMA user_version", 0) == 0 || /* it is just being made */
-           read_one(&database, domain, arena, cached, found, err);
+    return state_file_look(&file, state_dir, &database, &is_absent, err) &&
+           (is_absent || read_one(&database, domain, arena, cached, found, err));
 }
 
 /* ---- writing ---- */
@@ -192,13 +141,10 @@ static bool write_rows(struct database *database, const struct sts_row *rows, bo
 bool sts_file_write(struct database *database, const struct sts_row *rows, bool is_anew,
                     struct error *err)
 {
-    struct error ignored;
-
     if (!database_run(database, "BEGIN IMMEDIATE", err))
         return false;
     if (write_rows(database, rows, is_anew, err))
         return true;
-    if (!database_run(database, "ROLLBACK", &ignored))
-        return false; /* SQLite has rolled back by itself */
+    database_undo(database);
     return false;
 }

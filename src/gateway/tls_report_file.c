@@ -1,10 +1,9 @@
 #include "gateway/tls_report_file.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "gateway/tls_report_file_parts.h"
+#include "queue/state_file.h"
 
 enum { SCHEMA = 1, BUSY_MS = 5000, PAUSE_S = 600, PAUSE_MOST_S = 4 * 3600 };
 
@@ -75,7 +74,6 @@ static const char *const statements[] = {
 };
 
 static const char making[] =
-    "BEGIN;"
     "DROP TABLE IF EXISTS policy; DROP TABLE IF EXISTS failure; DROP TABLE IF EXISTS report;"
     "DROP TABLE IF EXISTS copy; DROP TABLE IF EXISTS day; DROP TABLE IF EXISTS identity;"
     "CREATE TABLE policy (id INTEGER PRIMARY KEY, day INTEGER NOT NULL, domain TEXT NOT NULL,"
@@ -95,9 +93,17 @@ static const char making[] =
     " PRIMARY KEY (day, domain, uri)) WITHOUT ROWID;"
     "CREATE TABLE day (day INTEGER PRIMARY KEY, domains INTEGER NOT NULL);"
     "CREATE TABLE identity (name TEXT NOT NULL);"
-    "INSERT INTO identity VALUES (lower(hex(randomblob(6))));"
-    "PRAGMA user_version = 1;"
-    "COMMIT";
+    "INSERT INTO identity VALUES (lower(hex(randomblob(6))))";
+
+static const struct state_file state_file = {
+    .name = "reports.db",
+    .schema = SCHEMA,
+    .busy_ms = BUSY_MS,
+    .tuning = "PRAGMA synchronous = FULL",
+    .making = making,
+    .statements = statements,
+    .statement_count = TLS_FILE_DO_STATEMENTS,
+};
 
 static const char *const state_names[] = {
     [TLS_COPY_WAITING] = "waiting", [TLS_COPY_IN_HAND] = "in-hand", [TLS_COPY_SENT] = "sent",
@@ -120,79 +126,32 @@ int64_t tls_file_pause_s(int64_t attempts)
 
 /* ---- opening ---- */
 
-static bool begin_own(struct database *database, const char *path, struct error *err)
+bool tls_file_open(struct database *database, const char *state_dir, bool *was_put_aside,
+                   struct error *err)
 {
-    if (!database_open(database, path, DATABASE_OWN, BUSY_MS, err))
+    return state_file_open(&state_file, state_dir, NULL, database, was_put_aside, err);
+}
+
+bool tls_file_look(struct database *database, const char *state_dir, struct error *err)
+{
+    bool is_absent;
+
+    if (!state_file_look(&state_file, state_dir, database, &is_absent, err))
         return false;
-    if (database_run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err) &&
-        (database_number(database, "PRAGMA user_version", 0) == SCHEMA ||
-         database_run(database, making, err)) &&
-        database_prepare(database, statements, TLS_FILE_DO_STATEMENTS, err))
+    if (is_absent)
+        return error_set(err, ERROR_USAGE, "%s/%s is not there: no gateway has counted yet",
+                         state_dir, state_file.name);
+    if (database_prepare(database, statements, TLS_FILE_DO_STATEMENTS, err))
         return true;
     database_close(database);
     return false;
-}
-
-static bool tell_absent(const char *path, struct error *err)
-{
-    return error_set(err, ERROR_USAGE, "%s is not there: no gateway has counted yet", path);
-}
-
-/* A file without tables is one that is just being made. */
-static bool begin_look(struct database *database, const char *path, struct error *err)
-{
-    if (access(path, F_OK) != 0)
-        return tell_absent(path, err);
-    if (!database_open(database, path, DATABASE_LOOK, BUSY_MS, err))
-        return false;
-    if (database_number(database, "PRAGMA user_version", 0) == 0)
-        tell_absent(path, err);
-    else if (database_prepare(database, statements, TLS_FILE_DO_STATEMENTS, err))
-        return true;
-    database_close(database);
-    return false;
-}
-
-static void put_aside(const char *path)
-{
-    static const char *const endings[] = { "-wal", "-shm" };
-    char name[sizeof((struct database *)NULL)->path + 16];
-
-    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
-        snprintf(name, sizeof name, "%s%s", path, endings[i]);
-        unlink(name);
-    }
-    snprintf(name, sizeof name, "%s.damaged", path);
-    rename(path, name);
-}
-
-bool tls_file_open(struct database *database, const char *state_dir, enum database_access access_as,
-                   bool *was_put_aside, struct error *err)
-{
-    char path[sizeof database->path];
-
-    *was_put_aside = false;
-    if ((size_t)snprintf(path, sizeof path, "%s/reports.db", state_dir) >= sizeof path)
-        return error_set(err, ERROR_USAGE, "the path of the state directory is too long");
-    if (access_as == DATABASE_LOOK)
-        return begin_look(database, path, err);
-    if (begin_own(database, path, err))
-        return true;
-    if (access(path, F_OK) != 0)
-        return false;
-    put_aside(path);
-    *was_put_aside = true;
-    return begin_own(database, path, err);
 }
 
 bool tls_file_end(struct database *database, bool is_good, struct error *err)
 {
-    struct error ignored;
-
     if (is_good && database_run(database, "COMMIT", err))
         return true;
-    if (!database_run(database, "ROLLBACK", &ignored))
-        return false; /* SQLite has rolled back by itself */
+    database_undo(database);
     return false;
 }
 

@@ -72,10 +72,13 @@ struct tls_file_entry {
     size_t copy_count;
 };
 
-/* Opens, makes, or puts aside a file that cannot be read. With DATABASE_LOOK nothing is made or changed; false then means
- * that there is no file, too (ERROR_USAGE). */
-MUST_CHECK bool tls_file_open(struct database *database, const char *state_dir,
-                              enum database_access access, bool *was_put_aside, struct error *err);
+/* Opens to read and write; a file that is damaged is put aside and begun anew, *was_put_aside. With NULL for that, as where
+ * a gateway may have it open, it is a failure. */
+MUST_CHECK bool tls_file_open(struct database *database, const char *state_dir, bool *was_put_aside,
+                              struct error *err);
+
+/* Opens to read what a gateway writes; ERROR_USAGE: there is no file yet. */
+MUST_CHECK bool tls_file_look(struct database *database, const char *state_dir, struct error *err);
 
 /* All of them or none. A domain that is new on a day gets its report planned for a random time of the day after.
  * *left_out: sessions of domains beyond the bound. */

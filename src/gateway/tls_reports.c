@@ -21,8 +21,8 @@ static bool open_file(struct tls_reports_work *work)
     struct tls_reports *reports = work->reports;
 
     return reports->database.connection != NULL ||
-           tls_file_open(&reports->database, reports->settings.state_dir, DATABASE_OWN,
-                         &work->was_put_aside, &work->err);
+           tls_file_open(&reports->database, reports->settings.state_dir, &work->was_put_aside,
+                         &work->err);
 }
 
 static void run_work(void *owner) /* on a pool thread */

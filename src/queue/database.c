@@ -75,6 +75,11 @@ bool database_run(struct database *database, const char *sql, struct error *err)
     return false;
 }
 
+void database_undo(struct database *database)
+{
+    sqlite3_exec(database->connection, "ROLLBACK", NULL, NULL, NULL);
+}
+
 bool database_prepare(struct database *database, const char *const *sql, size_t count,
                       struct error *err)
 {
@@ -179,14 +184,47 @@ struct span database_text(sqlite3_stmt *statement, int column, struct arena *are
     return arena_copy_bytes(arena, database_borrow(statement, column));
 }
 
+bool database_each(struct database *database, const char *sql, size_t arena_bytes,
+                   void (*found)(void *owner, sqlite3_stmt *row, struct arena *arena), void *owner,
+                   struct error *err)
+{
+    sqlite3_stmt *row = NULL;
+    int code = sqlite3_prepare_v2(database->connection, sql, -1, &row, NULL);
+    enum queue_status status;
+
+    while ((code == SQLITE_OK || code == SQLITE_ROW) && (code = sqlite3_step(row)) == SQLITE_ROW) {
+        AUTO(arena_clear) struct arena arena;
+
+        arena_init(&arena, arena_bytes);
+        found(owner, row, &arena);
+    }
+    status = database_status(database, code, err);
+    sqlite3_finalize(row);
+    return status == QUEUE_OK;
+}
+
+bool database_ask(struct database *database, const char *sql, int64_t otherwise, int64_t *number,
+                  struct error *err)
+{
+    sqlite3_stmt *row = NULL;
+    int code = sqlite3_prepare_v2(database->connection, sql, -1, &row, NULL);
+    enum queue_status status;
+
+    *number = otherwise;
+    if (code == SQLITE_OK)
+        code = sqlite3_step(row);
+    if (code == SQLITE_ROW)
+        *number = sqlite3_column_int64(row, 0);
+    status = database_status(database, code, err);
+    sqlite3_finalize(row);
+    return status == QUEUE_OK;
+}
+
 int64_t database_number(struct database *database, const char *sql, int64_t otherwise)
 {
-    sqlite3_stmt *statement = NULL;
-    int64_t number = otherwise;
+    struct error ignored;
+    int64_t number;
 
-    if (sqlite3_prepare_v2(database->connection, sql, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    (void)!database_ask(database, sql, otherwise, &number, &ignored);
     return number;
 }

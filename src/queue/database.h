@@ -1,7 +1,7 @@
 /* queue/database.h - a thin layer over SQLite: files, statements bound and read as spans, errors as a status.
  *
- * One connection belongs to one thread at a time. Internal to queue/, and to what gateway/ keeps in a file of
- * its own (gateway/host_memory_file.c).
+ * One connection belongs to one thread at a time. Internal to queue/, and to what gateway/ keeps in files of
+ * its own (queue/state_file.h).
  */
 #pragma once
 
@@ -40,6 +40,9 @@ void database_close(struct database *database);
 /* Several statements without parameters. */
 MUST_CHECK bool database_run(struct database *database, const char *sql, struct error *err);
 
+/* Rolls a transaction back; where SQLite has done so by itself, nothing is left to do. */
+void database_undo(struct database *database);
+
 /* Prepares each of `count` texts; database_use then takes its index. */
 MUST_CHECK bool database_prepare(struct database *database, const char *const *sql, size_t count,
                                  struct error *err);
@@ -64,5 +67,14 @@ struct span database_text(sqlite3_stmt *statement, int column, struct arena *are
 /* Borrowed until the next step. */
 struct span database_borrow(sqlite3_stmt *statement, int column);
 
-/* The answer of a query for one number; `otherwise` where it gives no row or fails. */
+/* Calls `found` with each row of a query, and an arena that has `arena_bytes` and lives until it returns. */
+MUST_CHECK bool database_each(struct database *database, const char *sql, size_t arena_bytes,
+                              void (*found)(void *owner, sqlite3_stmt *row, struct arena *arena),
+                              void *owner, struct error *err);
+
+/* The answer of a query for one number; `otherwise` where it gives no row, and with a failure. */
+MUST_CHECK bool database_ask(struct database *database, const char *sql, int64_t otherwise,
+                             int64_t *number, struct error *err);
+
+/* The same for who can go on without: `otherwise` where it gives no row or fails. */
 int64_t database_number(struct database *database, const char *sql, int64_t otherwise);

@@ -271,5 +271,5 @@ void tracking_rollback(struct tracking *tracking)
     for (size_t i = 0; i < STATEMENTS; i++)
         sqlite3_reset(tracking->database.statements[i]);
     if (!sqlite3_get_autocommit(tracking->database.connection))
-        sqlite3_exec(tracking->database.connection, "ROLLBACK", NULL, NULL, NULL);
+        database_undo(&tracking->database);
 }

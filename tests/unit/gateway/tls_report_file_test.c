@@ -21,9 +21,9 @@ static struct database database;
 static struct error err;
 static char folder[64];
 
-static bool open_file(enum database_access access, bool *was_put_aside)
+static bool open_file(bool *was_put_aside)
 {
-    return tls_file_open(&database, folder, access, was_put_aside, &err);
+    return tls_file_open(&database, folder, was_put_aside, &err);
 }
 
 static int setup(void **state)
@@ -34,7 +34,7 @@ static int setup(void **state)
     arena_init(&arena, 64 << 20);
     snprintf(folder, sizeof folder, "/tmp/postern-reports-XXXXXX");
     assert_non_null(mkdtemp(folder));
-    assert_true(open_file(DATABASE_OWN, &was_put_aside));
+    assert_true(open_file(&was_put_aside));
     assert_false(was_put_aside);
     return 0;
 }
@@ -315,7 +315,7 @@ static void what_was_in_hand_at_a_crash_is_unknown_and_not_taken_again(void **st
     add_domain("a.example");
     assert_int_equal(take(1, over_s)->copies[0].state, TLS_COPY_IN_HAND);
     database_close(&database);
-    assert_true(open_file(DATABASE_OWN, &was_put_aside));
+    assert_true(open_file(&was_put_aside));
     assert_int_equal(take(1, over_s)->copies[0].state, TLS_COPY_UNKNOWN);
 }
 
@@ -375,7 +375,7 @@ static void it_keeps_its_name_and_counts_over_restarts(void **state)
     (void)state;
     add_domain("a.example");
     database_close(&database);
-    assert_true(open_file(DATABASE_OWN, &was_put_aside));
+    assert_true(open_file(&was_put_aside));
     assert_false(was_put_aside);
     assert_string_equal(load("a.example").id, before);
     assert_int_equal(load("a.example").policies[0].successes, 1);
@@ -395,7 +395,7 @@ static void a_damaged_file_is_put_aside(void **state)
     for (int i = 0; i < 1000; i++)
         fputs("this is no database", file);
     fclose(file);
-    assert_true(open_file(DATABASE_OWN, &was_put_aside));
+    assert_true(open_file(&was_put_aside));
     assert_true(was_put_aside);
     add_domain("a.example");
 }
@@ -404,19 +404,18 @@ static void who_only_looks_makes_and_changes_nothing(void **state)
 {
     struct tls_file_count count = count_of("b.example", NULL);
     char path[128];
-    bool was_put_aside;
     int64_t left_out;
 
     (void)state;
     add_domain("a.example");
     database_close(&database);
-    assert_true(open_file(DATABASE_LOOK, &was_put_aside));
+    assert_true(tls_file_look(&database, folder, &err));
     list("a.example", 1);
     assert_false(tls_file_add(&database, &count, &left_out, &err));
     database_close(&database);
     snprintf(path, sizeof path, "%s/reports.db", folder);
     unlink(path);
-    assert_false(open_file(DATABASE_LOOK, &was_put_aside));
+    assert_false(tls_file_look(&database, folder, &err));
     assert_int_equal(err.kind, ERROR_USAGE);
     assert_int_not_equal(access(path, F_OK), 0);
 }

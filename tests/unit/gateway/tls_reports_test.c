@@ -296,10 +296,9 @@ static size_t look_at_file(struct tls_file_entry **entries, struct tls_report *r
 {
     struct database database;
     struct error err = { .text = "" };
-    bool was_put_aside;
     size_t read = 0;
 
-    if (!tls_file_open(&database, stage.queue.folder, DATABASE_LOOK, &was_put_aside, &err))
+    if (!tls_file_look(&database, stage.queue.folder, &err))
         return 0; /* it is not there yet */
     if (!tls_file_list(&database, -1, NULL, 100, &stage.arena, entries, &read, &err) ||
         (report != NULL && read > 0 &&
