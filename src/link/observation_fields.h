@@ -1,66 +1,21 @@
-/* link/observation_fields.h - the fields of an observation and of a route as data: the tables that
- * JSON is read and written by.
+/* link/observation_fields.h - the records of what link/ writes down: observations, routes, and what domains publish.
  *
- * A record is a struct as a list of fields. A field says under which name, of which kind and where
- * in the struct it is; lists and records nest.
+ * Each is in a file of its own noun: observation_fields.c, inbound_fields.c, route_fields.c, published_json.c; and the
+ * parts of them in tls_fields.c and verdict_fields.c.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/compiler.h"
+#include "base/error.h"
+#include "link/record.h"
 
-enum field_kind {
-    FIELD_BOOL,
-    FIELD_U8, /* numbers by their C type; `least` and `most` bound them where not both are 0 */
-    FIELD_U16,
-    FIELD_U32,
-    FIELD_INT,
-    FIELD_I64,
-    FIELD_U64,
-    FIELD_SIZE,
-    FIELD_TIME,         /* int64_t, seconds since 1970: years 1 to 9999, INT64_MIN or INT64_MAX */
-    FIELD_TEXT,         /* const char *, never NULL */
-    FIELD_TEXT_OR_NULL, /* const char * */
-    FIELD_BYTES,        /* struct span, as base64 */
-    FIELD_ADDRESS,      /* struct net_address without its port, as text */
-    FIELD_WORD,         /* an enum, by `words` */
-    FIELD_BITS,         /* uint32_t: a list of the `words` of its bits */
-    FIELD_TLS_VERSION,  /* uint16_t: "TLSv1.3", "0x0305"; null for 0 */
-    FIELD_STEPS,        /* int64_t[STEP_COUNT]: an object by the names of steps, without the -1 */
-    FIELD_RECORD,       /* a struct by `record` */
-    FIELD_ARRAY,        /* T[most] with its count at `count_offset`; `item` says what T is */
-    FIELD_LIST,         /* T *, likewise */
-};
+struct chain_verdict;
 
-struct record;
+extern const struct record observation_record, inbound_observation_record, route_record,
+    published_record;
+extern const struct record offer_record, tls_record, verdict_record, lookup_record,
+    tlsa_flaw_record; /* parts */
+extern const struct words ending_words, security_words, policy_tlsa_words, policy_sts_words;
 
-struct field {
-    const char *name;
-    enum field_kind kind;
-    size_t offset, count_offset;
-    int64_t least, most; /* of a number; `most` of a list or of bytes: its longest */
-    const struct words *words;
-    const struct record *record;
-    const struct field *item; /* of a list; its offset is 0 */
-};
-
-struct record {
-    const struct field *fields;
-    size_t count, size_bytes;
-};
-
-/* The words of an enum, or of the bits of a mask. */
-struct words {
-    size_t count;
-    const char *(*word)(unsigned value); /* by function, or else by `list`, */
-    const char *const *list;             /* which may have NULL for values that are not used */
-};
-
-const char *words_find(const struct words *words, unsigned value); /* NULL: none */
-
-extern const struct record observation_record, inbound_observation_record, route_record;
-extern const struct record offer_record, tls_record, verdict_record,
-    lookup_record;                           /* parts of them */
-extern const struct record published_record; /* link/published_json.c */
-extern const struct words policy_sts_words;
+/* What is taken for granted of a verdict that was not read from a file. */
+MUST_CHECK bool verdict_is_whole(const struct chain_verdict *verdict, struct error *err);

@@ -17,11 +17,7 @@ static bool check_whole(struct observation *observation, struct error *err)
         verdict->certificates[i].der = observation->tls.chain[i];
     if (verdict->tlsa == CHAIN_TLSA_MATCHED && verdict->tlsa_index >= observation->tlsa_count)
         return error_set(err, ERROR_FORMAT, "verdict: tlsa_index: there is no such record");
-    for (size_t i = 0; i < verdict->flaw_count; i++)
-        if (verdict->flaws[i].sent_index >= (int)verdict->certificate_count)
-            return error_set(err, ERROR_FORMAT,
-                             "verdict: flaws: [%zu]: sent_index: there is no such certificate", i);
-    return true;
+    return verdict_is_whole(verdict, err);
 }
 
 bool observation_from_json(const json_t *json, struct arena *arena, struct observation *observation,

@@ -22,41 +22,16 @@ static const struct words records = { MTA_STS_RECORD_COUNT, record_word, NULL };
 static const struct words modes = { MTA_STS_MODE_COUNT, mode_word, NULL };
 static const struct words outcomes = { HTTPS_FAILED + 1, outcome_word, NULL };
 
-static const struct field text_item = { .kind = FIELD_TEXT };
-
 static const struct field policy_fields[] = {
-    { .name = "mode",
-      .kind = FIELD_WORD,
-      .offset = offsetof(struct mta_sts_policy, mode),
-      .words = &modes },
-    { .name = "max_age_s",
-      .kind = FIELD_I64,
-      .offset = offsetof(struct mta_sts_policy, max_age_s),
-      .most = MTA_STS_AGE_MOST_S },
-    { .name = "mx",
-      .kind = FIELD_LIST,
-      .offset = offsetof(struct mta_sts_policy, mx),
-      .count_offset = offsetof(struct mta_sts_policy, mx_count),
-      .most = MTA_STS_MX_MOST,
-      .item = &text_item },
+    WORD_OF(struct mta_sts_policy, "mode", mode, &modes),
+    BOUNDED_OF(struct mta_sts_policy, FIELD_I64, "max_age_s", max_age_s, 0, MTA_STS_AGE_MOST_S),
+    LIST_OF(struct mta_sts_policy, FIELD_LIST, "mx", mx, mx_count, MTA_STS_MX_MOST, &field_text),
 };
-static const struct record policy_record = { policy_fields, ARRAY_SIZE(policy_fields),
-                                             sizeof(struct mta_sts_policy) };
+static const struct record policy_record = RECORD_OF(struct mta_sts_policy, policy_fields);
 
-#define FIELD(k, n, member)                                                                        \
-    {                                                                                              \
-        .name = (n), .kind = (k), .offset = offsetof(struct observed_published, member)            \
-    }
-#define WORD(n, member, w)                                                                         \
-    {                                                                                              \
-        .name = (n), .kind = FIELD_WORD, .offset = offsetof(struct observed_published, member),    \
-        .words = (w)                                                                               \
-    }
-#define INNER(n, member, r)                                                                        \
-    {                                                                                              \
-        .name = (n), .kind = FIELD_RECORD, .offset = offsetof(struct observed_published, member),  \
-        .record = (r)                                                                              \
-    }
+#define FIELD(k, n, member) FIELD_OF(struct observed_published, k, n, member)
+#define WORD(n, member, w)  WORD_OF(struct observed_published, n, member, w)
+#define INNER(n, member, r) INNER_OF(struct observed_published, n, member, r)
 static const struct field published_fields[] = {
     FIELD(FIELD_TEXT, "domain", domain),
     FIELD(FIELD_TIME, "wall_s", wall_s),
@@ -96,17 +71,12 @@ static const struct field published_fields[] = {
     WORD("report_record", report_record, &records),
     FIELD(FIELD_TEXT, "report_text", report_text),
     FIELD(FIELD_TEXT_OR_NULL, "report_flaw", report_flaw),
-    { .name = "report_uris",
-      .kind = FIELD_LIST,
-      .offset = offsetof(struct observed_published, reports.uris),
-      .count_offset = offsetof(struct observed_published, reports.count),
-      .most = TLSRPT_URIS_MOST,
-      .item = &text_item },
+    LIST_OF(struct observed_published, FIELD_LIST, "report_uris", reports.uris, reports.count,
+            TLSRPT_URIS_MOST, &field_text),
 
     FIELD(FIELD_TEXT_OR_NULL, "failure", failure),
 };
-const struct record published_record = { published_fields, ARRAY_SIZE(published_fields),
-                                         sizeof(struct observed_published) };
+const struct record published_record = RECORD_OF(struct observed_published, published_fields);
 
 json_t *published_to_json(const struct observed_published *published)
 {
@@ -116,17 +86,11 @@ json_t *published_to_json(const struct observed_published *published)
 /* What the judge takes for granted of a record that link/ wrote. */
 static bool check_whole(const struct observed_published *published, struct error *err)
 {
-    const struct chain_verdict *verdict = &published->verdict;
-
     if (published->domain[0] == '\0')
         return error_set(err, ERROR_FORMAT, "domain is missing");
     if (published->sts_record == MTA_STS_RECORD_VALID && published->sts_id == NULL)
         return error_set(err, ERROR_FORMAT, "sts_id is missing");
-    for (size_t i = 0; i < verdict->flaw_count; i++)
-        if (verdict->flaws[i].sent_index >= (int)verdict->certificate_count)
-            return error_set(err, ERROR_FORMAT,
-                             "verdict: flaws: [%zu]: sent_index: there is no such certificate", i);
-    return true;
+    return verdict_is_whole(&published->verdict, err);
 }
 
 bool published_from_json(const json_t *json, struct arena *arena,

@@ -1,4 +1,4 @@
-/* link/record_json.h - writes any record (link/observation_fields.h) as JSON and reads it back.
+/* link/record_json.h - writes any record (link/record.h) as JSON and reads it back.
  *
  * What is read is a stranger's text: every number is checked against its range, every list against
  * its longest, and what could upset a terminal is escaped.
@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/error.h"
-#include "link/observation_fields.h"
+#include "link/record.h"
 
 enum { RECORD_SCHEMA = 1 };
 
