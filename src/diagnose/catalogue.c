@@ -16,7 +16,8 @@ static const struct {
 } tables[] = {
     { catalogue_rows_smtp, &catalogue_rows_smtp_count },
     { catalogue_rows_tls, &catalogue_rows_tls_count },
-    { catalogue_rows_trust, &catalogue_rows_trust_count },
+    { catalogue_rows_certificate, &catalogue_rows_certificate_count },
+    { catalogue_rows_policy, &catalogue_rows_policy_count },
     { catalogue_rows_inbound, &catalogue_rows_inbound_count },
     { catalogue_rows_publish, &catalogue_rows_publish_count },
 };

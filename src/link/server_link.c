@@ -5,32 +5,13 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "link/handshake_watch.h"
+#include "link/server_link_pool.h"
 
 enum {
     HANDSHAKE_TIMEOUT_MS = 60 * 1000,
     COMMAND_TIMEOUT_MS = 5 * 60 * 1000, /* the engine's own preset */
-    WATCH_ARENA_BYTES = 256 * 1024, /* a client's whole chain fits, and what a judge makes of it */
-    UNREAD_MOST = 256 * 1024,       /* more than one turn of the stream can bring */
-    SPARES_MOST = 64,
-};
-
-/* Storage that no link holds now. */
-struct spare {
-    struct smtp_server_storage storage;
-    struct spare *next;
-};
-
-struct server_link_pool {
-    struct loop *loop;
-    struct spare *spares;
-    size_t spare_count;
-    size_t links;
-};
-
-/* What is kept of a handshake until it has proved itself. */
-struct watch {
-    struct arena arena;
-    struct inbound_observation observation;
+    UNREAD_MOST = 256 * 1024,           /* more than one turn of the stream can bring */
 };
 
 enum phase {
@@ -48,8 +29,8 @@ struct server_link {
     void *owner;
     struct stream *stream;
     struct loop_timer *timer;
-    struct spare *spare; /* the engine's storage; NULL at rest */
-    struct watch *watch; /* NULL: no handshake, or one that is proved */
+    struct server_link_spare *spare; /* the engine's storage; NULL at rest */
+    struct handshake_watch *watch;   /* NULL: no handshake, or one that is proved */
     char *hello;
     struct net_address peer;
     struct buffer unread; /* came while the engine could not take it */
@@ -69,66 +50,12 @@ static int64_t now_of(const struct server_link *link)
 
 /* ---- storage ---- */
 
-bool server_link_pool_new(struct loop *loop, struct server_link_pool **pool, struct error *err)
-{
-    *pool = memory_new(1, sizeof **pool);
-    if (*pool == NULL)
-        return error_set(err, ERROR_MEMORY, "no memory for the sessions of a loop");
-    (*pool)->loop = loop;
-    return true;
-}
-
-void server_link_pool_free(struct server_link_pool **pool)
-{
-    struct server_link_pool *freed = *pool;
-
-    *pool = NULL;
-    if (freed == NULL)
-        return;
-    assert(freed->links == 0);
-    while (freed->spares != NULL) {
-        struct spare *next = freed->spares->next;
-
-        memory_free(freed->spares);
-        freed->spares = next;
-    }
-    memory_free(freed);
-}
-
-static struct spare *take_spare(struct server_link_pool *pool)
-{
-    struct spare *spare = pool->spares;
-
-    if (spare == NULL)
-        return memory_new(1, sizeof *spare);
-    pool->spares = spare->next;
-    pool->spare_count--;
-    return spare;
-}
-
-static void give_spare(struct server_link_pool *pool, struct spare **spare)
-{
-    struct spare *given = *spare;
-
-    *spare = NULL;
-    if (given == NULL)
-        return;
-    if (pool->spare_count == SPARES_MOST) {
-        memory_free(given);
-        return;
-    }
-    given->storage.command.verb = SMTP_COMMAND_UNKNOWN;
-    given->next = pool->spares;
-    pool->spares = given;
-    pool->spare_count++;
-}
-
 /* Before anything is asked of the engine. */
 static bool wake_engine(struct server_link *link)
 {
     if (link->spare != NULL)
         return true;
-    link->spare = take_spare(link->pool);
+    link->spare = server_link_pool_take(link->pool);
     if (link->spare == NULL)
         return false;
     smtp_server_lend(&link->engine, &link->spare->storage);
@@ -139,26 +66,17 @@ static void rest_engine(struct server_link *link)
 {
     if (link->spare != NULL && link->is_engine_running && link->unread.len == 0 &&
         smtp_server_is_at_rest(&link->engine))
-        give_spare(link->pool, &link->spare);
+        server_link_pool_give(link->pool, &link->spare);
 }
 
 /* ---- life ---- */
-
-static void forget_watch(struct server_link *link)
-{
-    if (link->watch == NULL)
-        return;
-    arena_clear(&link->watch->arena);
-    memory_free(link->watch);
-    link->watch = NULL;
-}
 
 static void free_link(struct server_link *link)
 {
     stream_close(&link->stream);
     loop_timer_close(&link->timer);
-    forget_watch(link);
-    give_spare(link->pool, &link->spare);
+    handshake_watch_free(&link->watch);
+    server_link_pool_give(link->pool, &link->spare);
     buffer_clear(&link->unread);
     memory_free(link->hello);
     link->pool->links--;
@@ -224,55 +142,26 @@ static void enter_phase(struct server_link *link, enum phase phase, int64_t most
 
 /* ---- TLS ---- */
 
-static bool start_watch(struct server_link *link)
-{
-    assert(link->watch == NULL);
-    link->watch = memory_new(1, sizeof *link->watch);
-    if (link->watch == NULL)
-        return false;
-    arena_init(&link->watch->arena, WATCH_ARENA_BYTES);
-    inbound_observation_init(&link->watch->observation);
-    return true;
-}
-
 MUST_CHECK static bool start_handshake(struct server_link *link, struct error *err)
 {
     int64_t timeout_ms = link->settings->handshake_timeout_ms;
 
     assert(link->settings->tls != NULL);
     enter_phase(link, PHASE_SECURING, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
-    if (!start_watch(link))
+    assert(link->watch == NULL);
+    link->watch = handshake_watch_new();
+    if (link->watch == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for a handshake");
     return stream_secure_server(link->stream, link->settings->tls, &link->watch->observation.tls,
                                 &link->watch->arena, err);
 }
 
-/* What the record needs beside TLS is put in now, for most handshakes do not fail. */
-static void complete_record(const struct server_link *link, struct watch *watch)
-{
-    const struct server_link_settings *settings = link->settings;
-    struct inbound_observation *seen = &watch->observation;
-    char text[NET_ADDRESS_TEXT];
-
-    seen->host = settings->smtp->hostname;
-    seen->address = arena_copy(&watch->arena, span_of(net_address_text(&link->peer, text)));
-    seen->port = settings->port;
-    seen->name = server_link_hello(link);
-    seen->wall_s = settings->clock->wall_s(settings->clock);
-    seen->is_implicit_tls = settings->smtp->tls == SMTP_SERVER_TLS_IMPLICIT;
-    if (settings->self != NULL)
-        seen->self = *settings->self;
-}
-
 static void tell_failure(struct server_link *link)
 {
-    struct watch *watch = link->watch;
+    AUTO(handshake_watch_free) struct handshake_watch *watch = TAKE(link->watch);
 
-    link->watch = NULL;
-    complete_record(link, watch);
+    handshake_watch_complete(watch, link->settings, &link->peer, server_link_hello(link));
     link->handlers->failed(link->owner, &watch->observation, &watch->arena);
-    arena_clear(&watch->arena);
-    memory_free(watch);
 }
 
 /* The handshake takes too long, or nothing follows it: the client is slow, or has hung up unseen. */
@@ -288,7 +177,9 @@ static void give_up_handshake(struct server_link *link, int64_t timeout_ms)
 /* There was no handshake, and will be none; but it is told like one that failed. */
 static void take_injection(struct server_link *link, const struct smtp_server_event *event)
 {
-    if (!start_watch(link))
+    assert(link->watch == NULL);
+    link->watch = handshake_watch_new();
+    if (link->watch == NULL)
         return;
     inbound_observation_inject(&link->watch->observation, event->bytes, &link->watch->arena);
     tell_failure(link);
@@ -306,7 +197,7 @@ static void keep_hello(struct server_link *link, struct span name)
 
 static void start_engine(struct server_link *link)
 {
-    link->spare = take_spare(link->pool);
+    link->spare = server_link_pool_take(link->pool);
     if (link->spare == NULL) {
         enter_phase(link, PHASE_OVER, INT64_MAX);
         return;
@@ -474,7 +365,7 @@ static void prove_handshake(struct server_link *link)
     if (link->watch == NULL)
         return;
     stream_forget_facts(link->stream);
-    forget_watch(link);
+    handshake_watch_free(&link->watch);
 }
 
 /* While an answer is due, no end is looked for: a client that has said all and closed its side only hears

@@ -3,25 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
-
-enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_STRING, TOKEN_MARK };
-
-struct token {
-    enum token_kind kind;
-    struct span text; /* as it stands there, quotes too */
-    unsigned line;
-};
+#include "settings/tokens.h"
 
 struct reader {
-    struct span rest; /* what is not read yet */
-    unsigned line;
-    struct token token; /* the next one, not yet used */
-    struct token key;   /* a key that a section without its end left for the level above */
+    struct settings_tokens in;
+    struct settings_token key; /* a key that a section without its end left for the level above */
     bool has_key;
-    bool is_broken; /* a fault was found since the statement began */
     struct settings_outline *outline;
-    struct settings_faults *faults;
     struct arena *arena;
     struct buffer clean;
     unsigned clean_line;
@@ -30,178 +18,22 @@ struct reader {
     unsigned *seen_at_top, *seen_in_section;
 };
 
-#define COMPLAIN(reader, at, ...)                                                                  \
-    do {                                                                                           \
-        settings_fault_add((reader)->faults, at, __VA_ARGS__);                                     \
-        (reader)->is_broken = true;                                                                \
-    } while (0)
-
-/* --- tokens; a text with a NUL byte does not come here --- */
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool is_in_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("_.:/-[]@%", c) != NULL);
-}
-
-static void take_line_end(struct reader *reader, char c)
-{
-    reader->line += c == '\n';
-}
-
-static void skip_line(struct reader *reader)
-{
-    span_take_front(&reader->rest, span_find(reader->rest, '\n'));
-}
-
-static void skip_long_comment(struct reader *reader)
-{
-    unsigned began = reader->line;
-
-    span_take_front(&reader->rest, 2);
-    while (reader->rest.len > 0 && !span_starts_with(reader->rest, "*/"))
-        take_line_end(reader, span_take(&reader->rest));
-    if (reader->rest.len == 0)
-        settings_fault_add(reader->faults, began,
-                           "the comment that begins here does not end: \"*/\" is missing");
-    span_take_front(&reader->rest, 2);
-}
-
-static void skip_blanks_and_comments(struct reader *reader)
-{
-    while (reader->rest.len > 0) {
-        if (is_blank(reader->rest.data[0]))
-            take_line_end(reader, span_take(&reader->rest));
-        else if (reader->rest.data[0] == '#' || span_starts_with(reader->rest, "//"))
-            skip_line(reader);
-        else if (span_starts_with(reader->rest, "/*"))
-            skip_long_comment(reader);
-        else
-            return;
-    }
-}
-
-/* What libconfuse would read otherwise than it is meant. */
-static void check_string(struct reader *reader, struct span inside, char quote)
-{
-    for (size_t i = 0; i < inside.len; i++) {
-        unsigned char c = (unsigned char)inside.data[i];
-
-        if (c == '\\') {
-            i++; /* what stands behind it was seen when the end was looked for */
-            if (inside.data[i] != '\\' && inside.data[i] != quote)
-                COMPLAIN(reader, reader->line,
-                         "a \\ stands only before another or before %c; "
-                         "write \\\\ for the character itself",
-                         quote);
-        } else if (c < 0x20 || c == 0x7f) {
-            COMPLAIN(reader, reader->line, "a control character (0x%02x) within a text", c);
-        }
-    }
-    if (memmem(inside.data, inside.len, "${", 2) != NULL)
-        COMPLAIN(
-            reader, reader->line,
-            "\"${\": the environment is not looked at; only {domain} and {user} are filled in");
-    if (!text_is_utf8(inside))
-        COMPLAIN(reader, reader->line, "a text that is not UTF-8");
-}
-
-static struct span take_string(struct reader *reader)
-{
-    struct span text = reader->rest;
-    char quote = text.data[0];
-    size_t at = 1;
-
-    while (at < text.len && text.data[at] != quote && text.data[at] != '\n')
-        at += text.data[at] == '\\' && at + 1 < text.len && text.data[at + 1] != '\n' ? 2 : 1;
-    if (at >= text.len || text.data[at] != quote) {
-        COMPLAIN(reader, reader->line, "a text begins here with %c and does not end on its line",
-                 quote);
-        return span_take_front(&reader->rest, at);
-    }
-    check_string(reader, span_part(text, 1, at - 1), quote);
-    return span_take_front(&reader->rest, at + 1);
-}
-
-static struct span take_word(struct reader *reader)
-{
-    struct span word;
-    size_t len = 0;
-
-    while (len < reader->rest.len && is_in_word(reader->rest.data[len]))
-        len++;
-    word = span_take_front(&reader->rest, len);
-    if (memmem(word.data, word.len, "//", 2) != NULL)
-        COMPLAIN(reader, reader->line, "%s: a value with // in it has to stand in quotes",
-                 settings_fault_quote(reader->faults, word));
-    return word;
-}
-
-/* Never written out, so the statement around it may be sound otherwise. */
-static void skip_strange(struct reader *reader)
-{
-    size_t len = 0;
-
-    if (span_starts_with(reader->rest, "+=")) {
-        span_take(&reader->rest);
-        settings_fault_add(reader->faults, reader->line,
-                           "there is no +=: give the whole list with =");
-        return;
-    }
-    while (len < reader->rest.len && !is_blank(reader->rest.data[len]) &&
-           !is_in_word(reader->rest.data[len]) &&
-           strchr("{}=,\"'#", reader->rest.data[len]) == NULL)
-        len++;
-    settings_fault_add(reader->faults, reader->line,
-                       "unexpected %s; other values than plain words stand in quotes",
-                       settings_fault_quote(reader->faults, span_take_front(&reader->rest, len)));
-}
-
-static void advance(struct reader *reader)
-{
-    for (;;) {
-        char c;
-
-        skip_blanks_and_comments(reader);
-        reader->token = (struct token){ TOKEN_END, span_of("the end of the file"), reader->line };
-        if (reader->rest.len == 0)
-            return;
-        c = reader->rest.data[0];
-        if (is_in_word(c)) {
-            reader->token.kind = TOKEN_WORD;
-            reader->token.text = take_word(reader);
-        } else if (c == '"' || c == '\'') {
-            reader->token.kind = TOKEN_STRING;
-            reader->token.text = take_string(reader);
-        } else if (strchr("{}=,", c) != NULL) {
-            reader->token.kind = TOKEN_MARK;
-            reader->token.text = span_take_front(&reader->rest, 1);
-        } else {
-            skip_strange(reader);
-            continue;
-        }
-        return;
-    }
-}
+#define COMPLAIN(reader, at, ...) SETTINGS_TOKENS_COMPLAIN(&(reader)->in, at, __VA_ARGS__)
 
 static bool at_mark(const struct reader *reader, char mark)
 {
-    return reader->token.kind == TOKEN_MARK && reader->token.text.data[0] == mark;
+    return reader->in.token.kind == SETTINGS_TOKEN_MARK && reader->in.token.text.data[0] == mark;
 }
 
 static bool at_value(const struct reader *reader)
 {
-    return reader->token.kind == TOKEN_WORD || reader->token.kind == TOKEN_STRING;
+    return reader->in.token.kind == SETTINGS_TOKEN_WORD ||
+           reader->in.token.kind == SETTINGS_TOKEN_STRING;
 }
 
-static const char *quoted(struct reader *reader, const struct token *token)
+static const char *quoted(struct reader *reader, const struct settings_token *token)
 {
-    return settings_fault_quote(reader->faults, token->text);
+    return settings_fault_quote(reader->in.faults, token->text);
 }
 
 /* --- what is written for libconfuse --- */
@@ -245,15 +77,15 @@ static struct mark mark_of(struct reader *reader, unsigned line)
 
 static void emit_and_advance(struct reader *reader)
 {
-    emit(reader, reader->token.text, reader->token.line);
-    advance(reader);
+    emit(reader, reader->in.token.text, reader->in.token.line);
+    settings_tokens_next(&reader->in);
 }
 
 /* --- going on behind a fault --- */
 
 static void skip_block(struct reader *reader)
 {
-    unsigned began = reader->token.line;
+    unsigned began = reader->in.token.line;
     size_t depth = 0;
 
     do {
@@ -261,8 +93,8 @@ static void skip_block(struct reader *reader)
             depth++;
         else if (at_mark(reader, '}'))
             depth--;
-        advance(reader);
-    } while (depth > 0 && reader->token.kind != TOKEN_END);
+        settings_tokens_next(&reader->in);
+    } while (depth > 0 && reader->in.token.kind != SETTINGS_TOKEN_END);
     if (depth > 0)
         COMPLAIN(reader, began, "the \"}\" of this \"{\" is missing");
 }
@@ -270,11 +102,12 @@ static void skip_block(struct reader *reader)
 /* What is left of a statement that cannot be read, as far as its line goes. */
 static void skip_statement(struct reader *reader, unsigned line)
 {
-    while (reader->token.kind != TOKEN_END && reader->token.line == line && !at_mark(reader, '}'))
+    while (reader->in.token.kind != SETTINGS_TOKEN_END && reader->in.token.line == line &&
+           !at_mark(reader, '}'))
         if (at_mark(reader, '{'))
             skip_block(reader);
         else
-            advance(reader);
+            settings_tokens_next(&reader->in);
 }
 
 /* Behind a key that is unknown: a value, a list or a section; others may follow on the same line. */
@@ -283,17 +116,17 @@ static void skip_unknown(struct reader *reader, unsigned line)
     bool is_assignment = at_mark(reader, '=');
 
     if (is_assignment)
-        advance(reader);
+        settings_tokens_next(&reader->in);
     if (at_mark(reader, '{'))
         skip_block(reader);
-    else if (at_value(reader) && (is_assignment || reader->token.line == line))
-        advance(reader);
+    else if (at_value(reader) && (is_assignment || reader->in.token.line == line))
+        settings_tokens_next(&reader->in);
     if (!is_assignment && at_mark(reader, '{'))
         skip_block(reader);
 }
 
 static void complain_of_unknown(struct reader *reader, enum settings_section kind,
-                                const struct token *key)
+                                const struct settings_token *key)
 {
     const char *here = settings_sections[kind].word, *word = quoted(reader, key);
     enum settings_section where = kind;
@@ -317,15 +150,15 @@ static void complain_of_unknown(struct reader *reader, enum settings_section kin
 /* At the opening brace. */
 static void read_list(struct reader *reader, const char *key)
 {
-    unsigned began = reader->token.line;
+    unsigned began = reader->in.token.line;
 
     emit_and_advance(reader);
     while (!at_mark(reader, '}')) {
-        unsigned line = reader->token.line;
+        unsigned line = reader->in.token.line;
 
         if (!at_value(reader)) {
             COMPLAIN(reader, began, "the list of %s has no \"}\" before %s", key,
-                     quoted(reader, &reader->token));
+                     quoted(reader, &reader->in.token));
             return;
         }
         emit_and_advance(reader);
@@ -333,7 +166,7 @@ static void read_list(struct reader *reader, const char *key)
             emit_and_advance(reader);
         } else if (!at_mark(reader, '}')) {
             COMPLAIN(reader, line, "a \",\" or \"}\" is missing in the list of %s", key);
-            if (reader->token.line != line || !at_value(reader))
+            if (reader->in.token.line != line || !at_value(reader))
                 return; /* most likely the next statement */
         }
     }
@@ -347,7 +180,7 @@ static void read_value(struct reader *reader, const struct settings_option *opti
             COMPLAIN(reader, line, "%s takes one value, not a list", option->key);
         read_list(reader, option->key);
     } else if (!at_value(reader) ||
-               (reader->token.kind == TOKEN_WORD && reader->token.line != line)) {
+               (reader->in.token.kind == SETTINGS_TOKEN_WORD && reader->in.token.line != line)) {
         COMPLAIN(reader, line, "%s has no value", option->key);
     } else {
         emit_and_advance(reader);
@@ -373,7 +206,7 @@ static void take_statement(struct reader *reader, size_t section,
 }
 
 /* A key with its value; the key was taken. */
-static void read_assignment(struct reader *reader, size_t section, const struct token *key)
+static void read_assignment(struct reader *reader, size_t section, const struct settings_token *key)
 {
     enum settings_section kind = reader->outline->sections[section].kind;
     const struct settings_option *option = settings_option_find(kind, key->text);
@@ -398,17 +231,17 @@ static void read_assignment(struct reader *reader, size_t section, const struct 
 }
 
 /* The key at the token, or the one that was left; its statement begins. False: there is none. */
-static bool take_key(struct reader *reader, struct token *key)
+static bool take_key(struct reader *reader, struct settings_token *key)
 {
-    reader->is_broken = false;
+    reader->in.is_broken = false;
     if (reader->has_key) {
         reader->has_key = false;
         *key = reader->key;
         return true;
     }
-    *key = reader->token;
-    if (key->kind == TOKEN_WORD) {
-        advance(reader);
+    *key = reader->in.token;
+    if (key->kind == SETTINGS_TOKEN_WORD) {
+        settings_tokens_next(&reader->in);
         return true;
     }
     if (at_mark(reader, '{')) {
@@ -417,7 +250,7 @@ static bool take_key(struct reader *reader, struct token *key)
         skip_block(reader);
     } else {
         COMPLAIN(reader, key->line, "a word is expected here, not %s", quoted(reader, key));
-        advance(reader);
+        settings_tokens_next(&reader->in);
     }
     return false;
 }
@@ -425,18 +258,18 @@ static bool take_key(struct reader *reader, struct token *key)
 /* Where the next statement begins. */
 static unsigned line_of_next(const struct reader *reader)
 {
-    return reader->has_key ? reader->key.line : reader->token.line;
+    return reader->has_key ? reader->key.line : reader->in.token.line;
 }
 
 /* A new section within one: most likely the end of the outer one is missing. */
 static bool begins_section(const struct reader *reader, enum settings_section kind,
-                           const struct token *key)
+                           const struct settings_token *key)
 {
     enum settings_section inner;
 
     return settings_section_find(key->text, &inner) &&
            settings_option_find(kind, key->text) == NULL &&
-           (at_mark(reader, '{') || reader->token.kind == TOKEN_STRING);
+           (at_mark(reader, '{') || reader->in.token.kind == SETTINGS_TOKEN_STRING);
 }
 
 static void read_section_body(struct reader *reader, size_t section, unsigned line)
@@ -447,9 +280,9 @@ static void read_section_body(struct reader *reader, size_t section, unsigned li
     memset(reader->seen_in_section, 0, settings_option_count * sizeof *reader->seen_in_section);
     while (!at_mark(reader, '}')) {
         struct mark mark = mark_of(reader, line_of_next(reader));
-        struct token key;
+        struct settings_token key;
 
-        if (reader->token.kind == TOKEN_END) {
+        if (reader->in.token.kind == SETTINGS_TOKEN_END) {
             COMPLAIN(reader, line, "the \"}\" of this %s is missing", word);
             return;
         }
@@ -463,22 +296,22 @@ static void read_section_body(struct reader *reader, size_t section, unsigned li
             return;
         }
         read_assignment(reader, section, &key);
-        if (reader->is_broken) {
+        if (reader->in.is_broken) {
             go_back(reader, &mark);
             reader->outline->sections[section].is_damaged = true;
         }
     }
-    advance(reader);
+    settings_tokens_next(&reader->in);
 }
 
 /* The text between the quotes, or the word. */
-static const char *title_of(struct reader *reader, const struct token *token)
+static const char *title_of(struct reader *reader, const struct settings_token *token)
 {
     struct span text = token->text;
     char *title;
     size_t len = 0;
 
-    if (token->kind == TOKEN_WORD)
+    if (token->kind == SETTINGS_TOKEN_WORD)
         return arena_copy(reader->arena, text);
     text = span_part(text, 1, text.len < 2 ? 0 : text.len - 2);
     title = arena_new(reader->arena, text.len + 1, 1);
@@ -538,15 +371,17 @@ static void emit_title(struct reader *reader, enum settings_section kind)
     if (kind == SETTINGS_LISTENER) {
         size_t ordinal = ordinal_of(reader->outline, kind);
 
-        emit(reader, span_of(arena_format(reader->arena, "\"%zu\"", ordinal)), reader->token.line);
-        advance(reader);
+        emit(reader, span_of(arena_format(reader->arena, "\"%zu\"", ordinal)),
+             reader->in.token.line);
+        settings_tokens_next(&reader->in);
     } else {
         emit_and_advance(reader);
     }
 }
 
 /* Its word was taken. What is in a section that cannot be kept is still looked at. */
-static void read_section(struct reader *reader, enum settings_section kind, const struct token *key)
+static void read_section(struct reader *reader, enum settings_section kind,
+                         const struct settings_token *key)
 {
     struct settings_outline *outline = reader->outline;
     struct settings_outline_section section = { .kind = kind, .line = key->line };
@@ -555,7 +390,7 @@ static void read_section(struct reader *reader, enum settings_section kind, cons
 
     emit(reader, key->text, key->line);
     if (at_value(reader)) {
-        section.title = title_of(reader, &reader->token);
+        section.title = title_of(reader, &reader->in.token);
         emit_title(reader, kind);
     }
     if (!at_mark(reader, '{')) {
@@ -564,7 +399,7 @@ static void read_section(struct reader *reader, enum settings_section kind, cons
         go_back(reader, &mark);
         return;
     }
-    is_kept = check_section(reader, &section) && !reader->is_broken;
+    is_kept = check_section(reader, &section) && !reader->in.is_broken;
     section.ordinal = ordinal_of(outline, kind);
     section.first_statement = outline->statement_count;
     outline->sections[outline->section_count++] = section; /* one more than the most has room */
@@ -577,22 +412,23 @@ static void read_section(struct reader *reader, enum settings_section kind, cons
 
 static void read_file(struct reader *reader)
 {
-    advance(reader);
-    while (reader->has_key || reader->token.kind != TOKEN_END) {
+    settings_tokens_next(&reader->in);
+    while (reader->has_key || reader->in.token.kind != SETTINGS_TOKEN_END) {
         struct mark mark = mark_of(reader, line_of_next(reader));
         enum settings_section kind;
-        struct token key;
+        struct settings_token key;
 
         if (!reader->has_key && at_mark(reader, '}')) {
-            settings_fault_add(reader->faults, reader->token.line, "this \"}\" closes nothing");
-            advance(reader);
+            settings_fault_add(reader->in.faults, reader->in.token.line,
+                               "this \"}\" closes nothing");
+            settings_tokens_next(&reader->in);
         } else if (!take_key(reader, &key)) {
             continue;
         } else if (settings_section_find(key.text, &kind)) {
             read_section(reader, kind, &key);
         } else {
             read_assignment(reader, 0, &key);
-            if (reader->is_broken) {
+            if (reader->in.is_broken) {
                 go_back(reader, &mark);
                 reader->outline->sections[0].is_damaged = true;
             }
@@ -625,7 +461,9 @@ bool settings_outline_read(struct span text, struct arena *arena, struct setting
                            struct settings_faults *faults, struct error *err)
 {
     size_t statements = count_of(text, '='), sections = count_of(text, '{');
-    struct reader reader = { .rest = text, .line = 1, .clean_line = 1, .arena = arena };
+    struct reader reader = { .in = { .rest = text, .line = 1, .faults = faults },
+                             .clean_line = 1,
+                             .arena = arena };
 
     if (statements > SETTINGS_STATEMENTS_MOST)
         statements = SETTINGS_STATEMENTS_MOST;
@@ -637,7 +475,6 @@ bool settings_outline_read(struct span text, struct arena *arena, struct setting
         .statements = arena_new(arena, statements + 1, sizeof *outline->statements),
     };
     reader.outline = outline;
-    reader.faults = faults;
     reader.seen_at_top = arena_new(arena, settings_option_count, sizeof *reader.seen_at_top);
     reader.seen_in_section =
         arena_new(arena, settings_option_count, sizeof *reader.seen_in_section);

@@ -138,9 +138,16 @@ void smtp_server_say(struct smtp_server *server, struct smtp_answer answer,
     server->output_len = (uint16_t)(server->output_len + smtp_answer_format(room, answer));
 }
 
-/* For 221 and 421, whose words begin with our name: RFC 5321 section 4.2.2. */
-static void say_with_name(struct smtp_server *server, uint16_t code, const char *enhanced,
+void smtp_server_say_fine(struct smtp_server *server, uint16_t code, const char *enhanced,
                           const char *text)
+{
+    smtp_server_say(server, (struct smtp_answer){ code, enhanced, text },
+                    (struct smtp_answer){ 0 });
+    smtp_server_enter(server, smtp_server_state(server));
+}
+
+void smtp_server_say_with_name(struct smtp_server *server, uint16_t code, const char *enhanced,
+                               const char *text)
 {
     char words[SMTP_ANSWER_BYTES];
 
@@ -161,7 +168,7 @@ void smtp_server_finish(struct smtp_server *server)
 void smtp_server_break_off(struct smtp_server *server, const char *enhanced, const char *text)
 {
     if (SMTP_SERVER_OUTPUT_BYTES - server->output_len >= SMTP_ANSWER_BYTES)
-        say_with_name(server, 421, enhanced, text);
+        smtp_server_say_with_name(server, 421, enhanced, text);
     smtp_server_finish(server);
 }
 
@@ -170,7 +177,7 @@ static uint32_t limit_or(uint32_t limit, uint32_t preset)
     return limit == 0 ? preset : limit;
 }
 
-static struct span line_of(const struct smtp_server *server)
+struct span smtp_server_line(const struct smtp_server *server)
 {
     size_t len = server->line_octets;
 
@@ -183,7 +190,7 @@ static void note_refusal(struct smtp_server *server, struct smtp_answer answer)
     struct smtp_server_event *event = smtp_server_push(server, SMTP_SERVER_REFUSED);
 
     event->answer = answer;
-    event->bytes = line_of(server);
+    event->bytes = smtp_server_line(server);
 }
 
 void smtp_server_end_if_too_wrong(struct smtp_server *server)
@@ -203,8 +210,7 @@ void smtp_server_refuse(struct smtp_server *server, struct smtp_answer answer)
     smtp_server_end_if_too_wrong(server);
 }
 
-/* For what leaves no way to tell where the next command begins. */
-static void refuse_and_leave(struct smtp_server *server, struct smtp_answer answer)
+void smtp_server_refuse_and_leave(struct smtp_server *server, struct smtp_answer answer)
 {
     note_refusal(server, answer);
     smtp_server_say(server, answer, (struct smtp_answer){ 0 });
@@ -254,158 +260,6 @@ void smtp_server_answer(struct smtp_server *server, struct smtp_answer answer, i
         conclude_input(server);
 }
 
-static void take_hello(struct smtp_server *server)
-{
-    smtp_server_ask(server, SMTP_SERVER_HELLO_CAME);
-}
-
-/* The rest is up to feed, which sees what stands behind the line. */
-static void take_starttls(struct smtp_server *server)
-{
-    if (server->is_encrypted)
-        smtp_server_refuse(server, (struct smtp_answer){ 503, "5.5.1", "TLS is in use already" });
-    else if (!(smtp_server_offered(server) & SMTP_EXTENSION_STARTTLS))
-        smtp_server_refuse(server,
-                           (struct smtp_answer){ 502, "5.5.1", "STARTTLS is not offered here" });
-    else
-        smtp_server_enter(server, SMTP_SERVER_HANDSHAKE);
-}
-
-static void say_fine(struct smtp_server *server, uint16_t code, const char *enhanced,
-                     const char *text)
-{
-    smtp_server_say(server, (struct smtp_answer){ code, enhanced, text },
-                    (struct smtp_answer){ 0 });
-    smtp_server_enter(server, smtp_server_state(server));
-}
-
-static void take_rset(struct smtp_server *server)
-{
-    smtp_server_drop_message(server);
-    if (server->state != SMTP_SERVER_HELLO)
-        smtp_server_enter(server, SMTP_SERVER_READY);
-    say_fine(server, 250, "2.0.0", "Forgotten");
-}
-
-static void take_noop(struct smtp_server *server)
-{
-    say_fine(server, 250, "2.0.0", "Here I am");
-}
-
-/* RFC 5321 section 3.5.3: neither yes nor no. */
-static void take_vrfy(struct smtp_server *server)
-{
-    say_fine(server, 252, "2.5.0", "Send mail there and see");
-}
-
-static void take_help(struct smtp_server *server)
-{
-    say_fine(server, 214, "2.0.0", "RFC 5321 says it all");
-}
-
-static void take_quit(struct smtp_server *server)
-{
-    say_with_name(server, 221, "2.0.0", "Goodbye");
-    smtp_server_finish(server);
-}
-
-/* Sets of states. */
-#define IN(state) (1U << SMTP_SERVER_##state)
-#define ANYTIME   (IN(HELLO) | IN(READY) | IN(RCPT) | IN(NEXT_CHUNK))
-
-/* One row a command. Without TLS, where it is required, RFC 3207 section 4 lets few pass. */
-static const struct row {
-    void (*act)(struct smtp_server *);
-    unsigned states;
-    bool may_be_clear, is_idle;
-    const char *out_of_place;
-} rows[] = {
-    [SMTP_COMMAND_EHLO] = { take_hello, ANYTIME, true, true, "" },
-    [SMTP_COMMAND_HELO] = { take_hello, ANYTIME, false, true, "" },
-    [SMTP_COMMAND_STARTTLS] = { take_starttls, IN(READY), true, true, "A message is under way" },
-    [SMTP_COMMAND_MAIL] = { smtp_server_take_mail, IN(READY), false, false,
-                            "A message is under way" },
-    [SMTP_COMMAND_RCPT] = { smtp_server_take_rcpt, IN(RCPT), false, false, "Say MAIL first" },
-    [SMTP_COMMAND_DATA] = { smtp_server_take_data, IN(RCPT), false, false, "Say MAIL first" },
-    [SMTP_COMMAND_BDAT] = { smtp_server_take_chunk, IN(RCPT) | IN(NEXT_CHUNK), false, false,
-                            "Say MAIL first" },
-    [SMTP_COMMAND_RSET] = { take_rset, ANYTIME, false, true, "" },
-    [SMTP_COMMAND_NOOP] = { take_noop, ANYTIME, true, true, "" },
-    [SMTP_COMMAND_VRFY] = { take_vrfy, ANYTIME, false, true, "" },
-    [SMTP_COMMAND_HELP] = { take_help, ANYTIME, false, true, "" },
-    [SMTP_COMMAND_QUIT] = { take_quit, ANYTIME | IN(TURNED_AWAY), true, false, "" },
-};
-
-/* Whether the command may be said now; *answer where not. */
-static bool is_in_place(const struct smtp_server *server, const struct row *row,
-                        struct smtp_answer *answer)
-{
-    bool lacks_tls = server->settings->tls == SMTP_SERVER_TLS_REQUIRED && !server->is_encrypted;
-
-    *answer = (struct smtp_answer){ 503, "5.5.1", row->out_of_place };
-    if (server->state == SMTP_SERVER_TURNED_AWAY)
-        answer->text = "Nothing but QUIT is taken";
-    else if (lacks_tls && !row->may_be_clear)
-        *answer = (struct smtp_answer){ 530, "5.7.0", "Say STARTTLS first" };
-    else if (server->state == SMTP_SERVER_HELLO)
-        answer->text = "Say EHLO first";
-    else if (server->state == SMTP_SERVER_NEXT_CHUNK)
-        answer->text = "BDAT has begun: go on to BDAT LAST, or say RSET";
-    return (row->states >> server->state & 1) != 0 &&
-           (!lacks_tls || row->may_be_clear || server->state == SMTP_SERVER_TURNED_AWAY);
-}
-
-static void obey(struct smtp_server *server, const struct row *row)
-{
-    bool is_first_hello = server->state == SMTP_SERVER_HELLO && row->act == take_hello;
-
-    server->idle_commands += row->is_idle && !is_first_hello;
-    smtp_server_end_if_too_wrong(server);
-    if (server->state != SMTP_SERVER_CLOSED)
-        row->act(server);
-}
-
-/* BDAT that was not understood: octets follow, and nobody can say how many. */
-static bool is_unsafe(enum smtp_command_verb verb, bool is_good)
-{
-    return verb == SMTP_COMMAND_FOREIGN || (verb == SMTP_COMMAND_BDAT && !is_good);
-}
-
-/* Extensions whose parameters are understood. REQUIRETLS is, where TLS is still to come, so that the
- * refusal says what is missing. */
-static uint32_t understood(const struct smtp_server *server)
-{
-    uint32_t offered = smtp_server_offered(server);
-
-    return offered & SMTP_EXTENSION_STARTTLS
-               ? offered | (server->settings->extensions & SMTP_EXTENSION_REQUIRETLS)
-               : offered;
-}
-
-static void take_command(struct smtp_server *server)
-{
-    struct smtp_command *command = &server->storage->command;
-    struct smtp_answer answer, misplaced;
-    bool is_good = smtp_command_parse(line_of(server), understood(server), command, &answer);
-    const struct row *row = &rows[command->verb];
-    bool is_there = command->verb <= SMTP_COMMAND_FOREIGN || is_in_place(server, row, &misplaced);
-
-    server->skips_chunks &= command->verb == SMTP_COMMAND_BDAT;
-    if (server->line_octets > SMTP_COMMAND_LINE_MOST) {
-        answer = (struct smtp_answer){ 500, "5.5.2", "The line is longer than 1280 octets" };
-        is_good = false;
-        is_there = true;
-    }
-    if (is_unsafe(command->verb, is_good))
-        refuse_and_leave(server, answer);
-    else if (!is_there && command->verb == SMTP_COMMAND_BDAT)
-        smtp_server_refuse_chunk(server, misplaced);
-    else if (!is_there || !is_good)
-        smtp_server_refuse(server, is_there ? answer : misplaced);
-    else
-        obey(server, row);
-}
-
 /* Each ends the session, for after it nobody can say where a command of this peer ends. */
 static const struct smtp_answer bare_lf = { 500, "5.5.2", "A bare LF came: lines end in CRLF" },
                                 bare_cr = { 500, "5.5.2", "A bare CR came: lines end in CRLF" },
@@ -417,15 +271,15 @@ static const struct smtp_answer bare_lf = { 500, "5.5.2", "A bare LF came: lines
 static bool take_byte(struct smtp_server *server, char c)
 {
     if (server->after_cr && c != '\n') {
-        refuse_and_leave(server, bare_cr);
+        smtp_server_refuse_and_leave(server, bare_cr);
     } else if (server->after_cr) {
-        take_command(server);
+        smtp_server_take_command(server);
     } else if (c == '\n') {
-        refuse_and_leave(server, bare_lf);
+        smtp_server_refuse_and_leave(server, bare_lf);
     } else if (c == TLS_RECORD && server->line_octets == 0) {
-        refuse_and_leave(server, tls_record);
+        smtp_server_refuse_and_leave(server, tls_record);
     } else if (server->line_octets >= ENDLESS_LINE) {
-        refuse_and_leave(server, endless);
+        smtp_server_refuse_and_leave(server, endless);
     } else {
         server->after_cr = c == '\r';
         if (c == '\r')
@@ -459,10 +313,10 @@ static void refuse_injection(struct smtp_server *server, struct span *input)
 static void start_tls(struct smtp_server *server, struct span *input)
 {
     if (input->len > 0) {
-        say_fine(server, 554, "5.5.1", "Nothing may stand behind STARTTLS");
+        smtp_server_say_fine(server, 554, "5.5.1", "Nothing may stand behind STARTTLS");
         refuse_injection(server, input);
     } else {
-        say_fine(server, 220, "2.0.0", "Go ahead with TLS");
+        smtp_server_say_fine(server, 220, "2.0.0", "Go ahead with TLS");
         smtp_server_push(server, SMTP_SERVER_HANDSHAKE_NOW);
     }
 }

@@ -1,4 +1,4 @@
-/* smtp/server_steps.h - what server.c and server_message.c share: the steps of a conversation.
+/* smtp/server_steps.h - what the files of the server engine share: the steps of a conversation.
  *
  * Private to the server engine.
  */
@@ -22,11 +22,25 @@ void smtp_server_ask(struct smtp_server *server, enum smtp_server_event_kind kin
 void smtp_server_say(struct smtp_server *server, struct smtp_answer answer,
                      struct smtp_answer preset);
 
+/* The same for what needs no preset; the peer's time starts anew. */
+void smtp_server_say_fine(struct smtp_server *server, uint16_t code, const char *enhanced,
+                          const char *text);
+
+/* For 221 and 421, whose words begin with our name: RFC 5321 section 4.2.2. */
+void smtp_server_say_with_name(struct smtp_server *server, uint16_t code, const char *enhanced,
+                               const char *text);
+
 /* Ends the session of a peer whose errors have become too many. */
 void smtp_server_end_if_too_wrong(struct smtp_server *server);
 
 /* Says no to a command by ourselves; a 5xx counts as an error. */
 void smtp_server_refuse(struct smtp_server *server, struct smtp_answer answer);
+
+/* For what leaves no way to tell where the next command begins. */
+void smtp_server_refuse_and_leave(struct smtp_server *server, struct smtp_answer answer);
+
+/* The line that came last, without its CRLF and without what was too much of it. */
+struct span smtp_server_line(const struct smtp_server *server);
 
 /* "421 4.7.0 mx.example.org TEXT", and the end. */
 void smtp_server_break_off(struct smtp_server *server, const char *enhanced, const char *text);
@@ -36,6 +50,9 @@ char *smtp_server_room(struct smtp_server *server, size_t *size);
 
 /* CLOSED, a message in hand dropped, and FINISHED. */
 void smtp_server_finish(struct smtp_server *server);
+
+/* server_commands.c: understands the line, and does what it says where it is in place. */
+void smtp_server_take_command(struct smtp_server *server);
 
 /* server_hello.c: enum smtp_extension bits that EHLO is told here and now. */
 uint32_t smtp_server_offered(const struct smtp_server *server);
