@@ -31,6 +31,23 @@ struct span span_take_until(struct span *span, char separator)
     return front;
 }
 
+static struct span without_last(struct span span, char byte)
+{
+    if (span.len > 0 && span.data[span.len - 1] == byte)
+        span.len--;
+    return span;
+}
+
+struct span span_take_line(struct span *span)
+{
+    return without_last(span_take_until(span, '\n'), '\r');
+}
+
+struct span span_without_line_end(struct span span)
+{
+    return without_last(without_last(span, '\n'), '\r');
+}
+
 struct span span_part(struct span span, size_t start, size_t len)
 {
     if (start >= span.len)

@@ -24,6 +24,12 @@ struct span span_take_front(struct span *span, size_t len);
 /* Takes what stands before `separator` and drops the separator; all where there is none. */
 struct span span_take_until(struct span *span, char separator);
 
+/* Takes a line and its end, LF or CRLF; gives the line without it. */
+struct span span_take_line(struct span *span);
+
+/* Without the LF or CRLF at its end, if there is one. */
+struct span span_without_line_end(struct span span);
+
 /* The part from `start` on, at most `len` bytes; both are cut to what is there. */
 struct span span_part(struct span span, size_t start, size_t len);
 

@@ -273,10 +273,8 @@ static bool print_lines(struct queue_command *command, struct span text)
 {
     begin_page(command);
     while (text.len > 0) {
-        struct span line = span_take_until(&text, '\n');
+        struct span line = span_take_line(&text);
 
-        if (line.len > 0 && line.data[line.len - 1] == '\r')
-            line.len--;
         if (command->arena.used > ARENA_BYTES / 2) {
             if (!end_page(command))
                 return false;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "diagnose/json_value.h"
 #include "diagnose/reason.h"
 #include "diagnose/report_dane.h"
 #include "diagnose/report_published.h"
@@ -259,17 +260,12 @@ void policy_hosts_put(struct page *page, const struct policy_answer *answer, str
 
 /* ---- for programs --------------------------------------------------------------------------- */
 
-static json_t *text(const char *value)
-{
-    return value == NULL ? json_null() : json_string(value);
-}
-
 static json_t *records_json(const struct route_host *host, struct arena *arena)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < host->tlsa_count; i++)
-        json_array_append_new(list, text(dane_format(arena, &host->tlsa_records[i])));
+        json_array_append_new(list, json_value_text(dane_format(arena, &host->tlsa_records[i])));
     return list;
 }
 
@@ -279,7 +275,8 @@ static json_t *addresses_json(const struct route_host *host)
     char address[NET_ADDRESS_TEXT];
 
     for (size_t i = 0; i < host->address_count; i++)
-        json_array_append_new(list, text(net_address_text(&host->addresses[i], address)));
+        json_array_append_new(list,
+                              json_value_text(net_address_text(&host->addresses[i], address)));
     return list;
 }
 
@@ -293,15 +290,16 @@ static json_t *host_json(const struct policy_answer *answer, const struct route_
 
     return json_pack(
         "{s:o,s:i,s:o,s:s,s:{s:s,s:o,s:o,s:o},s:o,s:s,s:s,s:o}", "host",
-        text(printable(arena, host->name)), "preference", host->preference, "addresses",
+        json_value_text(printable(arena, host->name)), "preference", host->preference, "addresses",
         addresses_json(host), "dnssec", dns_security_name(host->security), "dane", "state",
-        report_dane_state(host->tlsa), "base", text(printable(arena, host->tlsa_base)), "records",
-        records_json(host, arena), "failure",
-        host->tlsa_failure == NULL ? json_null() : text(printable(arena, host->tlsa_failure)),
+        report_dane_state(host->tlsa), "base", json_value_text(printable(arena, host->tlsa_base)),
+        "records", records_json(host, arena), "failure",
+        host->tlsa_failure == NULL ? json_null()
+                                   : json_value_text(printable(arena, host->tlsa_failure)),
         "sts_listed", has_policy ? json_boolean(prospect.is_listed) : json_null(), "demand",
         policy_demand_name(prospect.terms.demand), "source",
         policy_source_name(prospect.terms.source), "passed_over",
-        prospect.is_barred ? text(reason_code(prospect.reason, &none)) : json_null());
+        prospect.is_barred ? json_value_text(reason_code(prospect.reason, &none)) : json_null());
 }
 
 static json_t *mx_json(const struct policy_answer *answer)
@@ -329,7 +327,7 @@ json_t *policy_hosts_json(const struct policy_answer *answer, struct arena *aren
         json_array_append_new(hosts, host_json(answer, &seen->route->hosts[i], arena));
     return json_pack(
         "{s:b,s:o,s:o,s:o,s:o,s:o}", "asked", (int)seen->was_asked, "cache_failure",
-        text(seen->cache_failure), "mx", mx_json(answer), "mta_sts",
+        json_value_text(seen->cache_failure), "mx", mx_json(answer), "mta_sts",
         seen->published == NULL ? json_null() : report_published_sts_json(seen->published),
         "tls_reports",
         seen->published == NULL ? json_null() : report_published_reports_json(seen->published),

@@ -3,13 +3,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "cli/lookups.h"
 #include "gateway/sts_cache.h"
 #include "link/our_side.h"
 #include "link/policy_lookup.h"
 #include "link/route.h"
-#include "net/dns.h"
-#include "net/https.h"
-#include "net/loop.h"
 #include "trust/anchors.h"
 
 enum { TIMEOUT_MS = 30 * 1000, ROOTS_BYTES = 64 * 1024 };
@@ -21,9 +19,7 @@ struct policy_look {
     struct arena arena; /* what is told of the roots */
     struct anchors *anchors;
     struct sts_cache cache;
-    struct loop *loop;
-    struct dns *dns;
-    struct https *https;
+    struct lookups by;
     /* of the domain that is looked at */
     struct policy_seen *seen;
     struct arena *domain_arena;
@@ -87,19 +83,13 @@ static bool take_kept(struct policy_look *look, const char *domain, struct arena
 
 static bool open_parts(struct policy_look *look, struct error *err)
 {
-    const struct dns_settings resolver = { .resolver = look->settings->dns.resolver,
-                                           .trust_anchor = look->settings->dns.trust_anchor };
     struct observed_self self = { .anchor_file = NULL };
 
     look->anchors = anchors_new();
     if (look->anchors == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the roots");
     our_side_read_roots(look->settings->ca_file, look->anchors, &look->arena, &self);
-    if (!loop_open(&look->loop, err))
-        return false;
-    if (!dns_open(look->loop, &resolver, &look->dns, err))
-        return error_wrap(err, "starting the resolver");
-    return https_open(look->loop, &look->https, err);
+    return lookups_open(look->settings, &look->by, err);
 }
 
 bool policy_look_open(const struct settings *settings, const struct clock *clock, bool is_offline,
@@ -128,9 +118,7 @@ void policy_look_close(struct policy_look **look)
     *look = NULL;
     if (closing == NULL)
         return;
-    https_close(&closing->https);
-    dns_close(&closing->dns);
-    loop_close(&closing->loop);
+    lookups_close(&closing->by);
     anchors_free(&closing->anchors);
     arena_clear(&closing->arena);
     memory_free(closing);
@@ -141,7 +129,7 @@ void policy_look_close(struct policy_look **look)
 static void count_down(struct policy_look *look)
 {
     if (--look->pending == 0)
-        loop_stop(look->loop);
+        loop_stop(look->by.loop);
 }
 
 static void take_route(void *owner, struct route *route)
@@ -164,9 +152,9 @@ static bool start(struct policy_look *look, const struct policy_answer *answer, 
 {
     const struct settings_hop *hop = policy_answer_hop(answer);
     const struct policy_lookup_settings wanted = {
-        .loop = look->loop,
-        .dns = look->dns,
-        .https = look->https,
+        .loop = look->by.loop,
+        .dns = look->by.dns,
+        .https = look->by.https,
         .anchors = look->anchors,
         .clock = look->clock,
         .cache = &look->cache,
@@ -179,12 +167,13 @@ static bool start(struct policy_look *look, const struct policy_answer *answer, 
 
     look->pending = 1;
     if (hop != NULL)
-        return route_find(look->loop, look->dns, look->domain_arena, hop->host, ROUTE_FROM_HOST,
-                          hop->address.port, TIMEOUT_MS, take_route, look, &look->route, err);
+        return route_find(look->by.loop, look->by.dns, look->domain_arena, hop->host,
+                          ROUTE_FROM_HOST, hop->address.port, TIMEOUT_MS, take_route, look,
+                          &look->route, err);
     look->pending = 2;
-    return route_find(look->loop, look->dns, look->domain_arena, answer->domain, ROUTE_FROM_DOMAIN,
-                      (uint16_t)look->settings->client.port, TIMEOUT_MS, take_route, look,
-                      &look->route, err) &&
+    return route_find(look->by.loop, look->by.dns, look->domain_arena, answer->domain,
+                      ROUTE_FROM_DOMAIN, (uint16_t)look->settings->client.port, TIMEOUT_MS,
+                      take_route, look, &look->route, err) &&
            policy_lookup_start(&wanted, look->domain_arena, answer->domain, take_published, look,
                                &look->lookup, err);
 }
@@ -219,7 +208,7 @@ bool policy_look_at(struct policy_look *look, struct policy_answer *answer, stru
     seen->was_asked = true;
     is_started = start(look, answer, err);
     if (is_started)
-        loop_run(look->loop);
+        loop_run(look->by.loop);
     route_cancel(&look->route);
     policy_lookup_cancel(&look->lookup);
     return is_started;

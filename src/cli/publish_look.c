@@ -4,11 +4,9 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/lookups.h"
 #include "link/policy_lookup.h"
 #include "link/route.h"
-#include "net/dns.h"
-#include "net/https.h"
-#include "net/loop.h"
 
 enum { TIMEOUT_MS = 30000 };
 
@@ -23,9 +21,7 @@ struct publish_look {
     const struct settings *settings;
     struct anchors *anchors;
     const struct clock *clock;
-    struct loop *loop;
-    struct dns *dns;
-    struct https *https;
+    struct lookups by;
     /* of the domain that is looked at */
     struct publication *publication;
     struct arena *arena;
@@ -41,8 +37,6 @@ struct publish_look {
 bool publish_look_open(const struct settings *settings, struct anchors *anchors,
                        const struct clock *clock, struct publish_look **look, struct error *err)
 {
-    const struct dns_settings resolver = { .resolver = settings->dns.resolver,
-                                           .trust_anchor = settings->dns.trust_anchor };
     AUTO(publish_look_close) struct publish_look *made = memory_new(1, sizeof *made);
 
     *look = NULL;
@@ -51,11 +45,7 @@ bool publish_look_open(const struct settings *settings, struct anchors *anchors,
     made->settings = settings;
     made->anchors = anchors;
     made->clock = clock;
-    if (!loop_open(&made->loop, err))
-        return false;
-    if (!dns_open(made->loop, &resolver, &made->dns, err))
-        return error_wrap(err, "starting the resolver");
-    if (!https_open(made->loop, &made->https, err))
+    if (!lookups_open(settings, &made->by, err))
         return false;
     *look = TAKE(made);
     return true;
@@ -68,9 +58,7 @@ void publish_look_close(struct publish_look **look)
     *look = NULL;
     if (closing == NULL)
         return;
-    https_close(&closing->https);
-    dns_close(&closing->dns);
-    loop_close(&closing->loop);
+    lookups_close(&closing->by);
     memory_free(closing);
 }
 
@@ -133,13 +121,13 @@ bool publish_look_at_nothing(struct publication *publication, struct arena *aren
 static void count_down(struct publish_look *look)
 {
     if (--look->pending == 0)
-        loop_stop(look->loop);
+        loop_stop(look->by.loop);
 }
 
 static void fail(struct publish_look *look)
 {
     look->has_failed = true;
-    loop_stop(look->loop);
+    loop_stop(look->by.loop);
 }
 
 static void read_records(struct publish_look *look, struct publication_host *host,
@@ -196,8 +184,8 @@ static bool ask_for_records(struct publish_look *look, size_t index)
 
     *question = (struct host_question){ .look = look, .host = host };
     host->lookup.name = arena_format(look->arena, "_%d._tcp.%s", PUBLICATION_PORT, host->name);
-    if (!dns_find(look->dns, host->lookup.name, DNS_TYPE_TLSA, TIMEOUT_MS, take_records, question,
-                  &question->query, &look->err))
+    if (!dns_find(look->by.dns, host->lookup.name, DNS_TYPE_TLSA, TIMEOUT_MS, take_records,
+                  question, &question->query, &look->err))
         return false;
     look->pending++;
     return true;
@@ -278,9 +266,9 @@ static bool start(struct publish_look *look, struct error *err)
 {
     const char *domain = look->publication->domain;
     const struct policy_lookup_settings wanted = {
-        .loop = look->loop,
-        .dns = look->dns,
-        .https = look->https,
+        .loop = look->by.loop,
+        .dns = look->by.dns,
+        .https = look->by.https,
         .anchors = look->anchors,
         .clock = look->clock,
         .https_port = (uint16_t)look->settings->client.sts_port,
@@ -293,11 +281,11 @@ static bool start(struct publish_look *look, struct error *err)
     look->pending = 2;
     if (look->publication->dkim_name != NULL) {
         look->pending++;
-        if (!dns_find(look->dns, look->publication->dkim_name, DNS_TYPE_TXT, TIMEOUT_MS, take_dkim,
-                      look, &look->dkim_query, err))
+        if (!dns_find(look->by.dns, look->publication->dkim_name, DNS_TYPE_TXT, TIMEOUT_MS,
+                      take_dkim, look, &look->dkim_query, err))
             return false;
     }
-    return route_find(look->loop, look->dns, look->arena, domain, ROUTE_FROM_DOMAIN,
+    return route_find(look->by.loop, look->by.dns, look->arena, domain, ROUTE_FROM_DOMAIN,
                       PUBLICATION_PORT, TIMEOUT_MS, take_route, look, &look->route_query, err) &&
            policy_lookup_start(&wanted, look->arena, domain, take_published, look,
                                &look->policy_lookup, err);
@@ -329,7 +317,7 @@ bool publish_look_at(struct publish_look *look, struct publication *publication,
         return error_set(err, ERROR_MEMORY, "no memory for look-ups");
     is_started = start(look, err);
     if (is_started)
-        loop_run(look->loop);
+        loop_run(look->by.loop);
     stop(look);
     if (is_started && look->has_failed)
         return error_set(err, look->err.kind, "%s", look->err.text);

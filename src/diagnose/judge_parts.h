@@ -74,6 +74,8 @@ const char *judge_rcode(struct judge *judge, int rcode);
 /* Where a look-up fails for a reason that is ours, the finding says so. */
 void judge_own_dns(struct judge *judge, struct finding *finding,
                    const struct observed_lookup *lookup);
+/* Which finding a look-up that failed is: "dns-timeout"; NULL: it did not fail. */
+const char *judge_lookup_code(enum dns_outcome outcome);
 /* "connection reset by peer" for an errno; "error 95" for a rare one */
 const char *judge_errno(struct judge *judge, int number);
 /* How a dial went, in words: "alert handshake_failure (40)", "succeeds with TLSv1.0, ...". */

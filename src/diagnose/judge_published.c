@@ -15,23 +15,10 @@ static const char *printable(struct judge *judge, const char *text)
 
 /* ---- look-ups ---- */
 
-static const char *code_of(enum dns_outcome outcome)
-{
-    switch (outcome) {
-    case DNS_TIMEOUT: return "dns-timeout";
-    case DNS_SERVFAIL: return "dns-servfail";
-    case DNS_BOGUS: return "dns-bogus";
-    case DNS_ANSWERED:
-    case DNS_NO_DATA:
-    case DNS_NXDOMAIN: break;
-    }
-    return NULL;
-}
-
 /* Mail goes, but what the domain may have published counts for nobody. */
 static void judge_lookup(struct judge *judge, const struct observed_lookup *lookup)
 {
-    const char *code = code_of(lookup->outcome);
+    const char *code = judge_lookup_code(lookup->outcome);
     const char *why =
         lookup->why_bogus == NULL ? "no reason given" : printable(judge, lookup->why_bogus);
     struct finding *finding;

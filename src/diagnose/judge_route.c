@@ -71,20 +71,6 @@ static void prove_lookups(struct judge *judge, struct finding *finding, const st
         judge_prove(judge, finding, "the answers for %s", name == NULL ? route->domain : name);
 }
 
-/* Which code a failing look-up is, for the domain or one host. */
-static const char *code_of(enum dns_outcome outcome)
-{
-    switch (outcome) {
-    case DNS_TIMEOUT: return "dns-timeout";
-    case DNS_SERVFAIL: return "dns-servfail";
-    case DNS_BOGUS: return "dns-bogus";
-    case DNS_ANSWERED:
-    case DNS_NO_DATA:
-    case DNS_NXDOMAIN: break;
-    }
-    return "dns-no-address";
-}
-
 void judge_own_dns(struct judge *judge, struct finding *finding,
                    const struct observed_lookup *lookup)
 {
@@ -112,11 +98,12 @@ static struct finding *add_failure(struct judge *judge, const struct route *rout
 {
     const struct observed_lookup *lookup = lookup_that(route, outcome, name);
     const char *shown = text_printable(judge->arena, span_of(name), false);
+    const char *code = judge_lookup_code(outcome);
     const char *why = bogus != NULL                                 ? bogus
                       : lookup != NULL && lookup->why_bogus != NULL ? lookup->why_bogus
                                                                     : "no reason given";
     struct finding *finding =
-        JUDGE_ADD(judge, code_of(outcome), { "name", shown },
+        JUDGE_ADD(judge, code == NULL ? "dns-no-address" : code, { "name", shown },
                   { "type", lookup == NULL ? "MX" : dns_type_name(lookup->type) },
                   { "seconds", "the time allowed" },
                   { "rcode", judge_rcode(judge, lookup == NULL ? 2 : lookup->rcode) },

@@ -17,6 +17,19 @@ const char *judge_wait(struct judge *judge, int64_t milliseconds)
     return text_duration(judge->arena, (milliseconds + 500) / 1000);
 }
 
+const char *judge_lookup_code(enum dns_outcome outcome)
+{
+    switch (outcome) {
+    case DNS_TIMEOUT: return "dns-timeout";
+    case DNS_SERVFAIL: return "dns-servfail";
+    case DNS_BOGUS: return "dns-bogus";
+    case DNS_ANSWERED:
+    case DNS_NO_DATA:
+    case DNS_NXDOMAIN: break;
+    }
+    return NULL;
+}
+
 const char *judge_closes(enum ending ending)
 {
     return ending == ENDING_RESET ? "resets" : "closes";

@@ -1,43 +1,13 @@
 #include "diagnose/report_json.h"
 
 #include "base/text.h"
+#include "diagnose/json_value.h"
 #include "diagnose/report_dane.h"
 #include "diagnose/report_published.h"
 
 enum { DANE_BYTES = 1 << 20 }; /* of records that came in one DNS message */
 
 /* ---- texts: what strangers wrote may be no UTF-8, which JSON cannot carry ---- */
-
-static json_t *text(const char *value)
-{
-    AUTO(arena_clear) struct arena arena = { 0 };
-
-    if (value == NULL)
-        return json_null();
-    if (text_is_utf8(span_of(value)))
-        return json_string(value);
-    arena_init(&arena, SIZE_MAX);
-    return json_string(text_printable(&arena, span_of(value), true));
-}
-
-static json_t *texts(const char *const *values, size_t count)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, text(values[i]));
-    return list;
-}
-
-static json_t *time_text(int64_t seconds)
-{
-    AUTO(arena_clear) struct arena arena;
-
-    arena_init(&arena, 1024);
-    if (seconds == INT64_MIN || seconds == INT64_MAX)
-        return json_null();
-    return json_string(text_time(&arena, seconds));
-}
 
 /* Sets a field; a value that could not be made shows as null rather than as a missing field. */
 static void put(json_t *object, const char *key, json_t *value)
@@ -51,17 +21,17 @@ static json_t *finding_json(const struct finding *finding)
 {
     json_t *object = json_object();
 
-    put(object, "code", text(finding->code));
-    put(object, "step", text(step_name(finding->step)));
-    put(object, "fault", text(fault_name(finding->fault)));
-    put(object, "severity", text(severity_name(finding->severity)));
-    put(object, "cause", text(finding->cause));
-    put(object, "evidence", texts(finding->evidence, finding->evidence_count));
-    put(object, "remedy", text(finding->remedy));
-    put(object, "tls_report", text(finding->tls_report));
-    put(object, "enhanced_status", text(finding->enhanced_status));
+    put(object, "code", json_value_text(finding->code));
+    put(object, "step", json_value_text(step_name(finding->step)));
+    put(object, "fault", json_value_text(fault_name(finding->fault)));
+    put(object, "severity", json_value_text(severity_name(finding->severity)));
+    put(object, "cause", json_value_text(finding->cause));
+    put(object, "evidence", json_value_texts(finding->evidence, finding->evidence_count));
+    put(object, "remedy", json_value_text(finding->remedy));
+    put(object, "tls_report", json_value_text(finding->tls_report));
+    put(object, "enhanced_status", json_value_text(finding->enhanced_status));
     if (finding->because_of != NULL)
-        put(object, "because_of", text(finding->because_of));
+        put(object, "because_of", json_value_text(finding->because_of));
     return object;
 }
 
@@ -80,21 +50,21 @@ static json_t *certificate_json(const struct certificate *certificate)
 {
     json_t *object = json_object();
 
-    put(object, "sha256", text(certificate->sha256));
+    put(object, "sha256", json_value_text(certificate->sha256));
     if (!certificate->is_readable) {
         put(object, "readable", json_false());
         return object;
     }
-    put(object, "subject", text(certificate->subject));
-    put(object, "issuer", text(certificate->issuer));
-    put(object, "serial", text(certificate->serial));
-    put(object, "not_before", time_text(certificate->not_before_s));
-    put(object, "not_after", time_text(certificate->not_after_s));
-    put(object, "names", texts(certificate->names, certificate->name_count));
-    put(object, "addresses", texts(certificate->addresses, certificate->address_count));
-    put(object, "key", text(certificate->key));
-    put(object, "signature", text(certificate->signature));
-    put(object, "spki_sha256", text(certificate->spki_sha256));
+    put(object, "subject", json_value_text(certificate->subject));
+    put(object, "issuer", json_value_text(certificate->issuer));
+    put(object, "serial", json_value_text(certificate->serial));
+    put(object, "not_before", json_value_time(certificate->not_before_s));
+    put(object, "not_after", json_value_time(certificate->not_after_s));
+    put(object, "names", json_value_texts(certificate->names, certificate->name_count));
+    put(object, "addresses", json_value_texts(certificate->addresses, certificate->address_count));
+    put(object, "key", json_value_text(certificate->key));
+    put(object, "signature", json_value_text(certificate->signature));
+    put(object, "spki_sha256", json_value_text(certificate->spki_sha256));
     return object;
 }
 
@@ -116,9 +86,9 @@ static json_t *alerts_json(const struct tls_facts *tls)
     for (size_t i = 0; i < tls->alert_count; i++) {
         json_t *object = json_object();
 
-        put(object, "name", text(tls_alert_name(tls->alerts[i].description)));
+        put(object, "name", json_value_text(tls_alert_name(tls->alerts[i].description)));
         put(object, "description", json_integer(tls->alerts[i].description));
-        put(object, "sent_by", text(tls->alerts[i].is_sent ? "us" : "peer"));
+        put(object, "sent_by", json_value_text(tls->alerts[i].is_sent ? "us" : "peer"));
         put(object, "fatal", json_boolean(tls->alerts[i].is_fatal));
         put(object, "after_handshake", json_boolean(tls->alerts[i].is_after_handshake));
         json_array_append_new(list, object);
@@ -134,15 +104,16 @@ static json_t *tls_json(const struct observation *observation)
     if (!tls->has_server_hello)
         return json_null();
     object = json_object();
-    put(object, "version", text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
-    put(object, "cipher", text(tls->cipher));
-    put(object, "group", text(tls->group));
-    put(object, "signature", text(tls->signature));
+    put(object, "version",
+        json_value_text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
+    put(object, "cipher", json_value_text(tls->cipher));
+    put(object, "group", json_value_text(tls->group));
+    put(object, "signature", json_value_text(tls->signature));
     put(object, "completed", json_boolean(tls->was_completed));
-    put(object, "sni", text(tls->sni));
+    put(object, "sni", json_value_text(tls->sni));
     put(object, "client_certificate_requested", json_boolean(tls->client_certificate_requested));
     put(object, "client_certificate_sent", json_boolean(tls->client_certificate_sent));
-    put(object, "client_authorities", texts(tls->authorities, tls->authority_count));
+    put(object, "client_authorities", json_value_texts(tls->authorities, tls->authority_count));
     put(object, "alerts", alerts_json(tls));
     put(object, "stapled", json_boolean(tls->staple.len > 0));
     put(object, "secure_renegotiation", json_boolean(tls->secure_renegotiation));
@@ -164,7 +135,7 @@ static json_t *decisions_json(const struct checkup_host *host)
         if (level == POLICY_FINGERPRINT && !host->observation.fingerprint_asked)
             continue;
         put(object, policy_level_name(level),
-            text(policy_decision_name(host->decisions[level].decision)));
+            json_value_text(policy_decision_name(host->decisions[level].decision)));
     }
     return object;
 }
@@ -174,12 +145,13 @@ static json_t *experiment_json(const struct observation *observation)
     const struct tls_facts *tls = &observation->tls;
     json_t *object = json_object();
 
-    put(object, "dial", text(dial_name(observation->dial)));
+    put(object, "dial", json_value_text(dial_name(observation->dial)));
     put(object, "succeeded", json_boolean(experiment_succeeded(observation)));
-    put(object, "reached", text(step_name(observation->reached)));
-    put(object, "ending", text(ending_name(observation->ending)));
-    put(object, "version", text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
-    put(object, "cipher", text(tls->cipher));
+    put(object, "reached", json_value_text(step_name(observation->reached)));
+    put(object, "ending", json_value_text(ending_name(observation->ending)));
+    put(object, "version",
+        json_value_text(tls->version == 0 ? NULL : tls_version_name(tls->version)));
+    put(object, "cipher", json_value_text(tls->cipher));
     put(object, "alerts", alerts_json(tls));
     return object;
 }
@@ -218,9 +190,9 @@ static json_t *transcript_json(const struct transcript *transcript)
         json_t *line = json_object();
 
         put(line, "milliseconds", json_integer(transcript->lines[i].at_ms));
-        put(line, "kind", text(kinds[transcript->lines[i].kind]));
+        put(line, "kind", json_value_text(kinds[transcript->lines[i].kind]));
         put(line, "encrypted", json_boolean(transcript->lines[i].is_encrypted));
-        put(line, "text", text(transcript->lines[i].text));
+        put(line, "text", json_value_text(transcript->lines[i].text));
         json_array_append_new(list, line);
     }
     return list;
@@ -238,17 +210,19 @@ static json_t *dane_json(const struct observation *seen)
     for (size_t i = 0; told != NULL && i < seen->tlsa_count; i++) {
         json_t *record = json_object();
 
-        put(record, "record", text(seen->tlsa_records[i]));
-        put(record, "state", text(told[i].state));
+        put(record, "record", json_value_text(seen->tlsa_records[i]));
+        put(record, "state", json_value_text(told[i].state));
         if (*told[i].why != '\0')
-            put(record, "why", text(told[i].why));
+            put(record, "why", json_value_text(told[i].why));
         json_array_append_new(records, record);
     }
-    put(object, "state", text(report_dane_state(seen->tlsa)));
+    put(object, "state", json_value_text(report_dane_state(seen->tlsa)));
     put(object, "name",
-        seen->tlsa == POLICY_TLSA_NOT_ASKED ? json_null() : text(report_dane_name(seen, &arena)));
-    put(object, "mx", seen->has_lookups ? text(dns_security_name(seen->mx_dnssec)) : json_null());
-    put(object, "failure", text(seen->tlsa_failure));
+        seen->tlsa == POLICY_TLSA_NOT_ASKED ? json_null()
+                                            : json_value_text(report_dane_name(seen, &arena)));
+    put(object, "mx",
+        seen->has_lookups ? json_value_text(dns_security_name(seen->mx_dnssec)) : json_null());
+    put(object, "failure", json_value_text(seen->tlsa_failure));
     put(object, "records", records);
     return object;
 }
@@ -258,16 +232,17 @@ static json_t *host_json(const struct checkup_host *host)
     const struct observation *observation = &host->observation;
     json_t *object = json_object();
 
-    put(object, "host", text(observation->host));
+    put(object, "host", json_value_text(observation->host));
     put(object, "preference",
         observation->preference < 0 ? json_null() : json_integer(observation->preference));
-    put(object, "address", text(observation->address));
+    put(object, "address", json_value_text(observation->address));
     put(object, "port", json_integer(observation->port));
     put(object, "dnssec",
-        observation->has_lookups ? text(dns_security_name(observation->dnssec)) : json_null());
+        observation->has_lookups ? json_value_text(dns_security_name(observation->dnssec))
+                                 : json_null());
     put(object, "dane", dane_json(observation));
-    put(object, "reached", text(step_name(observation->reached)));
-    put(object, "ending", text(ending_name(observation->ending)));
+    put(object, "reached", json_value_text(step_name(observation->reached)));
+    put(object, "ending", json_value_text(ending_name(observation->ending)));
     put(object, "tls", tls_json(observation));
     put(object, "chain", report_json_chain(&observation->verdict));
     put(object, "findings", report_json_findings(&host->findings));
@@ -289,13 +264,13 @@ static json_t *lookup_json(const struct observed_lookup *lookup)
     };
     json_t *object = json_object();
 
-    put(object, "name", text(lookup->name));
-    put(object, "type", text(dns_type_name(lookup->type)));
-    put(object, "outcome", text(outcomes[lookup->outcome]));
-    put(object, "dnssec", text(dns_security_name(lookup->security)));
+    put(object, "name", json_value_text(lookup->name));
+    put(object, "type", json_value_text(dns_type_name(lookup->type)));
+    put(object, "outcome", json_value_text(outcomes[lookup->outcome]));
+    put(object, "dnssec", json_value_text(dns_security_name(lookup->security)));
     put(object, "records", json_integer((json_int_t)lookup->record_count));
     if (lookup->why_bogus != NULL)
-        put(object, "why_bogus", text(lookup->why_bogus));
+        put(object, "why_bogus", json_value_text(lookup->why_bogus));
     return object;
 }
 
@@ -326,9 +301,9 @@ json_t *report_json_checkup(const struct checkup *checkup)
 
     for (size_t i = 0; i < checkup->host_count; i++)
         json_array_append_new(hosts, host_json(checkup->hosts[i]));
-    put(object, "target", text(checkup->target));
-    put(object, "level", text(policy_level_name(checkup->level)));
-    put(object, "time", time_text(checkup->wall_s));
+    put(object, "target", json_value_text(checkup->target));
+    put(object, "level", json_value_text(policy_level_name(checkup->level)));
+    put(object, "time", json_value_time(checkup->wall_s));
     put(object, "hosts", hosts);
     put(object, "findings", report_json_findings(&checkup->findings));
     put(object, "lookups", lookups_json(checkup));
@@ -337,7 +312,7 @@ json_t *report_json_checkup(const struct checkup *checkup)
         put(object, "tls_reports", report_published_reports_json(checkup->published));
     }
     if (checkup->failure != NULL)
-        put(object, "failure", text(checkup->failure));
+        put(object, "failure", json_value_text(checkup->failure));
     put(object, "schema", json_integer(1));
     return object;
 }

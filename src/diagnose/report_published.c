@@ -1,6 +1,7 @@
 #include "diagnose/report_published.h"
 
 #include "base/text.h"
+#include "diagnose/json_value.h"
 
 enum { INDENT = 2, HANG = 11, PATTERNS_SHOWN = 12 };
 
@@ -101,41 +102,17 @@ void report_published_write(struct page *page, struct arena *arena,
 
 /* ---- as JSON ---- */
 
-static json_t *text(const char *value)
-{
-    json_t *made = value == NULL ? json_null() : json_string(value);
-
-    return made == NULL ? json_null() : made;
-}
-
-static json_t *texts(const char *const *values, size_t count)
-{
-    json_t *list = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, text(values[i]));
-    return list;
-}
-
-static json_t *time_text(int64_t seconds)
-{
-    AUTO(arena_clear) struct arena arena;
-
-    arena_init(&arena, 1024);
-    return json_string(text_time(&arena, seconds));
-}
-
 static json_t *policy_json(const struct observed_published *published)
 {
     const struct mta_sts_policy *policy = &published->policy;
 
     if (!published->has_policy)
         return json_null();
-    return json_pack("{s:s, s:I, s:o, s:o, s:b, s:o, s:o}", "mode", mta_sts_mode_name(policy->mode),
-                     "max_age", (json_int_t)policy->max_age_s, "mx",
-                     texts(policy->mx, policy->mx_count), "id", text(published->policy_id),
-                     "cached", (int)published->from_cache, "fetched",
-                     time_text(published->fetched_at_s), "ends", time_text(published->ends_at_s));
+    return json_pack(
+        "{s:s, s:I, s:o, s:o, s:b, s:o, s:o}", "mode", mta_sts_mode_name(policy->mode), "max_age",
+        (json_int_t)policy->max_age_s, "mx", json_value_texts(policy->mx, policy->mx_count), "id",
+        json_value_text(published->policy_id), "cached", (int)published->from_cache, "fetched",
+        json_value_time(published->fetched_at_s), "ends", json_value_time(published->ends_at_s));
 }
 
 static const char *state_word(enum policy_sts sts)
@@ -158,12 +135,12 @@ json_t *report_published_sts_json(const struct observed_published *published)
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state",
         state_word(published->sts), "record", mta_sts_record_name(published->sts_record), "text",
-        text(published->sts_text[0] == '\0' ? NULL : published->sts_text), "id",
-        text(published->sts_id), "flaw", text(published->sts_record_flaw), "url",
-        text(was_asked ? published->url : NULL), "address",
-        text(published->address[0] == '\0' ? NULL : published->address), "status",
+        json_value_text(published->sts_text[0] == '\0' ? NULL : published->sts_text), "id",
+        json_value_text(published->sts_id), "flaw", json_value_text(published->sts_record_flaw),
+        "url", json_value_text(was_asked ? published->url : NULL), "address",
+        json_value_text(published->address[0] == '\0' ? NULL : published->address), "status",
         published->http_status == 0 ? json_null() : json_integer(published->http_status), "failure",
-        text(failure), "policy_flaw", text(published->policy_flaw), "policy",
+        json_value_text(failure), "policy_flaw", json_value_text(published->policy_flaw), "policy",
         policy_json(published));
 }
 
@@ -171,9 +148,9 @@ json_t *report_published_reports_json(const struct observed_published *published
 {
     if (!published->asked_reports)
         return json_null();
-    return json_pack("{s:s, s:o, s:o, s:o}", "record",
-                     mta_sts_record_name(published->report_record), "text",
-                     text(published->report_text[0] == '\0' ? NULL : published->report_text),
-                     "flaw", text(published->report_flaw), "uris",
-                     texts(published->reports.uris, published->reports.count));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o}", "record", mta_sts_record_name(published->report_record), "text",
+        json_value_text(published->report_text[0] == '\0' ? NULL : published->report_text), "flaw",
+        json_value_text(published->report_flaw), "uris",
+        json_value_texts(published->reports.uris, published->reports.count));
 }

@@ -169,10 +169,8 @@ static bool write_text(const struct bounce *bounce, const char *type, struct spa
     bool fits = begin_part(bounce, type, is_plain ? "7bit" : "quoted-printable", out);
 
     while (fits && text.len > 0) {
-        struct span line = span_take_until(&text, '\n');
+        struct span line = span_take_line(&text);
 
-        if (line.len > 0 && line.data[line.len - 1] == '\r')
-            line.len--;
         fits = (is_plain ? buffer_append(out, line) : write_quoted(line, out)) &&
                buffer_append_text(out, "\r\n");
     }

@@ -213,10 +213,8 @@ static bool hash_body(struct span text, unsigned char digest[SHA256_BYTES])
 
     body.is_fine = body.hash != NULL && EVP_DigestInit_ex(body.hash, EVP_sha256(), NULL) == 1;
     while (text.len > 0) {
-        struct span line = span_take_until(&text, '\n');
+        struct span line = span_take_line(&text);
 
-        if (line.len > 0 && line.data[line.len - 1] == '\r')
-            line.len--;
         add_line(&body, line);
     }
     body.is_fine = body.is_fine && EVP_DigestFinal_ex(body.hash, digest, NULL) == 1;

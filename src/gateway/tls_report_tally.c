@@ -223,10 +223,8 @@ static const char *const *lines_of(const char *text, size_t *count, struct arena
 
     *count = 0;
     while (lines != NULL && rest.len > 0 && *count < POLICY_LINES) {
-        struct span line = span_take_until(&rest, '\n');
+        struct span line = span_take_line(&rest);
 
-        if (line.len > 0 && line.data[line.len - 1] == '\r')
-            line.len--;
         if (line.len > 0)
             lines[(*count)++] = text_printable(arena, span_part(line, 0, POLICY_LINE_MOST), true);
     }

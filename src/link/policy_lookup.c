@@ -476,6 +476,15 @@ static struct span *join_texts(struct arena *arena, const struct dns_answer *ans
     return texts;
 }
 
+/* What came, noted; each record's strings joined. */
+static const struct span *take_texts(struct question *question, const struct dns_answer *answer,
+                                     size_t *count)
+{
+    question->dns_query = NULL;
+    observed_lookup_note(&question->seen, answer, question->lookup->arena);
+    return join_texts(question->lookup->arena, answer, count);
+}
+
 static const char *shown(struct arena *arena, const struct span *texts, size_t count,
                          const char *version, const char *word)
 {
@@ -491,10 +500,8 @@ static void take_record(void *owner, const struct dns_answer *answer)
     struct policy_lookup *lookup = question->lookup;
     struct observed_published *published = lookup->published;
     size_t count;
-    const struct span *texts = join_texts(lookup->arena, answer, &count);
+    const struct span *texts = take_texts(question, answer, &count);
 
-    question->dns_query = NULL;
-    observed_lookup_note(&question->seen, answer, lookup->arena);
     published->sts_lookup = question->seen;
     published->sts_text = shown(lookup->arena, texts, count, "v=STSv1", "stsv");
     published->sts_record = mta_sts_record_read(texts, count, lookup->arena, &published->sts_id,
@@ -508,10 +515,8 @@ static void take_report_record(void *owner, const struct dns_answer *answer)
     struct policy_lookup *lookup = question->lookup;
     struct observed_published *published = lookup->published;
     size_t count;
-    const struct span *texts = join_texts(lookup->arena, answer, &count);
+    const struct span *texts = take_texts(question, answer, &count);
 
-    question->dns_query = NULL;
-    observed_lookup_note(&question->seen, answer, lookup->arena);
     published->report_lookup = question->seen;
     published->report_text = shown(lookup->arena, texts, count, "v=TLSRPTv1", "tlsrptv");
     published->report_record = tlsrpt_record_read(texts, count, lookup->arena, &published->reports,

@@ -44,21 +44,12 @@ void transcript_note(struct transcript *transcript, int64_t now_ms, const char *
                          });
 }
 
-/* Without its line end; what else is there is shown as it came. */
-static struct span trim_line_end(struct span line)
-{
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
-    return line;
-}
-
 void transcript_bytes(struct transcript *transcript, int64_t now_ms, enum transcript_kind kind,
                       bool is_encrypted, struct span bytes)
 {
     while (bytes.len > 0 && !transcript->was_cut) {
-        struct span line = trim_line_end(span_take_until(&bytes, '\n'));
+        struct span line = span_part(span_take_line(&bytes), 0, LINE_BYTES_MOST);
 
-        line = span_part(line, 0, LINE_BYTES_MOST);
         add_line(transcript, (struct transcript_line){
                                  .kind = kind,
                                  .at_ms = now_ms - transcript->began_ms,

@@ -28,15 +28,6 @@ static size_t name_len(struct span text)
     return at < text.len && text.data[at] == ':' ? len : 0;
 }
 
-static struct span without_line_end(struct span text)
-{
-    if (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.len--;
-    if (text.len > 0 && text.data[text.len - 1] == '\r')
-        text.len--;
-    return text;
-}
-
 bool smtp_header_next(struct span *message, struct smtp_field *field)
 {
     size_t len = name_len(*message), end;
@@ -49,7 +40,7 @@ bool smtp_header_next(struct span *message, struct smtp_field *field)
     field->whole = span_take_front(message, end);
     field->name = span_part(field->whole, 0, len);
     field->value =
-        without_line_end(span_part(field->whole, span_find(field->whole, ':') + 1, SIZE_MAX));
+        span_without_line_end(span_part(field->whole, span_find(field->whole, ':') + 1, SIZE_MAX));
     return true;
 }
 

@@ -211,16 +211,6 @@ static enum line look_at_line(const struct smtp_mime *mime, struct span line)
     return is_last ? LINE_LAST : LINE_BETWEEN;
 }
 
-/* Without the line end before the boundary, which is the boundary's. */
-static struct span without_line_end(struct span text)
-{
-    if (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.len--;
-    if (text.len > 0 && text.data[text.len - 1] == '\r')
-        text.len--;
-    return text;
-}
-
 /* Takes lines up to the next boundary, and it; gives what came before it. */
 static struct span take_to_boundary(const struct smtp_mime *mime, struct span *rest,
                                     enum line *which)
@@ -233,7 +223,7 @@ static struct span take_to_boundary(const struct smtp_mime *mime, struct span *r
 
         *which = look_at_line(mime, span_take_until(rest, '\n'));
         if (*which != LINE_TEXT)
-            return without_line_end(span_part(start, 0, before));
+            return span_without_line_end(span_part(start, 0, before));
     }
     return start;
 }

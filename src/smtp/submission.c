@@ -84,8 +84,6 @@ static bool add_line(struct making *making, struct span line, size_t number)
     struct buffer *lines = &making->submission->lines;
     size_t from = lines->len;
 
-    if (line.len > 0 && line.data[line.len - 1] == '\r')
-        line.len--;
     if (span_find(line, '\0') < line.len)
         return error_set(making->err, ERROR_FORMAT,
                          "line %zu holds a NUL, which no mail may (RFC 5322 section 3.5): encode "
@@ -97,19 +95,14 @@ static bool add_line(struct making *making, struct span line, size_t number)
     return buffer_append_text(lines, "\r\n") || fail_for_size(making->err);
 }
 
-static bool is_dot(struct span line)
-{
-    return span_equal(line, span_of(".")) || span_equal(line, span_of(".\r"));
-}
-
 static bool add_lines(struct making *making, struct span input)
 {
     for (size_t number = 1; input.len > 0; number++) {
-        struct span line = span_take_until(&input, '\n');
+        struct span line = span_take_line(&input);
         bool is_mailbox_line =
             number == 1 && (span_starts_with(line, "From ") || span_starts_with(line, ">From "));
 
-        if (is_dot(line) && !making->settings->ignores_dots)
+        if (span_equal(line, span_of(".")) && !making->settings->ignores_dots)
             break;
         if (!is_mailbox_line && !add_line(making, line, number))
             return false;

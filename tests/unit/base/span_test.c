@@ -42,6 +42,30 @@ static void trims_blanks_at_both_ends(void **state)
     assert_int_equal(span_trim((struct span){ NULL, 0 }).len, 0);
 }
 
+static void takes_lines_without_their_ends(void **state)
+{
+    struct span text = span_of("one\r\ntwo\n\r\r\n\nlast\r");
+
+    (void)state;
+    assert_true(span_equal(span_take_line(&text), span_of("one")));
+    assert_true(span_equal(span_take_line(&text), span_of("two")));
+    assert_true(span_equal(span_take_line(&text), span_of("\r")));
+    assert_int_equal(span_take_line(&text).len, 0);
+    assert_true(span_equal(span_take_line(&text), span_of("last")));
+    assert_int_equal(text.len, 0);
+    assert_int_equal(span_take_line(&text).len, 0);
+}
+
+static void drops_one_line_end(void **state)
+{
+    (void)state;
+    assert_true(span_equal(span_without_line_end(span_of("a\n\r\n")), span_of("a\n")));
+    assert_true(span_equal(span_without_line_end(span_of("a\n")), span_of("a")));
+    assert_true(span_equal(span_without_line_end(span_of("a")), span_of("a")));
+    assert_int_equal(span_without_line_end(span_of("\r\n")).len, 0);
+    assert_int_equal(span_without_line_end((struct span){ NULL, 0 }).len, 0);
+}
+
 static void counts_a_byte_wherever_it_stands(void **state)
 {
     static char bytes[9000];
@@ -66,6 +90,8 @@ int main(void)
         cmocka_unit_test(cuts_a_part_to_what_is_there),
         cmocka_unit_test(compares_letters_of_either_case_only_when_asked),
         cmocka_unit_test(trims_blanks_at_both_ends),
+        cmocka_unit_test(takes_lines_without_their_ends),
+        cmocka_unit_test(drops_one_line_end),
         cmocka_unit_test(counts_a_byte_wherever_it_stands),
     };
 
