@@ -280,10 +280,12 @@ def a_certificate_of_a_client_holds_before_those_who_vouch_for_it():
     public = world.leaf(common_name="public.example", names=("public.example",), usages=usages)
     expired = pki.issue(ca, names=("late.example",), start=-20, end=-2, usages=usages)
     alone = pki.issue(None, names=("alone.example",), usages=usages)
-    by_ca, by_roots, asked = one.listeners = [
+    by_ca, by_roots, asked, asked_of_ca = one.listeners = [
         Listener("may", client_certificate="require", client_ca=ca_file),
-        Listener("may", client_certificate="require"), Listener("may", client_certificate="request")]
-    takes = ((by_ca, {"ours"}), (by_roots, {"public"}), (asked, {"ours", "public", "expired", "alone", "none"}))
+        Listener("may", client_certificate="require"), Listener("may", client_certificate="request"),
+        Listener("may", client_certificate="request", client_ca=ca_file)]
+    everybody = {"ours", "public", "expired", "alone", "none"}
+    takes = ((by_ca, {"ours"}), (by_roots, {"public"}), (asked, everybody), (asked_of_ca, everybody))
     with one:
         for listener, names in takes:
             for name, identity in (("ours", ours), ("public", public), ("expired", expired), ("alone", alone),
@@ -591,6 +593,11 @@ def a_service_manager_hears_and_hands_over_its_sockets():
             one.reload()
             heard(manager, "RELOADING=1\n")
             heard(manager, "READY=1\n")
+            one.limits["no_such_limit"] = 1  # a service that never says READY again is ended
+            must(one.reload()["event"] == "reload-failed", one.said())
+            heard(manager, "RELOADING=1\n")
+            heard(manager, "READY=1\nSTATUS=serving by the settings as they were")
+            del one.limits["no_such_limit"]
             one.stop()
             heard(manager, "STOPPING=1\n")
             socket.create_connection(("127.0.0.1", one.port("may"))).close()  # who comes now waits for the next
