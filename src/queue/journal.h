@@ -92,5 +92,5 @@ struct journal_waste {
 bool journal_find_waste(const struct journal *journal, struct journal_point point,
                         struct journal_waste *waste);
 /* Makes holes in that file but for these places, which are all that are held in it; sorts them. */
-void journal_give_back(struct journal *journal, int64_t file, struct journal_place *places,
+void journal_give_back(struct journal *journal, int64_t number, struct journal_place *places,
                        size_t count);
