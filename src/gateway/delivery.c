@@ -251,7 +251,8 @@ void delivery_wake(struct delivery *delivery)
 {
     bool was_posted = true;
 
-    if (!atomic_exchange(&delivery->is_waking, true))
+    /* What is remembered already needs no second wake: the lease that forgets it comes after this put. */
+    if (!atomic_load(&delivery->is_woken) && !atomic_exchange(&delivery->is_waking, true))
         was_posted = mailbox_post(delivery->wakes, &delivery->wake);
     assert(was_posted);
     (void)was_posted;

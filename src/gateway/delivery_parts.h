@@ -87,7 +87,7 @@ struct delivery {
     struct delivery_batch *batches;
     struct delivery_batch *leasing; /* the one of them whose lease is asked for; NULL */
     size_t in_hand;
-    bool is_woken;        /* while a lease was asked for, or there was no room */
+    atomic_bool is_woken; /* while a lease was asked for, or there was no room */
     bool has_given_back;  /* of the last lease, because a line was full */
     bool has_complained;  /* of a store that gives no lease */
     int64_t next_look_ms; /* not before this */
