@@ -527,10 +527,26 @@ static struct judge judge_for(const struct publication *publication, const char 
     };
 }
 
+/* A wildcard stands for hosts that may show another certificate: what is said of their records only warns. */
+static void soften(struct judge *judge, const struct publication_host *host, size_t before)
+{
+    for (size_t i = before; i < judge->findings->count; i++) {
+        struct finding *finding = &judge->findings->items[i];
+
+        if (finding->severity > SEVERITY_WARNING)
+            finding->severity = SEVERITY_WARNING;
+        judge_prove(judge, finding,
+                    "%s is named by a wildcard of our certificates alone: if it shows another "
+                    "certificate, this is not about it",
+                    safe(judge, host->name));
+    }
+}
+
 static void judge_each_host(const struct publication *publication, struct arena *arena,
                             struct findings *findings)
 {
     enum mta_sts_mode mode = publication_strictest_mode(publication);
+    size_t count;
 
     for (size_t i = 0; i < publication->host_count; i++) {
         const struct publication_host *host = &publication->hosts[i];
@@ -539,7 +555,10 @@ static void judge_each_host(const struct publication *publication, struct arena 
         if (!host->is_ours)
             continue;
         judge.common[TLSA_NAME].value = text_printable(arena, span_of(host->tlsa_name), false);
+        count = findings->count;
         judge_host(&judge, publication, host);
+        if (host->is_ours_by_wildcard)
+            soften(&judge, host, count);
         for (size_t j = 0; j < host->shown_count; j++) {
             judge_end_of(&judge, &host->shown[j]);
             if (mode != MTA_STS_MODE_NONE)

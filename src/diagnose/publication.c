@@ -38,12 +38,22 @@ static bool stands_for(const struct certificate *leaf, const char *host)
     return false;
 }
 
+static bool is_named_in_full(const struct publication *publication, const char *host)
+{
+    for (size_t i = 0; i < publication->certificate_count; i++)
+        if (has_name(&publication->certificates[i].leaf, host))
+            return true;
+    return strcmp(publication->hostname, host) == 0;
+}
+
 bool publication_is_ours(const struct publication *publication, const char *host)
 {
     if (strcmp(publication->hostname, host) == 0)
         return true;
+    if (host[0] == '*') /* a pattern of a policy is no host */
+        return false;
     for (size_t i = 0; i < publication->certificate_count; i++)
-        if (has_name(&publication->certificates[i].leaf, host))
+        if (stands_for(&publication->certificates[i].leaf, host))
             return true;
     return false;
 }
@@ -275,6 +285,7 @@ bool publication_compare(struct publication *publication, struct arena *arena, s
         struct publication_host *host = &publication->hosts[i];
 
         host->is_ours = publication_is_ours(publication, host->name);
+        host->is_ours_by_wildcard = host->is_ours && !is_named_in_full(publication, host->name);
         if (host->is_ours && !compare_host(publication, host, arena, err))
             return false;
     }

@@ -74,7 +74,8 @@ struct publication_host {
     const char *name;
     int preference;    /* -1: no MX record names it */
     bool is_mail_host; /* the MX records name it, or the domain stands for itself */
-    bool is_ours;
+    bool is_ours,
+        is_ours_by_wildcard;       /* the latter: by nothing else, so that it may be another's */
     enum dns_security security;    /* of its addresses */
     bool was_looked_up;            /* its TLSA records: only of ours */
     struct observed_lookup lookup; /* of them */
@@ -120,7 +121,7 @@ struct publication {
     const char *policy_text, *policy_id, *sts_record, *report_record;
 };
 
-/* Is the host one of ours: our name, or one that a certificate of ours has in full? */
+/* Is the host one of ours: our name, or one that a certificate of ours has, in full or by a wildcard? */
 MUST_CHECK bool publication_is_ours(const struct publication *publication, const char *host);
 
 /* Fills in all that follows. False: our own failure. */

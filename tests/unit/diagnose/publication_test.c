@@ -12,8 +12,7 @@ static void our_hosts_are_our_name_and_those_in_our_certificates(void **state)
     add_certificate(well, &wild, "/wild.pem");
     assert_true(publication_is_ours(&well->publication, "mx.example.org"));
     assert_true(publication_is_ours(&well->publication, "mx2.example.org"));
-    /* A wildcard is no proof: another host may have a certificate of its own. */
-    assert_false(publication_is_ours(&well->publication, "mx.example.net"));
+    assert_true(publication_is_ours(&well->publication, "mx.example.net"));
     assert_false(publication_is_ours(&well->publication, "mx.example.com"));
     make_free(&wild);
 }
@@ -127,6 +126,33 @@ static void a_host_shows_one_certificate_of_each_kind_of_key(void **state)
     make_free(&other);
 }
 
+/* The second MX host of a domain whose certificate says "*.example.org". */
+static void a_host_is_ours_by_a_wildcard_alone(void **state)
+{
+    struct published_well *well = *state;
+    const struct publication *publication = &well->publication;
+    struct made wild = make_certificate(
+        &(struct make_recipe){ .name = "mx.example.org",
+                               .issuer = &well->intermediate,
+                               .extensions = { "subjectAltName=DNS:*.example.org" } });
+
+    assert_false(publication_is_ours(publication, "backup.example.org"));
+    add_certificate(well, &wild, "/wild.pem");
+    assert_true(publication_is_ours(publication, "backup.example.org"));
+    assert_false(publication_is_ours(publication, "a.backup.example.org"));
+    assert_false(publication_is_ours(publication, "example.org"));
+    assert_false(publication_is_ours(publication, "*.example.org")); /* a line of a policy */
+    well->hosts[0].name = "backup.example.org";
+    judge_well(well);
+    assert_true(well->hosts[0].is_ours);
+    assert_true(well->hosts[0].is_ours_by_wildcard); /* it may have a certificate of its own */
+    assert_int_equal(findings_find(&well->findings, "publish-tlsa-stale")->severity,
+                     SEVERITY_WARNING);
+    assert_int_equal(well->hosts[0].shown_count, 1);
+    assert_string_equal(well->hosts[0].shown[0].certificate->file, "/wild.pem");
+    make_free(&wild);
+}
+
 static void writes_the_policy_and_the_records_that_are_called_for(void **state)
 {
     struct published_well *well = *state;
@@ -165,6 +191,7 @@ int main(void)
         PROMISE(says_what_each_live_record_is_good_for),
         PROMISE(live_records_are_in_the_same_order_however_they_came),
         PROMISE(a_host_shows_one_certificate_of_each_kind_of_key),
+        PROMISE(a_host_is_ours_by_a_wildcard_alone),
         PROMISE(writes_the_policy_and_the_records_that_are_called_for),
         PROMISE(the_stricter_of_two_modes_is_what_certificates_stand_up_to),
     };
