@@ -54,7 +54,7 @@ static const struct option_row rows[] = {
     { "trust-anchor", "FILE", "DNSSEC trust anchor (/usr/share/dns/root.key)",
       OPTION_TRUST_ANCHOR },
     { "sts-port", "N", "port of the web servers of MTA-STS policies (443)", OPTION_STS_PORT },
-    { "private-addresses", NULL, "fetch policies from private and loopback addresses too",
+    { "private-addresses", NULL, "fetch policies from private addresses, too",
       OPTION_PRIVATE_ADDRESSES },
     { "timeout", "SECONDS", "for all of one target (30)", OPTION_TIMEOUT },
     { "no-experiments", NULL, "do not dial again to single out a cause", OPTION_NO_EXPERIMENTS },
