@@ -559,15 +559,6 @@ const char *server_link_hello(const struct server_link *link)
     return link->hello == NULL ? "" : link->hello;
 }
 
-enum smtp_server_state server_link_state(const struct server_link *link)
-{
-    if (link->phase == PHASE_TALKING)
-        return smtp_server_state(&link->engine);
-    return link->phase == PHASE_NEW        ? SMTP_SERVER_GREETING
-           : link->phase == PHASE_SECURING ? SMTP_SERVER_HANDSHAKE
-                                           : SMTP_SERVER_CLOSED;
-}
-
 const struct net_address *server_link_peer(const struct server_link *link)
 {
     return &link->peer;

@@ -83,7 +83,6 @@ void server_link_quit(struct server_link *link, struct smtp_answer answer);
 
 /* What the client called itself last; "" before that. Borrowed until the next event. */
 const char *server_link_hello(const struct server_link *link);
-enum smtp_server_state server_link_state(const struct server_link *link);
 const struct net_address *server_link_peer(const struct server_link *link);
 
 /* Closes at once; no callback comes. */
