@@ -265,7 +265,7 @@ def nothing_leaves_in_the_clear_where_the_rule_wants_tls():
 
 
 def where_tls_fails_mail_waits_and_then_goes_without():
-    queue = 'queue { retry = { 1s } in_the_clear_after = 1s }\n'
+    queue = 'queue { retry = { 1s } in_the_clear_after = 3s }\n'
     with Scripted(keywords=["STARTTLS"]) as server, \
             sending({"default": "level = may " + hop(server.port)}, settings=queue) as here:
         send(here, "user@there.test")
