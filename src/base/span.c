@@ -1,7 +1,6 @@
 #include "base/span.h"
 
 #include <assert.h>
-#include <stdint.h>
 #include <strings.h>
 
 char span_take(struct span *span)
@@ -96,30 +95,4 @@ size_t span_find(struct span span, char byte)
     const char *found = span.len == 0 ? NULL : memchr(span.data, byte, span.len);
 
     return found == NULL ? span.len : (size_t)(found - span.data);
-}
-
-/* Sixteen at a time, which the compiler makes one instruction of where there is one. A lane counts 255 of
- * them at most before it is added up. */
-typedef uint8_t lanes __attribute__((vector_size(16)));
-
-size_t span_count(struct span span, char byte)
-{
-    lanes wanted = (lanes){ 0 } + (uint8_t)byte;
-    size_t count = 0, at = 0;
-
-    while (span.len - at >= sizeof(lanes)) {
-        lanes found = { 0 };
-
-        for (int i = 0; i < UINT8_MAX && span.len - at >= sizeof found; i++, at += sizeof found) {
-            lanes bytes;
-
-            memcpy(&bytes, span.data + at, sizeof bytes);
-            found -= (lanes)(bytes == wanted);
-        }
-        for (size_t i = 0; i < sizeof found; i++)
-            count += found[i];
-    }
-    for (; at < span.len; at++)
-        count += span.data[at] == byte;
-    return count;
 }

@@ -43,5 +43,3 @@ bool span_starts_with_nocase(struct span span, const char *prefix);
 
 /* Index of the first `byte`, or span.len where there is none. */
 size_t span_find(struct span span, char byte);
-/* How often it is there. */
-size_t span_count(struct span span, char byte);

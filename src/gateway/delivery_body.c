@@ -11,13 +11,6 @@ bool delivery_body_open(struct delivery_body *body, struct queue_door *door,
     return body->read.bytes != NULL;
 }
 
-void delivery_body_rewind(struct delivery_body *body)
-{
-    body->read.number = 0;
-    body->taken = 0;
-    body->part = (struct span){ NULL, 0 };
-}
-
 static void take_part(void *owner)
 {
     struct delivery_body *body = owner;

@@ -216,8 +216,6 @@ struct delivery_body {
 /* False: no memory. */
 MUST_CHECK bool delivery_body_open(struct delivery_body *body, struct queue_door *door,
                                    const struct queue_envelope *envelope);
-/* Starts over with the first part. */
-void delivery_body_rewind(struct delivery_body *body);
 /* `came` is called later, exactly once: `part` is there, or has_failed (the store failed, or the body is
  * not as long as its message says). */
 void delivery_body_next(struct delivery_body *body, void (*came)(void *owner), void *owner);

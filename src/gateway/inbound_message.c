@@ -32,7 +32,7 @@ struct inbound_message {
     bool is_asked;                 /* a request is under way */
     bool has_parts;                /* the store holds some */
     bool was_read;                 /* its header was looked at */
-    bool has_ended, is_looping, has_no_memory;
+    bool has_ended, is_looping;
     bool has_8bit; /* an octet beyond 7BIT came; looked for where BODY=8BITMIME was said */
 };
 

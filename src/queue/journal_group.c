@@ -294,8 +294,8 @@ static bool write_pieces(int file, struct iovec *pieces, int count, int64_t offs
     return true;
 }
 
-bool journal_group_write(const struct journal_group *group,
-                         const struct journal_group_header *header, int file, int64_t offset)
+bool journal_group_write(struct journal_group *group, const struct journal_group_header *header,
+                         int file, int64_t offset)
 {
     struct walk walk = { .group = group };
     struct iovec pieces[PIECES_AT_ONCE];

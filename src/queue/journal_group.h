@@ -67,6 +67,6 @@ bool journal_group_is_header(const struct journal_group_header *header);
 bool journal_group_fits(const struct journal_group_header *header, struct span records,
                         uint64_t secret);
 /* Into the file, from `offset` on. False: errno tells why. */
-MUST_CHECK bool journal_group_write(const struct journal_group *group,
+MUST_CHECK bool journal_group_write(struct journal_group *group,
                                     const struct journal_group_header *header, int file,
                                     int64_t offset);

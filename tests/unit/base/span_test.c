@@ -66,23 +66,6 @@ static void drops_one_line_end(void **state)
     assert_int_equal(span_without_line_end((struct span){ NULL, 0 }).len, 0);
 }
 
-static void counts_a_byte_wherever_it_stands(void **state)
-{
-    static char bytes[9000];
-
-    (void)state;
-    for (size_t len = 0; len < 100; len++) {
-        memset(bytes, 'x', sizeof bytes);
-        for (size_t i = 0; i < len; i += 3)
-            bytes[i] = '\r';
-        assert_int_equal(span_count((struct span){ bytes, len }, '\r'), (len + 2) / 3);
-        assert_int_equal(span_count((struct span){ bytes, len }, 'y'), 0);
-    }
-    memset(bytes, '\xff', sizeof bytes); /* more in each lane than an octet can count */
-    assert_int_equal(span_count((struct span){ bytes, sizeof bytes }, '\xff'), sizeof bytes);
-    assert_int_equal(span_count((struct span){ NULL, 0 }, 'x'), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -92,7 +75,6 @@ int main(void)
         cmocka_unit_test(trims_blanks_at_both_ends),
         cmocka_unit_test(takes_lines_without_their_ends),
         cmocka_unit_test(drops_one_line_end),
-        cmocka_unit_test(counts_a_byte_wherever_it_stands),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
