@@ -32,7 +32,7 @@ int64_t delivery_clear_since_s(const struct delivery_destination *destination)
 
     if (delivery_is_lmtp(destination)) /* in our own house nobody waits for TLS */
         return INT64_MAX;
-    return delivery_now_s(plan->delivery) - plan->profile->schedule.in_the_clear_after_s;
+    return queue_schedule_clear_since_s(&plan->profile->schedule, delivery_now_s(plan->delivery));
 }
 
 /* NULL: it is not in the clear. */

@@ -31,6 +31,13 @@ static int64_t wait_after(const struct queue_schedule_settings *settings, int64_
     return wait_s + (int64_t)(chance % (uint32_t)(wait_s / SPREAD + 1));
 }
 
+/* An attempt in that second would find the message perhaps too young, and cost a whole wait more. */
+static bool falls_just_short(const struct queue_schedule_settings *settings, int64_t received_at_s,
+                             int64_t next_at_s)
+{
+    return queue_schedule_clear_since_s(settings, next_at_s) == received_at_s - 1;
+}
+
 struct queue_schedule_decision queue_schedule_decide(const struct queue_schedule_settings *settings,
                                                      const struct queue_schedule_history *history,
                                                      int64_t now_s, uint32_t chance)
@@ -47,13 +54,17 @@ struct queue_schedule_decision queue_schedule_decide(const struct queue_schedule
     }
     wait_s = wait_after(settings, history->attempts, chance);
     decision.next_at_s = now_s + (wait_s < left_s ? wait_s : left_s);
+    if (wait_s < left_s && falls_just_short(settings, history->received_at_s, decision.next_at_s))
+        decision.next_at_s++;
     decision.warns =
         settings->warn_after_s > 0 && !history->has_warned && age_s >= settings->warn_after_s;
     return decision;
 }
 
-bool queue_schedule_in_the_clear(const struct queue_schedule_settings *settings,
-                                 int64_t received_at_s, int64_t now_s)
+/* Both are whole seconds, rounded down: a message may be up to one younger than they say. */
+int64_t queue_schedule_clear_since_s(const struct queue_schedule_settings *settings, int64_t now_s)
 {
-    return age_of(received_at_s, now_s) >= settings->in_the_clear_after_s;
+    if (settings->in_the_clear_after_s == 0)
+        return INT64_MAX;
+    return now_s - settings->in_the_clear_after_s - 1;
 }

@@ -37,11 +37,12 @@ struct queue_schedule_decision {
 
 /* After an attempt that failed for now. `chance` is any number: it spreads the next attempt over
  * up to an eighth of the wait, so that what failed together does not come back together. The last
- * attempt is at the end of the lifetime, not before it. */
+ * attempt is at the end of the lifetime, not before it; one that would come a part of a second before the
+ * message may go in the clear is a second later. */
 struct queue_schedule_decision queue_schedule_decide(const struct queue_schedule_settings *settings,
                                                      const struct queue_schedule_history *history,
                                                      int64_t now_s, uint32_t chance);
 
-/* Where policy leaves TLS to opportunity: whether a message that came then may go without. */
-bool queue_schedule_in_the_clear(const struct queue_schedule_settings *settings,
-                                 int64_t received_at_s, int64_t now_s);
+/* Where policy leaves TLS to opportunity: messages that had come by then may go without now, never early
+ * by a part of a second. INT64_MAX: all may. */
+int64_t queue_schedule_clear_since_s(const struct queue_schedule_settings *settings, int64_t now_s);
