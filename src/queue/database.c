@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+static pthread_once_t is_configured = PTHREAD_ONCE_INIT;
 
 /* For its owner alone, whatever the umask: SQLite gives its other files the same mode. One that is
  * there is not opened here, for closing it would drop SQLite's locks. */
@@ -17,6 +20,13 @@ static void make_private(const char *path)
         close(made);
 }
 
+/* SQLite counts its memory in one place for all threads, under a lock, unless it is told not to before it
+ * begins. Nobody asks for that count. Where somebody in the process was faster it stays as it is. */
+static void count_no_memory(void)
+{
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 bool database_open(struct database *database, const char *path, enum database_access access,
                    int busy_ms, struct error *err)
 {
@@ -25,6 +35,7 @@ bool database_open(struct database *database, const char *path, enum database_ac
                                                       : SQLITE_OPEN_READONLY);
     int code;
 
+    pthread_once(&is_configured, count_no_memory);
     *database = (struct database){ 0 };
     if ((size_t)snprintf(database->path, sizeof database->path, "%s", path) >=
         sizeof database->path)
