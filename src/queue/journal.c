@@ -231,6 +231,7 @@ static enum queue_status refuse(const struct journal *journal, const char *doing
 static enum queue_status make_file(struct journal *journal, struct error *err)
 {
     char name[JOURNAL_NAME_BYTES];
+    struct stat facts;
 
     journal_name_file(journal->end.file, name);
     if (journal->file < 0)
@@ -243,6 +244,9 @@ static enum queue_status make_file(struct journal *journal, struct error *err)
         return refuse(journal, "making", err);
     if (fsync(journal->folder) != 0)
         return refuse(journal, "syncing the name of", err);
+    if (fstat(journal->file, &facts) != 0)
+        return refuse(journal, "looking at", err);
+    journal->room = facts.st_size;
     journal->is_named = true;
     return QUEUE_OK;
 }
@@ -250,23 +254,34 @@ static enum queue_status make_file(struct journal *journal, struct error *err)
 /* What a group that failed has left must not be taken for one that was kept. */
 static bool cut_off(struct journal *journal)
 {
-    if (journal->is_too_long)
-        journal->is_too_long = ftruncate(journal->file, journal->end.offset) != 0;
+    if (!journal->is_too_long)
+        return true;
+    journal->is_too_long = ftruncate(journal->file, journal->end.offset) != 0;
+    journal->room = journal->end.offset;
     return !journal->is_too_long;
+}
+
+/* Whatever happens it may be in the file. */
+static enum queue_status write_and_wait(struct journal *journal, struct error *err)
+{
+    struct journal_group_header header =
+        journal_group_seal(&journal->held, journal->secret, journal->end.group);
+
+    if (!journal_group_write(&journal->held, &header, journal->file, journal->end.offset))
+        return refuse(journal, "writing", err);
+    journal_make_room(journal);
+    if (fdatasync(journal->file) != 0)
+        return refuse(journal, "syncing", err);
+    return QUEUE_OK;
 }
 
 static enum queue_status write_group(struct journal *journal, struct error *err)
 {
-    struct journal_group_header header =
-        journal_group_seal(&journal->held, journal->secret, journal->end.group);
-    enum queue_status status = QUEUE_OK;
+    enum queue_status status;
 
     if (!cut_off(journal))
         return refuse(journal, "cutting off the end of", err);
-    if (!journal_group_write(&journal->held, &header, journal->file, journal->end.offset))
-        status = refuse(journal, "writing", err);
-    else if (fdatasync(journal->file) != 0)
-        status = refuse(journal, "syncing", err);
+    status = write_and_wait(journal, err);
     if (status != QUEUE_OK) {
         journal->is_too_long = true;
         (void)cut_off(journal); /* else before the next */
@@ -298,6 +313,15 @@ enum queue_status journal_sync(struct journal *journal, struct error *err)
     return QUEUE_OK;
 }
 
+/* Behind what a file has of the journal there may be room. */
+static bool is_in_file(const struct journal *journal, struct journal_place place)
+{
+    size_t at = journal_find_file(journal, place.file);
+
+    return at == journal->file_count || journal->files[at].number != place.file ||
+           (int64_t)place.offset + place.len <= journal->files[at].size;
+}
+
 /* ---- bodies ----------------------------------------------------------------------------------- */
 
 bool journal_read(struct journal *journal, struct journal_place place, char *bytes,
@@ -313,10 +337,10 @@ bool journal_read(struct journal *journal, struct journal_place place, char *byt
     }
     descriptor = journal_open_to_read(journal, place.file);
     got = descriptor < 0 ? -1 : read_at(descriptor, bytes, place.len, place.offset);
-    if (got == (ssize_t)place.len)
-        return true;
     if (got < 0)
         return journal_fail(journal, place.file, "reading", err);
+    if (got == (ssize_t)place.len && is_in_file(journal, place))
+        return true;
     return error_set(err, ERROR_FORMAT, "%s/%010lld is cut: a body is not whole", journal->path,
                      (long long)place.file);
 }

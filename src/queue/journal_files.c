@@ -16,6 +16,9 @@ enum {
     SMALL_FILE_BYTES = 1024 * 1024, /* a dead one that still grows may stay so small */
     WASTE_BYTES = 1024 * 1024,      /* so much is worth the work of giving it back */
     HOLE_BYTES = 4096,              /* holes begin and end at blocks */
+    SMALL_GROUP_BYTES = 64 * 1024,  /* of a larger one the disk has enough to do with its bytes */
+    ROOM_BYTES = 256 * 1024,        /* that are made at once */
+    WRITTEN_AT_ONCE = 64 * 1024,
 };
 
 void journal_name_file(int64_t number, char name[JOURNAL_NAME_BYTES])
@@ -173,6 +176,34 @@ void journal_next_file(struct journal *journal)
     journal->is_named = journal->is_too_long = false;
     journal->end.file++;
     journal->end.offset = 0;
+}
+
+static int64_t room_after(int64_t end)
+{
+    int64_t room = (end / ROOM_BYTES + 1) * ROOM_BYTES;
+
+    return room < JOURNAL_FILE_BYTES ? room : JOURNAL_FILE_BYTES;
+}
+
+void journal_make_room(struct journal *journal)
+{
+    static const char zeros[WRITTEN_AT_ONCE];
+    size_t len = journal_group_len(&journal->held);
+    int64_t end = journal->end.offset + (int64_t)len, wanted = room_after(end);
+
+    if (end <= journal->room)
+        return;
+    journal->room = end;
+    while (len <= SMALL_GROUP_BYTES && journal->room < wanted) {
+        int64_t rest = wanted - journal->room;
+        ssize_t written =
+            pwrite(journal->file, zeros, rest < WRITTEN_AT_ONCE ? (size_t)rest : WRITTEN_AT_ONCE,
+                   journal->room);
+
+        if (written <= 0)
+            return;
+        journal->room += written;
+    }
 }
 
 /* ---- who needs them --------------------------------------------------------------------------- */

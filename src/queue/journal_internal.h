@@ -18,6 +18,7 @@ struct journal {
     int file;                 /* that of `end` */
     bool is_named;            /* the folder has its name for certain */
     bool is_too_long;         /* behind `end` is what is to be cut off */
+    int64_t room;             /* so long is the file, with what is not of the journal yet */
     bool makes_no_holes;      /* the file system cannot */
     struct journal_point end; /* behind what is durable */
     struct journal_group held;
@@ -51,3 +52,6 @@ void journal_close_descriptor(int *descriptor);
 bool journal_take_spare(struct journal *journal, int64_t number);
 /* The next group begins a file. */
 void journal_next_file(struct journal *journal);
+/* For the groups that follow the one that is held, which was written, if they are small, too: a file that
+ * grows is news for the file system, and a sync then waits for the disk once more. None is no failure. */
+void journal_make_room(struct journal *journal);

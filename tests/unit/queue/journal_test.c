@@ -346,22 +346,30 @@ static void who_comes_next_goes_on_behind_in_a_new_file(void **state)
     has_text(first, "first");
 }
 
-static long tail;
+/* Where in the file something happened to its last group. */
+static long broken_at;
 
 static void cut_tail(const char *path)
+{
+    assert_int_equal(truncate(path, broken_at), 0);
+}
+
+/* As where some of it has reached the disk, and of the rest the room that was made before. */
+static void lose_tail(const char *path)
 {
     struct stat facts;
 
     assert_int_equal(stat(path, &facts), 0);
-    assert_int_equal(truncate(path, facts.st_size - tail), 0);
+    cut_tail(path);
+    assert_int_equal(truncate(path, facts.st_size), 0);
 }
 
-static void spoil_tail(const char *path)
+static void spoil_octet(const char *path)
 {
     FILE *file = fopen(path, "r+");
 
     assert_non_null(file);
-    fseek(file, -tail, SEEK_END);
+    fseek(file, broken_at, SEEK_SET);
     fputc(0x5a, file);
     fclose(file);
 }
@@ -369,14 +377,15 @@ static void spoil_tail(const char *path)
 /* At each octet of the last group. */
 static void a_group_that_is_not_whole_never_was(void **state)
 {
-    static void (*const ways[])(const char *) = { cut_tail, spoil_tail };
+    static void (*const ways[])(const char *) = { cut_tail, lose_tail, spoil_octet };
 
-    for (size_t way = 0; way < 2; way++)
-        for (tail = 1; tail <= 32 + 16; tail++) {
+    for (size_t way = 0; way < ARRAY_SIZE(ways); way++)
+        for (long tail = 1; tail <= 32 + 16; tail++) {
             append(1, "kept");
             sync_it();
-            append(2, "torn");
+            append(2, "torn it"); /* of eight octets with what is before it: no padding */
             sync_it();
+            broken_at = journal_end(journal).offset - tail;
             for_files(ways[way]);
             open_again();
             assert_string_equal(told, "1:(kept ");
@@ -396,16 +405,16 @@ static void a_group_that_is_missing_before_others_is_an_error(void **state)
     sync_it();
     append(2, "lost");
     sync_it();
+    broken_at = journal_end(journal).offset - 1;
     open_again();
     append(3, "behind it");
     sync_it();
     journal_close(&journal);
-    tail = 1;
     {
         char path[256];
 
         snprintf(path, sizeof path, "%s/0000000001", folder);
-        spoil_tail(path);
+        spoil_octet(path);
     }
     open_journal();
     assert_false(replay(beginning));
@@ -558,6 +567,104 @@ static void a_file_that_is_written_anew_has_nothing_of_what_it_was(void **state)
     assert_string_equal(told, "3:(next ");
 }
 
+static int64_t largest;
+
+static void take_size(const char *path)
+{
+    struct stat facts;
+
+    assert_int_equal(stat(path, &facts), 0);
+    if (facts.st_size > largest)
+        largest = facts.st_size;
+}
+
+static int64_t largest_file(void)
+{
+    largest = 0;
+    for_files(take_size);
+    return largest;
+}
+
+static void small_groups_find_room_in_a_file_that_need_not_grow(void **state)
+{
+    static char text[10000];
+    int64_t size;
+    int growths = 0;
+
+    (void)state;
+    memset(text, 'z', sizeof text - 1);
+    append(1, text);
+    sync_it();
+    size = largest_file();
+    assert_true(size > 10 * journal_end(journal).offset);
+    while (journal_end(journal).offset < JOURNAL_FILE_BYTES / 2) {
+        append(1, text);
+        sync_it();
+        assert_true(largest_file() >= journal_end(journal).offset);
+        growths += largest != size;
+        size = largest;
+    }
+    assert_in_range(growths, 2, 32);
+    append(2, "last");
+    sync_it();
+    open_again(); /* what is behind it is nothing */
+    assert_string_equal(told + strlen(told) - strlen(" 2:(last "), " 2:(last ");
+}
+
+static void a_large_group_makes_no_room_behind_it(void **state)
+{
+    static char text[100000];
+
+    (void)state;
+    memset(text, 'z', sizeof text - 1);
+    append(1, text);
+    sync_it();
+    assert_int_equal(largest_file(), journal_end(journal).offset);
+}
+
+static void room_never_goes_beyond_what_a_file_takes(void **state)
+{
+    static char text[8192];
+
+    (void)state;
+    memset(text, 'z', sizeof text - 1);
+    while (journal_end(journal).offset < JOURNAL_FILE_BYTES - 2 * (int64_t)sizeof text) {
+        append(1, text);
+        sync_it();
+    }
+    assert_int_equal(largest_file(), JOURNAL_FILE_BYTES);
+}
+
+static void room_that_was_cut_off_is_made_again(void **state)
+{
+    (void)state;
+    append(1, "kept");
+    sync_it();
+    append(2, "held");
+    sync_fails = true;
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    sync_fails = false;
+    assert_int_equal(largest_file(), journal_end(journal).offset);
+    sync_it();
+    assert_true(largest_file() > 10 * journal_end(journal).offset);
+    open_again();
+    assert_string_equal(told, "1:(kept 2:(held ");
+}
+
+static void no_room_for_later_groups_is_no_failure(void **state)
+{
+    (void)state;
+    limit_files_to(8192);
+    append(1, "kept");
+    sync_it();
+    assert_true(largest_file() <= 8192);
+    append(2, "kept too");
+    sync_it();
+    limit_files_to(0);
+    open_again();
+    assert_string_equal(told, "1:(kept 2:(kept too ");
+}
+
 static void what_was_sealed_with_another_secret_never_was(void **state)
 {
     (void)state;
@@ -663,6 +770,11 @@ int main(void)
         TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
         TEST(a_file_that_is_written_anew_has_nothing_of_what_it_was),
+        TEST(small_groups_find_room_in_a_file_that_need_not_grow),
+        TEST(a_large_group_makes_no_room_behind_it),
+        TEST(room_never_goes_beyond_what_a_file_takes),
+        TEST(room_that_was_cut_off_is_made_again),
+        TEST(no_room_for_later_groups_is_no_failure),
         TEST(what_was_sealed_with_another_secret_never_was),
         TEST(what_nobody_needs_of_a_file_goes_back_and_the_rest_stays),
         TEST(a_body_that_is_not_there_is_an_error),
