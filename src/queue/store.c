@@ -201,7 +201,7 @@ static void finish(struct queue_store *store)
     store->is_in_transaction = false;
     store->batch_status = QUEUE_OK;
     answer_waiters(store, status);
-    queue_store_write_many_stories(store);
+    queue_store_give_many_stories(store);
 }
 
 static bool is_batch_large(const struct queue_store *store)
@@ -310,9 +310,9 @@ static void drop_abandoned(struct queue_store *store)
         store->backend->rollback(store->queue);
 }
 
-static void write_stories(void *owner)
+static void give_stories(void *owner)
 {
-    queue_store_write_stories(owner);
+    queue_store_give_stories(owner);
 }
 
 static void tidy(void *owner)
@@ -388,6 +388,7 @@ static void start_ids_behind_sessions(struct queue_store *store, const char *fol
 
 static bool open_tracking(struct queue_store *store, struct error *err)
 {
+    struct tracking *tracking;
     char path[4096];
 
     if (store->settings.tracking_days <= 0)
@@ -395,7 +396,8 @@ static bool open_tracking(struct queue_store *store, struct error *err)
     if ((size_t)snprintf(path, sizeof path, "%s/tracking", store->settings.folder) >= sizeof path)
         return error_set(err, ERROR_USAGE, "the folder's name is too long");
     start_ids_behind_sessions(store, path);
-    return tracking_open(path, store->settings.tracking_days, &store->tracking, err);
+    return tracking_open(path, store->settings.tracking_days, &tracking, err) &&
+           story_writer_open(tracking, &store->story_writer, err);
 }
 
 static bool open_parts(struct queue_store *store, struct error *err)
@@ -406,7 +408,7 @@ static bool open_parts(struct queue_store *store, struct error *err)
            mailbox_open(store->loop, 0, work, store, &store->requests, err) &&
            loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&
            loop_timer_open(store->loop, tidy, store, &store->tidy, err) &&
-           loop_timer_open(store->loop, write_stories, store, &store->stories.timer, err) &&
+           loop_timer_open(store->loop, give_stories, store, &store->stories.timer, err) &&
            start_thread(store, err);
 }
 
@@ -417,7 +419,7 @@ static void close_parts(struct queue_store *store)
     loop_timer_close(&store->tidy);
     loop_timer_close(&store->stories.timer);
     loop_close(&store->loop);
-    tracking_close(&store->tracking);
+    story_writer_close(&store->story_writer);
     arena_clear(&store->stories.arena);
     if (store->queue != NULL)
         store->backend->close(&store->queue);

@@ -9,7 +9,7 @@
 
 #include "queue/backend.h"
 #include "queue/id.h"
-#include "queue/tracking.h"
+#include "queue/story_writer.h"
 
 enum { QUEUE_ABANDONED = 256 };
 
@@ -33,13 +33,11 @@ struct queue_door {
     struct queue_door *next_answered;
 };
 
-struct story;
-
-/* Told and not written yet, in order; those from *batch on are of the batch under way. */
+/* Told and not given to the writer yet, in order; those from *batch on are of the batch under way. */
 struct stories {
     struct arena arena; /* theirs */
     struct story *first, **last, **batch;
-    struct loop_timer *timer; /* when they are to be written */
+    struct loop_timer *timer; /* when they are to be given */
 };
 
 struct queue_store {
@@ -68,7 +66,7 @@ struct queue_store {
     size_t abandoned_count;
     struct queue_stats stats; /* without the counts */
 
-    struct tracking *tracking; /* NULL: no stories are kept */
+    struct story_writer *story_writer; /* NULL: no stories are kept */
     struct stories stories;
 };
 
@@ -104,7 +102,9 @@ void queue_store_tell_of_session(struct queue_store *store, const struct queue_s
 /* After a commit, and after a rollback, of the batch that they are of. */
 void queue_store_keep_stories(struct queue_store *store);
 void queue_store_drop_stories(struct queue_store *store);
-/* All that is kept; but not in the midst of a batch that has some. */
+/* All that is kept, to the writer; later where it is busy, or in the midst of a batch that has some. */
+void queue_store_give_stories(struct queue_store *store);
+/* The same where they have become many, and then the writer is waited for. */
+void queue_store_give_many_stories(struct queue_store *store);
+/* All that is kept is written; but not in the midst of a batch that has some. */
 void queue_store_write_stories(struct queue_store *store);
-/* The same where they have become many. */
-void queue_store_write_many_stories(struct queue_store *store);

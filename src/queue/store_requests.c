@@ -309,6 +309,8 @@ static void perform_stats(struct queue_store *store, struct queue_request *reque
     stats->messages = counts.messages;
     stats->body_bytes = counts.body_bytes;
     stats->busy = store->refused;
+    if (store->story_writer != NULL)
+        stats->tracking_lost = story_writer_lost(store->story_writer);
     queue_store_answer(request);
 }
 

@@ -1,29 +1,15 @@
 /* queue/store_stories.c - what the store tells tracking: beside the queue, and never in its way.
  *
- * A story is copied when it is told, kept when its batch is committed, and written with others some
- * moments after the batch was answered: nobody waits for tracking, and one transaction of it serves
- * many of the queue's.
+ * A story is copied when it is told, kept when its batch is committed, and given to the thread that
+ * writes it (queue/story_writer) with others some moments after the batch was answered: nobody waits
+ * for tracking, and one transaction of it serves many of the queue's.
  */
 #include "queue/store_internal.h"
 
 enum {
-    WRITTEN_AFTER_MS = 50, /* more would be written at once, and commits wait meanwhile */
+    WRITTEN_AFTER_MS = 50,
     ARENA_BYTES = 64 * 1024 * 1024,
-    HELD_BYTES_MOST = 1024 * 1024, /* told and not written; more is written at once */
-};
-
-struct story {
-    struct story *next;
-    enum { STORY_OF_MESSAGE, STORY_OF_EVENT, STORY_OF_NOTE, STORY_OF_SESSION } kind;
-    union {
-        struct queue_envelope envelope;
-        struct tracking_event event;
-        struct {
-            struct queue_origin origin;
-            struct queue_attempt attempt;
-        } note;
-        struct queue_session session;
-    };
+    HELD_BYTES_MOST = 1024 * 1024, /* told and not given to the writer; for more it is waited for */
 };
 
 void queue_store_start_stories(struct queue_store *store)
@@ -40,7 +26,7 @@ static struct story *add_story(struct queue_store *store)
     struct stories *stories = &store->stories;
     struct story *story;
 
-    if (store->tracking == NULL)
+    if (store->story_writer == NULL)
         return NULL;
     story = arena_new(&stories->arena, 1, sizeof *story);
     if (story == NULL)
@@ -165,9 +151,9 @@ static struct story *add_kept_story(struct queue_store *store)
     struct stories *stories = &store->stories;
     struct story *story;
 
-    if (store->tracking == NULL)
+    if (store->story_writer == NULL)
         return NULL;
-    queue_store_write_many_stories(store);
+    queue_store_give_many_stories(store);
     story = arena_new(&stories->arena, 1, sizeof *story);
     if (story == NULL)
         return NULL;
@@ -194,11 +180,16 @@ void queue_store_tell_of_session(struct queue_store *store, const struct queue_s
 
 /* ---- keeping and writing ---------------------------------------------------------------------- */
 
+static bool is_batch_telling(const struct stories *stories)
+{
+    return stories->batch != stories->last;
+}
+
 void queue_store_keep_stories(struct queue_store *store)
 {
     struct stories *stories = &store->stories;
 
-    if (stories->batch == stories->last)
+    if (!is_batch_telling(stories))
         return;
     if (stories->batch == &stories->first)
         loop_timer_start(stories->timer, WRITTEN_AFTER_MS);
@@ -211,45 +202,41 @@ void queue_store_drop_stories(struct queue_store *store)
     store->stories.last = store->stories.batch;
 }
 
-static bool write_story(struct tracking *tracking, const struct story *story)
+/* False: others are being written still. */
+static bool give_stories(struct queue_store *store)
 {
-    switch (story->kind) {
-    case STORY_OF_MESSAGE: return tracking_add_message(tracking, &story->envelope, NULL);
-    case STORY_OF_EVENT: return tracking_add_event(tracking, &story->event, NULL);
-    case STORY_OF_SESSION: return tracking_add_session(tracking, &story->session, NULL);
-    case STORY_OF_NOTE: break;
-    }
-    return tracking_add_note(tracking, &story->note.origin, &story->note.attempt, NULL);
+    struct stories *stories = &store->stories;
+
+    if (stories->first == NULL)
+        return true;
+    if (!story_writer_give(store->story_writer, stories->first, &stories->arena,
+                           queue_store_now_s(store)))
+        return false;
+    loop_timer_stop(stories->timer);
+    stories->first = NULL;
+    stories->last = stories->batch = &stories->first;
+    return true;
 }
 
-static bool write_all(struct queue_store *store)
+void queue_store_give_stories(struct queue_store *store)
 {
-    if (!tracking_begin(store->tracking, queue_store_now_s(store), NULL))
-        return false;
-    for (const struct story *story = store->stories.first; story != NULL; story = story->next)
-        if (!write_story(store->tracking, story))
-            return false;
-    return tracking_commit(store->tracking, NULL);
+    if (is_batch_telling(&store->stories) || !give_stories(store))
+        loop_timer_start(store->stories.timer, WRITTEN_AFTER_MS);
+}
+
+void queue_store_give_many_stories(struct queue_store *store)
+{
+    if (store->stories.arena.used <= HELD_BYTES_MOST || is_batch_telling(&store->stories))
+        return;
+    while (!give_stories(store))
+        story_writer_wait(store->story_writer);
 }
 
 void queue_store_write_stories(struct queue_store *store)
 {
-    struct stories *stories = &store->stories;
-
-    if (stories->batch != stories->last) /* a batch is under way: after it */
+    if (store->story_writer == NULL || is_batch_telling(&store->stories))
         return;
-    loop_timer_stop(stories->timer);
-    if (stories->first != NULL && (stories->arena.exhausted || !write_all(store))) {
-        tracking_rollback(store->tracking);
-        store->stats.tracking_lost++;
-    }
-    arena_clear(&stories->arena);
-    stories->first = NULL;
-    stories->last = stories->batch = &stories->first;
-}
-
-void queue_store_write_many_stories(struct queue_store *store)
-{
-    if (store->stories.arena.used > HELD_BYTES_MOST)
-        queue_store_write_stories(store);
+    while (!give_stories(store))
+        story_writer_wait(store->story_writer);
+    story_writer_wait(store->story_writer);
 }
