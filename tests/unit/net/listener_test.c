@@ -13,6 +13,7 @@
 
 #include "net/address_internal.h"
 #include "net/listener.h"
+#include "net/loop_internal.h"
 
 enum { CONNECTIONS = 130, LIMIT_MS = 20000 };
 
@@ -328,34 +329,62 @@ static void leaves_files_alone_that_are_not_its_own(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-static void give_descriptors_back(void *owner)
-{
-    const struct rlimit *before = owner;
+struct shortage {
+    struct rlimit before;
+    uv_check_t check;
+    int turns;
+};
 
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, before), 0);
+static void count_turn(uv_check_t *check)
+{
+    struct shortage *shortage = check->data;
+
+    shortage->turns++;
 }
 
-static void goes_on_once_there_are_descriptors_again(void **state)
+/* No descriptor is free any more: the lowest free number is out of bounds, and accept says EMFILE. */
+static void begin_shortage(struct fixture *fixture, struct shortage *shortage)
 {
+    struct rlimit few;
+    int probe = dup(0);
+
+    close(probe);
+    shortage->turns = 0;
+    assert_int_equal(uv_check_init(&fixture->loop->uv, &shortage->check), 0);
+    shortage->check.data = shortage;
+    uv_check_start(&shortage->check, count_turn);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &shortage->before), 0);
+    few = shortage->before;
+    few.rlim_cur = (rlim_t)probe;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+static void end_shortage(void *owner)
+{
+    struct shortage *shortage = owner;
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &shortage->before), 0);
+    uv_close((uv_handle_t *)&shortage->check, NULL);
+}
+
+/* A turn for each of what happens, which is three things, and not one after the other. */
+static void pauses_without_spinning_until_there_are_descriptors_again(void **state)
+{
+    enum { TURNS_MOST = 20 };
     struct fixture fixture;
-    struct rlimit before, few;
+    struct shortage shortage;
     struct loop_timer *timer = NULL;
-    int probe;
 
     (void)state;
     assert_true(start(&fixture, "127.0.0.1"));
-    dial(&fixture, 1);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    probe = dup(0);
-    close(probe);
-    few = before;
-    few.rlim_cur = (rlim_t)probe; /* the lowest free number is out of bounds: EMFILE */
-    assert_true(loop_timer_open(fixture.loop, give_descriptors_back, &before, &timer, NULL));
-    loop_timer_start(timer, 50);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    dial(&fixture, 2);
+    begin_shortage(&fixture, &shortage);
+    assert_true(loop_timer_open(fixture.loop, end_shortage, &shortage, &timer, NULL));
+    loop_timer_start(timer, 250);
     loop_run(fixture.loop);
     assert_false(fixture.ran_out);
-    assert_int_equal(fixture.accepted, 1);
+    assert_int_equal(fixture.accepted, 2);
+    assert_in_range(shortage.turns, 1, TURNS_MOST);
     stop(&fixture);
 }
 
@@ -372,7 +401,7 @@ int main(void)
         cmocka_unit_test(listens_on_a_local_socket_for_whom_the_mode_says),
         cmocka_unit_test(replaces_a_local_socket_only_where_nobody_serves_it),
         cmocka_unit_test(leaves_files_alone_that_are_not_its_own),
-        cmocka_unit_test(goes_on_once_there_are_descriptors_again),
+        cmocka_unit_test(pauses_without_spinning_until_there_are_descriptors_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
