@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+"""scarce_test.py POSTERN [TEST...] - a gateway that may write no more, or has no descriptor left, goes on as far as it can.
+
+What it lacks is taken away, and given back, by its resource limits, while it runs. Each promise is a TAP test.
+"""
+import resource
+import select
+import signal
+import sys
+
+import gateway
+from gateway import LOCAL, Client, Failed, Gateway, Listener, open_client, wait_for
+
+PROGRAM = gateway.take_program()
+SENDER = "sender@outside.test"
+LARGE = b"Subject: large\r\n\r\n" + b"x" * 70 * 1000 + b"\r\n"  # parts of it are in the queue before it ends
+
+
+def must(holds, what):
+    if not holds:
+        raise Failed(what)
+
+
+class Limited:
+    """A process whose limit is another meanwhile."""
+
+    def __init__(self, pid, which, soft):
+        self.pid, self.which, self.soft = pid, which, soft
+
+    def __enter__(self):
+        self.before = resource.prlimit(self.pid, self.which, (self.soft, resource.prlimit(self.pid, self.which)[1]))
+
+    def __exit__(self, *_):
+        resource.prlimit(self.pid, self.which, self.before)
+
+
+def must_take(client, user, message=b"Subject: x\r\n\r\nx\r\n"):
+    client.envelope(SENDER, f"{user}@{LOCAL}")
+    answer = client.data(message)
+    must(answer.code == 250, f"{user}: {answer}")
+
+
+def must_not_take(client, user, message):
+    """For now; and the session goes on."""
+    client.envelope(SENDER, f"{user}@{LOCAL}")
+    answer = client.data(message)
+    must((answer.code, answer.enhanced) == (452, "4.3.1"), f"{user}: {answer}")
+    client.expect("NOOP", 250)
+
+
+def size_of(one):
+    with Client(one.port("none")) as client:
+        answer = client.expect("EHLO client.test", 250)
+        client.quit()
+    return next(int(line.split()[1]) for line in answer.lines if line.startswith("SIZE "))
+
+
+def reload_unseen(one, mebibytes):
+    """Until its log line is written, or is not: what is asked of the main thread behind it is answered."""
+    one.limits["message_size"] = f"{mebibytes}M"
+    one.write_settings()
+    one.child.send_signal(signal.SIGHUP)
+    wait_for("the new size", lambda: size_of(one) == mebibytes << 20)
+    one.run("queue", "-c", one.settings_file, "list")
+
+
+def where_no_file_may_grow_it_says_452_and_goes_on():
+    with Gateway(PROGRAM, [Listener("none")]) as one:
+        with open_client(one, "none") as client, Limited(one.pid, resource.RLIMIT_FSIZE, 0):
+            for user in ("large", "other"):
+                must_not_take(client, user, LARGE)
+            reload_unseen(one, 3)
+            with open_client(one, "none") as other:  # it takes sessions still
+                must_not_take(other, "large", LARGE)
+                other.quit()
+            client.expect("NOOP", 250)
+            must(one.child.poll() is None, f"ends with {one.child.returncode}")
+        with open_client(one, "none") as client:
+            must_take(client, "large", LARGE)
+            must_take(client, "small")
+            client.quit()
+        must(one.one("large").body == gateway.as_stored(LARGE), "the message is another")
+        one.one("small")
+        must(not one.files("other"), "what was refused came")
+        must(any(line.get("lost") for line in one.log()), f"lines were lost, and none says so: {one.said()}")
+
+
+NO_MORE = 3  # descriptors: so many are open in every process, and new ones have the lowest free number
+
+
+def must_wait(client):
+    must(not select.select([client.socket], [], [], 0)[0], "somebody was let in without a descriptor, or sent away")
+
+
+def without_a_descriptor_those_who_are_in_are_served_and_others_wait():
+    with Gateway(PROGRAM, [Listener("none")], settings="workers = 1") as one:
+        with open_client(one, "none") as inside:
+            must_take(inside, "before")
+            one.one("before")
+            with Limited(one.pid, resource.RLIMIT_NOFILE, NO_MORE):
+                waiting = [Client(one.port("none"), greet=False) for _ in range(3)]
+                for _ in range(50):
+                    inside.expect("NOOP", 250)
+                inside.envelope(SENDER, f"meanwhile@{LOCAL}")
+                answer = inside.data(b"Subject: x\r\n\r\nx\r\n")
+                must(answer.code in (250, 452), f"the session does not go on: {answer}")
+                if answer.code == 250:
+                    one.wait_log("deferred", to=f"<meanwhile@{LOCAL}>")
+                for client in waiting:
+                    must_wait(client)
+            for client in waiting:
+                client.greeting = client.reply()
+                must(client.greeting.code == 220, f"{client.greeting}")
+                client.expect("EHLO client.test", 250)
+                must_take(client, "after")
+                client.quit()
+            must_take(inside, "after")
+            inside.quit()
+        one.mail("after", 4)
+        if answer.code == 250:
+            one.run("queue", "-c", one.settings_file, "retry", "all")
+            one.one("meanwhile")
+
+
+TESTS = [
+    where_no_file_may_grow_it_says_452_and_goes_on,
+    without_a_descriptor_those_who_are_in_are_served_and_others_wait,
+]
+
+
+if __name__ == "__main__":
+    sys.exit(gateway.run_promises(TESTS))
