@@ -319,11 +319,7 @@ class Required(Wire):
         self.assertEqual(self.gateway.one("required").received["protocol"], "ESMTPS")
 
 
-class OverIPv6(Wire):
-    @classmethod
-    def prepare(cls, gateway):
-        gateway.listeners = [Listener("may", address="::1")]
-
+class WithIPv6(Wire):
     @classmethod
     def setUpClass(cls):
         try:
@@ -331,6 +327,12 @@ class OverIPv6(Wire):
         except OSError as reason:
             raise unittest.SkipTest(f"no IPv6 here: {reason}") from None
         super().setUpClass()
+
+
+class OverIPv6(WithIPv6):
+    @classmethod
+    def prepare(cls, gateway):
+        gateway.listeners = [Listener("may", address="::1")]
 
     def test_the_client_is_named_as_rfc_5321_has_it(self):
         with Client(self.gateway.port("may"), "::1", address="::1") as client:
@@ -341,6 +343,22 @@ class OverIPv6(Wire):
             client.expect(f"RCPT TO:<six@{REMOTE}>", 550)
             client.quit()
         self.assertEqual(self.gateway.one("six").received["peer"], "[IPv6:::1]")
+
+
+class EveryAddress(WithIPv6):
+    @classmethod
+    def prepare(cls, gateway):
+        gateway.listeners = [Listener("may", address="0.0.0.0"), Listener("may", address="::")]
+        gateway.listeners[1].port = gateway.listeners[0].port
+
+    def test_both_listeners_on_one_port_take_mail_each_of_its_own_family(self):
+        for user, address, peer in (("four", "127.0.0.1", "[127.0.0.1]"), ("six", "::1", "[IPv6:::1]")):
+            with Client(self.gateway.port("may"), address, address=address) as client:
+                client.starttls(trusting(self.gateway))
+                client.envelope(SENDER, f"{user}@{LOCAL}")
+                self.assertEqual(client.data(b"Subject: x\r\n\r\n").code, 250)
+                client.quit()
+            self.assertEqual(self.gateway.one(user).received["peer"], peer)
 
 
 class Sessions(Wire):
