@@ -35,7 +35,7 @@ struct value {
     bool has_literal;
 };
 
-const char *log_level_name(enum log_level level)
+static const char *level_name(enum log_level level)
 {
     static const char *const names[] = {
         [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_NOTE] = "note", [LOG_DETAIL] = "detail"
@@ -285,7 +285,7 @@ static bool put_head(struct line *line, const struct log *log, enum log_level le
                      const char *event)
 {
     const char *time = text_time(line->arena, log->clock->wall_s(log->clock));
-    const char *level_word = log_level_name(level);
+    const char *level_word = level_name(level);
     bool fits;
 
     if (line->form == LOG_JSON)

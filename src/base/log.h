@@ -27,8 +27,6 @@ enum log_level {
     LOG_DETAIL, /* for finding a fault; off by default */
 };
 
-const char *log_level_name(enum log_level level); /* "warn" */
-
 enum log_form { LOG_TEXT, LOG_JSON };
 
 enum {

@@ -37,27 +37,6 @@ struct delivery_route delivery_route_find(const struct gateway_profile *profile,
     };
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-bool delivery_route_match(const struct gateway_profile_domain *a,
-                          const struct gateway_profile_domain *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case GATEWAY_DELIVER_LMTP_SOCKET: return strcmp(a->path, b->path) == 0;
-    case GATEWAY_DELIVER_LMTP:
-        return is_same_text(a->host, b->host) && a->address.port == b->address.port &&
-               (a->host != NULL || net_address_is_same_host(&a->address, &b->address));
-    case GATEWAY_DELIVER_MAILDIR:
-    case GATEWAY_DELIVER_SMTP: break;
-    }
-    return false;
-}
-
 const char *delivery_route_name(const struct gateway_profile_domain *domain, struct arena *arena)
 {
     char text[NET_ADDRESS_TEXT];

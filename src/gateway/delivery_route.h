@@ -1,6 +1,4 @@
-/* gateway/delivery_route.h - which of our domains a recipient belongs to, and which of them share one
- * destination (pure).
- */
+/* gateway/delivery_route.h - which of our domains a recipient belongs to, and what its server is called (pure). */
 #pragma once
 
 #include "base/arena.h"
@@ -17,10 +15,6 @@ struct delivery_route {
 /* Texts are the arena's, or the recipient's. */
 struct delivery_route delivery_route_find(const struct gateway_profile *profile,
                                           struct span recipient, struct arena *arena);
-
-/* Whether one transaction may carry recipients of both: the same LMTP server. */
-bool delivery_route_match(const struct gateway_profile_domain *a,
-                          const struct gateway_profile_domain *b);
 
 /* What the log and tracking call the server: "lmtp:unix:/run/lmtp", "lmtp:[192.0.2.1]:24",
  * "lmtp:mail.example.org:24". */

@@ -19,7 +19,8 @@ bool tls_report_pack(const struct tls_report *report, struct arena *arena, struc
     return gzip_write(span_of(json), out, err);
 }
 
-const char *tls_report_file_name(const struct tls_report_mail *mail, struct arena *arena)
+/* "mail.example.com!example.net!1470013207!1470186007!001.json.gz" */
+static const char *file_name(const struct tls_report_mail *mail, struct arena *arena)
 {
     return arena_format(arena, "%s!%s!%" PRId64 "!%" PRId64 "!%s.json.gz", mail->submitter,
                         mail->domain, mail->report->start_s, mail->report->end_s, mail->instance);
@@ -103,7 +104,7 @@ static bool put_base64(struct span bytes, struct arena *arena, struct buffer *ou
 
 static bool put_file(const struct tls_report_mail *mail, struct arena *arena, struct buffer *out)
 {
-    const char *name = tls_report_file_name(mail, arena);
+    const char *name = file_name(mail, arena);
 
     return buffer_format(out,
                          "--%s\r\n"

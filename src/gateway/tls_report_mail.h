@@ -33,9 +33,6 @@ struct tls_report_mail {
 MUST_CHECK bool tls_report_pack(const struct tls_report *report, struct arena *arena,
                                 struct buffer *out, struct error *err);
 
-/* "mail.example.com!example.net!1470013207!1470186007!001.json.gz" */
-const char *tls_report_file_name(const struct tls_report_mail *mail, struct arena *arena);
-
 /* The whole message, all ASCII, its lines with CRLF. False: no memory. */
 MUST_CHECK bool tls_report_compose(const struct tls_report_mail *mail, struct arena *arena,
                                    struct buffer *out);

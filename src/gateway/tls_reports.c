@@ -44,6 +44,14 @@ static void note_work(const struct tls_reports_work *work)
     reports->has_complained = !work->is_good;
 }
 
+/* Where a drain waits and nothing is under way, it is told. */
+static void go_on(struct tls_reports *reports)
+{
+    if (reports->drained != NULL && !reports->is_drained && !reports->is_at_work &&
+        reports->first == NULL && reports->batch == NULL && reports->sendings == NULL)
+        loop_timer_start(reports->tell, 0);
+}
+
 static void work_on(struct tls_reports *reports);
 
 static void end_work(void *owner)
@@ -55,7 +63,7 @@ static void end_work(void *owner)
     note_work(work);
     work->done(work); /* may free it */
     work_on(reports);
-    tls_reports_go_on(reports);
+    go_on(reports);
 }
 
 static void work_on(struct tls_reports *reports)
@@ -206,13 +214,6 @@ void tls_reports_reload(struct tls_reports *reports, struct gateway_profile *pro
         loop_timer_start(reports->look, 0);
 }
 
-void tls_reports_go_on(struct tls_reports *reports)
-{
-    if (reports->drained != NULL && !reports->is_drained && !reports->is_at_work &&
-        reports->first == NULL && reports->batch == NULL && reports->sendings == NULL)
-        loop_timer_start(reports->tell, 0);
-}
-
 void tls_reports_drain(struct tls_reports *reports, void (*drained)(void *owner), void *owner)
 {
     assert(reports->drained == NULL);
@@ -222,7 +223,7 @@ void tls_reports_drain(struct tls_reports *reports, void (*drained)(void *owner)
     loop_timer_stop(reports->write);
     tls_report_sending_stop(reports);
     tls_reports_write(reports);
-    tls_reports_go_on(reports);
+    go_on(reports);
 }
 
 void tls_reports_close(struct tls_reports **reports)

@@ -43,9 +43,6 @@ int64_t tls_reports_now_s(const struct tls_reports *reports);
 /* `done` may be called within. */
 void tls_reports_ask(struct tls_reports *reports, struct tls_reports_work *work);
 
-/* Where a drain waits and nothing is under way, it is told. */
-void tls_reports_go_on(struct tls_reports *reports);
-
 /* ---- gateway/tls_reports_count.c ---- */
 
 /* Has what is counted written, and tells of what could not be counted. */

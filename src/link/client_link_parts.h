@@ -100,9 +100,6 @@ void client_link_keep_session(struct client_link *link, struct tls_session **ses
 /* At the end of all: a session over which the conversation broke is not kept. */
 void client_link_settle_resumption(struct client_link *link);
 
-/* client_link_tls.c: whether TLSA records say what the host is to be called and to show. */
-bool client_link_goes_by_tlsa(const struct client_link_settings *settings);
-
 /* client_link_verdict.c: judges the chain that the handshake collected. */
 MUST_CHECK bool client_link_judge(const struct client_link_settings *settings, struct arena *arena,
                                   struct observation *observation, struct error *err);

@@ -2,7 +2,8 @@
 #include "link/client_link_parts.h"
 #include "link/self_signed.h"
 
-bool client_link_goes_by_tlsa(const struct client_link_settings *settings)
+/* Do TLSA records say what the host is to be called and to show? */
+static bool goes_by_tlsa(const struct client_link_settings *settings)
 {
     bool is_asked = settings->level == POLICY_DANE || settings->level == POLICY_DANE_ONLY ||
                     (settings->level == POLICY_STS && settings->mx_dnssec == DNS_SECURE);
@@ -15,9 +16,8 @@ bool client_link_goes_by_tlsa(const struct client_link_settings *settings)
 static const char *choose_sni(const struct client_link_settings *settings)
 {
     struct net_address address = { .port = 0 };
-    const char *name = settings->tlsa_base != NULL && client_link_goes_by_tlsa(settings)
-                           ? settings->tlsa_base
-                           : settings->host;
+    const char *name = settings->tlsa_base != NULL && goes_by_tlsa(settings) ? settings->tlsa_base
+                                                                             : settings->host;
 
     if (settings->dial == DIAL_WITHOUT_SNI || name[0] == '\0' ||
         net_address_parse(span_of(name), &address))

@@ -42,7 +42,6 @@ enum https_outcome {
 };
 const char *
 https_outcome_name(enum https_outcome outcome); /* "answered", "no-connect": stable words */
-MUST_CHECK bool https_outcome_from_name(const char *name, enum https_outcome *outcome);
 
 /* What the server showed of itself in the handshake; borrowed. */
 struct https_peer {

@@ -26,16 +26,6 @@ const char *https_outcome_name(enum https_outcome outcome)
     return names[outcome];
 }
 
-bool https_outcome_from_name(const char *name, enum https_outcome *outcome)
-{
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], name) == 0) {
-            *outcome = (enum https_outcome)i;
-            return true;
-        }
-    return false;
-}
-
 static size_t take_header(char *bytes, size_t size, size_t count, void *owner)
 {
     struct https_query *query = owner;

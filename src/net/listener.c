@@ -304,15 +304,6 @@ static void remove_file(const struct listener *listener)
         unlink(listener->path);
 }
 
-bool listener_address(const struct listener *listener, struct net_address *address)
-{
-    struct sockaddr_storage storage;
-    socklen_t len = sizeof storage;
-
-    return getsockname(listener->socket, (struct sockaddr *)&storage, &len) == 0 &&
-           net_address_from_socket(&storage, address);
-}
-
 /* A queue of no length still holds one connection, so one of our own goes in and stays: Linux
  * drops the SYNs that come while the queue is full. */
 static bool fill_queue(const struct net_address *address, int *filler, struct error *err)

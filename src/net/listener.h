@@ -35,8 +35,6 @@ MUST_CHECK bool listener_adopt(struct loop *loop, int socket, listener_accepted 
 MUST_CHECK bool listener_open_local(struct loop *loop, const char *path, mode_t mode,
                                     listener_accepted *accepted, void *owner,
                                     struct listener **listener, struct error *err);
-/* Where it listens; false: on a local socket. */
-MUST_CHECK bool listener_address(const struct listener *listener, struct net_address *address);
 /* Port 0 likewise, but no connection is ever completed: a client's SYN gets no answer (for the lab). */
 MUST_CHECK bool listener_open_deaf(struct loop *loop, struct net_address *address,
                                    struct listener **listener, struct error *err);

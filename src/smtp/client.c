@@ -139,7 +139,7 @@ static void finish(struct smtp_client *client, const struct smtp_reply *reply)
     smtp_client_finish(client);
 }
 
-void smtp_client_say_quit(struct smtp_client *client)
+static void begin_to_quit(struct smtp_client *client)
 {
     smtp_client_write(client, "QUIT\r\n");
     smtp_client_enter(client, SMTP_CLIENT_QUIT);
@@ -148,7 +148,7 @@ void smtp_client_say_quit(struct smtp_client *client)
 static void say_quit(struct smtp_client *client, const struct smtp_reply *reply)
 {
     (void)reply;
-    smtp_client_say_quit(client);
+    begin_to_quit(client);
 }
 
 /* MAILMAX counts every MAIL command of the session, a refused one as well: RFC 9422 section 4.1. */
@@ -162,7 +162,7 @@ bool smtp_client_is_used_up(const struct smtp_client *client)
 void smtp_client_become_ready(struct smtp_client *client)
 {
     if (smtp_client_is_used_up(client)) {
-        smtp_client_say_quit(client);
+        begin_to_quit(client);
         return;
     }
     smtp_client_enter(client, SMTP_CLIENT_READY);
@@ -197,7 +197,7 @@ static void decline_tls(struct smtp_client *client, const struct smtp_reply *rep
 {
     (void)reply;
     if (client->settings.tls == SMTP_CLIENT_TLS_REQUIRED && !client->is_encrypted)
-        smtp_client_say_quit(client);
+        begin_to_quit(client);
     else
         smtp_client_become_ready(client);
 }
@@ -230,7 +230,7 @@ static void try_helo(struct smtp_client *client, const struct smtp_reply *reply)
             say_hello(client, "HELO ", SMTP_CLIENT_HELO);
             return;
         }
-    smtp_client_say_quit(client);
+    begin_to_quit(client);
 }
 
 static void go_on_plainly(struct smtp_client *client, const struct smtp_reply *reply)
@@ -364,7 +364,7 @@ void smtp_client_quit(struct smtp_client *client, int64_t now_ms)
 {
     client->now_ms = now_ms;
     if (client->state == SMTP_CLIENT_READY)
-        smtp_client_say_quit(client);
+        begin_to_quit(client);
     else if (client->state != SMTP_CLIENT_CLOSED)
         smtp_client_finish(client);
 }

@@ -90,7 +90,7 @@ enum smtp_client_unsent {
     SMTP_CLIENT_UNSENT_RECIPIENT,   /* likewise, number `recipient` */
     SMTP_CLIENT_UNSENT_ENVELOPE_ID, /* likewise, envelope_id or return_part */
     SMTP_CLIENT_UNSENT_COUNT,       /* no recipient, or over SMTP_CLIENT_RECIPIENTS_MOST */
-    SMTP_CLIENT_UNSENT_BODY,        /* a bare CR, bare LF or NUL: see smtp_client_body_flaw; dead */
+    SMTP_CLIENT_UNSENT_BODY,        /* a bare CR, bare LF or NUL in the body; dead */
 };
 
 struct smtp_client_event {
@@ -212,8 +212,6 @@ void smtp_client_send(struct smtp_client *client, const struct smtp_client_messa
  * where there is room for that: while the state is still BODY, send the output and call again. */
 void smtp_client_give_body(struct smtp_client *client, struct span *body, bool is_last,
                            int64_t now_ms);
-/* What the body held that must not be sent. */
-enum smtp_dot_flaw smtp_client_body_flaw(const struct smtp_client *client);
 
 /* In READY: says QUIT; FINISHED follows. In any other state: FINISHED follows at once. */
 void smtp_client_quit(struct smtp_client *client, int64_t now_ms);

@@ -338,11 +338,6 @@ void smtp_client_give_body(struct smtp_client *client, struct span *body, bool i
         refuse_body(client);
 }
 
-enum smtp_dot_flaw smtp_client_body_flaw(const struct smtp_client *client)
-{
-    return client->transaction.dots.flaw;
-}
-
 /* LMTP answers once for each recipient that it took: RFC 2033 section 4.2. */
 static bool take_lmtp_answer(struct smtp_client_transaction *transaction,
                              const struct smtp_reply *reply)

@@ -19,7 +19,6 @@ void smtp_client_enter(struct smtp_client *client, enum smtp_client_state state)
 /* READY, and the event that says so; QUIT where the server takes no more messages. */
 void smtp_client_become_ready(struct smtp_client *client);
 bool smtp_client_is_used_up(const struct smtp_client *client);
-void smtp_client_say_quit(struct smtp_client *client);
 
 /* CLOSED and FINISHED; output that has not left yet is dropped. */
 void smtp_client_finish(struct smtp_client *client);

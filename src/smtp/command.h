@@ -90,6 +90,3 @@ struct smtp_command {
  * CHUNKING is not judged here, for its bytes follow all the same. */
 MUST_CHECK bool smtp_command_parse(struct span line, uint32_t extensions,
                                    struct smtp_command *command, struct smtp_answer *answer);
-
-/* Whether the text is xtext (RFC 3461 section 4): visible ASCII but '+' and '=', or "+HH". */
-MUST_CHECK bool smtp_command_is_xtext(struct span text);

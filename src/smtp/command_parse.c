@@ -27,7 +27,8 @@ static bool is_upper_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
 }
 
-bool smtp_command_is_xtext(struct span text)
+/* RFC 3461 section 4: visible ASCII but '+' and '=', or "+HH". */
+static bool is_xtext(struct span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         if (!is_visible(text.data[i]) || text.data[i] == '=')
@@ -77,7 +78,7 @@ static bool read_return(struct smtp_command *command, struct span value)
 static bool read_envelope_id(struct smtp_command *command, struct span value)
 {
     command->envelope_id = value;
-    return value.len > 0 && value.len <= SMTP_COMMAND_ENVID_MOST && smtp_command_is_xtext(value);
+    return value.len > 0 && value.len <= SMTP_COMMAND_ENVID_MOST && is_xtext(value);
 }
 
 /* "NEVER" / 1#("SUCCESS" / "FAILURE" / "DELAY"), each once: RFC 3461 section 4.1 */
@@ -121,7 +122,7 @@ static bool read_original(struct smtp_command *command, struct span value)
     for (size_t i = 0; i < type_len; i++)
         if (!is_visible(value.data[i]))
             return false;
-    return is_utf8 ? text_is_utf8(text) : smtp_command_is_xtext(text);
+    return is_utf8 ? text_is_utf8(text) : is_xtext(text);
 }
 
 /* Parameters of MAIL and RCPT, one row each. */

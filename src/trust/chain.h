@@ -125,5 +125,4 @@ MUST_CHECK bool chain_verify(const struct chain_request *request, struct arena *
                              struct chain_verdict *verdict, struct error *err);
 
 const char *chain_flaw_name(enum chain_flaw_kind kind); /* "expired", "incomplete": stable words */
-MUST_CHECK bool chain_flaw_from_name(const char *name, enum chain_flaw_kind *kind);
 MUST_CHECK bool chain_has(const struct chain_verdict *verdict, enum chain_flaw_kind kind);

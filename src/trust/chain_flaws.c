@@ -73,16 +73,6 @@ const char *chain_flaw_name(enum chain_flaw_kind kind)
     return names[kind];
 }
 
-bool chain_flaw_from_name(const char *name, enum chain_flaw_kind *kind)
-{
-    for (size_t i = 0; i < CHAIN_KIND_COUNT; i++)
-        if (strcmp(names[i], name) == 0) {
-            *kind = (enum chain_flaw_kind)i;
-            return true;
-        }
-    return false;
-}
-
 bool chain_has(const struct chain_verdict *verdict, enum chain_flaw_kind kind)
 {
     for (size_t i = 0; i < verdict->flaw_count; i++)

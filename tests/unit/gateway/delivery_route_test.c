@@ -77,30 +77,6 @@ static struct gateway_profile_domain lmtp(const char *host, const char *address,
     return domain;
 }
 
-static void joins_domains_of_one_lmtp_server_and_no_others(void **state)
-{
-    struct gateway_profile_domain by_address = lmtp(NULL, "192.0.2.1", 24),
-                                  other_port = lmtp(NULL, "192.0.2.1", 25),
-                                  other_address = lmtp(NULL, "192.0.2.2", 24),
-                                  by_name = lmtp("in.example", "0.0.0.0", 24),
-                                  other_name = lmtp("out.example", "0.0.0.0", 24),
-                                  other_socket = domains[1];
-
-    (void)state;
-    other_socket.path = "/run/other";
-    assert_true(delivery_route_match(&by_address, &by_address));
-    assert_true(delivery_route_match(&by_name, &by_name));
-    assert_true(delivery_route_match(&domains[1], &domains[1]));
-    assert_false(delivery_route_match(&by_address, &other_port));
-    assert_false(delivery_route_match(&by_address, &other_address));
-    assert_false(delivery_route_match(&by_address, &by_name));
-    assert_false(delivery_route_match(&by_name, &other_name));
-    assert_false(delivery_route_match(&domains[1], &other_socket));
-    assert_false(delivery_route_match(&domains[1], &by_address));
-    assert_false(delivery_route_match(&domains[0], &domains[0]));
-    assert_false(delivery_route_match(&domains[2], &domains[2]));
-}
-
 static void names_servers_as_the_settings_do(void **state)
 {
     AUTO(arena_clear) struct arena arena = { .limit = 64 * 1024 };
@@ -119,7 +95,6 @@ int main(void)
         cmocka_unit_test(finds_the_domain_of_a_recipient),
         cmocka_unit_test(gives_postmaster_alone_their_domain),
         cmocka_unit_test(knows_nobody_where_there_is_no_domain),
-        cmocka_unit_test(joins_domains_of_one_lmtp_server_and_no_others),
         cmocka_unit_test(names_servers_as_the_settings_do),
     };
 

@@ -648,16 +648,15 @@ static void a_request_that_cannot_be_is_refused_at_once(void **state)
     assert_false(https_send(fixture->https, &request, note, fixture, &fixture->query, NULL));
 }
 
-static void every_outcome_has_a_name(void **state)
+static void every_outcome_has_a_name_of_its_own(void **state)
 {
     (void)state;
     for (int i = HTTPS_ANSWERED; i <= HTTPS_FAILED; i++) {
-        enum https_outcome read;
-
-        assert_true(https_outcome_from_name(https_outcome_name((enum https_outcome)i), &read));
-        assert_int_equal(read, i);
+        assert_non_null(https_outcome_name((enum https_outcome)i));
+        for (int before = HTTPS_ANSWERED; before < i; before++)
+            assert_string_not_equal(https_outcome_name((enum https_outcome)i),
+                                    https_outcome_name((enum https_outcome)before));
     }
-    assert_false(https_outcome_from_name("", &(enum https_outcome){ HTTPS_FAILED }));
 }
 
 #define PROMISE(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -694,7 +693,7 @@ int main(void)
         PROMISE(another_can_be_asked_inside_an_answer),
         PROMISE(a_silent_server_keeps_no_other_waiting),
         PROMISE(a_request_that_cannot_be_is_refused_at_once),
-        PROMISE(every_outcome_has_a_name),
+        PROMISE(every_outcome_has_a_name_of_its_own),
     };
     int failed;
 

@@ -977,17 +977,15 @@ static void survives_a_loop_of_issuers(void **state)
     make_free(&leaf);
 }
 
-static void names_every_kind_of_flaw_and_finds_it_again(void **state)
+static void every_kind_of_flaw_has_a_name_of_its_own(void **state)
 {
     (void)state;
     for (int i = 0; i < CHAIN_KIND_COUNT; i++) {
-        enum chain_flaw_kind kind = CHAIN_KIND_COUNT;
-
-        assert_true(chain_flaw_from_name(chain_flaw_name((enum chain_flaw_kind)i), &kind));
-        assert_int_equal(kind, i);
+        assert_non_null(chain_flaw_name((enum chain_flaw_kind)i));
+        for (int before = 0; before < i; before++)
+            assert_string_not_equal(chain_flaw_name((enum chain_flaw_kind)i),
+                                    chain_flaw_name((enum chain_flaw_kind)before));
     }
-    enum chain_flaw_kind kind;
-    assert_false(chain_flaw_from_name("no-such-flaw", &kind));
 }
 
 #define PROMISE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -1048,7 +1046,7 @@ int main(void)
         PROMISE(counts_intermediates_against_max_depth),
         PROMISE(puts_a_server_certificate_behind_its_authority_first_among_warnings),
         PROMISE(survives_a_loop_of_issuers),
-        cmocka_unit_test(names_every_kind_of_flaw_and_finds_it_again),
+        cmocka_unit_test(every_kind_of_flaw_has_a_name_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
