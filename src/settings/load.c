@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "link/trust_files.h"
 #include "settings/value.h"
-#include "trust/names.h"
 
 enum { ARENA_BYTES = 256 << 20, READ_MOST = 16 << 20 };
 
@@ -96,22 +95,18 @@ static void name_listener(struct settings_load *load,
                            settings_fault_quote(load->faults, span_of(section->title)), err.text);
 }
 
-static const char *normalize(struct settings_load *load, const char *name)
-{
-    return name[0] == '\0' ? NULL : names_normalize(&load->settings->arena, span_of(name));
-}
-
 static void name_domain(struct settings_load *load, const struct settings_outline_section *section)
 {
     struct settings_domain *domain = &load->settings->domains[section->ordinal];
+    const char *why;
 
     domain->line = section->line;
-    domain->name = normalize(load, section->title);
+    domain->name = settings_value_name(span_of(section->title), &load->settings->arena, &why);
     if (domain->name != NULL && domain->name[0] != '.')
         return;
     settings_fault_add(load->faults, section->line, "domain: \"%s\" is not a domain name%s",
                        settings_fault_quote(load->faults, span_of(section->title)),
-                       domain->name == NULL ? "" : "; each domain is named by itself");
+                       domain->name == NULL ? why : "; each domain is named by itself");
     domain->name = "";
 }
 

@@ -184,20 +184,33 @@ static bool parse_fingerprint(const struct settings_option *option, struct span 
 
 /* --- names and addresses --- */
 
-/* In the form that is compared; NULL: it is no domain name. */
-static const char *normalize(struct span text, const struct settings_value_context *context)
+static bool has_hyphen_at_an_end(const char *name)
 {
-    return text.len == 0 || text.len > 1024 ? NULL : names_normalize(context->arena, text);
+    for (const char *hyphen = strchr(name, '-'); hyphen != NULL; hyphen = strchr(hyphen + 1, '-'))
+        if (hyphen == name || hyphen[-1] == '.' || hyphen[1] == '.' || hyphen[1] == '\0')
+            return true;
+    return false;
+}
+
+const char *settings_value_name(struct span text, struct arena *arena, const char **why)
+{
+    const char *name = text.len == 0 || text.len > 1024 ? NULL : names_normalize(arena, text);
+
+    *why = "";
+    if (name == NULL || !has_hyphen_at_an_end(name))
+        return name;
+    *why = "; no label begins or ends with \"-\"";
+    return NULL;
 }
 
 static bool parse_host(const struct settings_option *option, struct span text, void *place,
                        const struct settings_value_context *context, struct error *err)
 {
-    const char *name = normalize(text, context);
+    const char *why, *name = settings_value_name(text, context->arena, &why);
 
     (void)option;
     if (name == NULL || name[0] == '.')
-        return error_set(err, ERROR_FORMAT, "is not a domain name");
+        return error_set(err, ERROR_FORMAT, "is not a domain name%s", why);
     *(const char **)place = name;
     return true;
 }
@@ -205,13 +218,15 @@ static bool parse_host(const struct settings_option *option, struct span text, v
 bool settings_value_pattern(struct span text, const struct settings_value_context *context,
                             const char **pattern, struct error *err)
 {
-    *pattern = normalize(text, context);
+    const char *why;
+
+    *pattern = settings_value_name(text, context->arena, &why);
     if (span_find(text, '*') < text.len)
         return error_set(err, ERROR_FORMAT,
                          "has a *; every name below a domain is written \".example.org\"");
     return *pattern != NULL ||
            error_set(err, ERROR_FORMAT,
-                     "is neither a domain nor, with a leading dot, all names below one");
+                     "is neither a domain nor, with a leading dot, all names below one%s", why);
 }
 
 static bool parse_pattern(const struct settings_option *option, struct span text, void *place,
@@ -295,6 +310,7 @@ static bool read_hop(struct span text, struct settings_hop *hop, uint16_t port,
                      const struct settings_value_context *context, struct error *err)
 {
     struct span host;
+    const char *why;
 
     *hop = (struct settings_hop){ .address.port = port };
     if (!split_port(text, &host, &hop->address.port) || hop->address.port == 0)
@@ -304,9 +320,10 @@ static bool read_hop(struct span text, struct settings_hop *hop, uint16_t port,
                error_set(err, ERROR_FORMAT, "has no address between its brackets");
     if (net_address_parse(host, &hop->address))
         return error_set(err, ERROR_FORMAT, "is an address: write it in brackets");
-    hop->host = normalize(host, context);
+    hop->host = settings_value_name(host, context->arena, &why);
     if (hop->host == NULL || hop->host[0] == '.')
-        return error_set(err, ERROR_FORMAT, "is not a host or [address], with a port or without");
+        return error_set(err, ERROR_FORMAT, "is not a host or [address], with a port or without%s",
+                         why);
     return true;
 }
 
@@ -315,11 +332,12 @@ static bool parse_mx_pattern(const struct settings_option *option, struct span t
                              const struct settings_value_context *context, struct error *err)
 {
     bool is_wildcard = span_starts_with(text, "*.");
-    const char *name = normalize(span_part(text, is_wildcard ? 2 : 0, text.len), context);
+    const char *why, *name = settings_value_name(span_part(text, is_wildcard ? 2 : 0, text.len),
+                                                 context->arena, &why);
 
     (void)option;
     if (name == NULL || name[0] == '.')
-        return error_set(err, ERROR_FORMAT, "is neither a host nor \"*.\" and a domain");
+        return error_set(err, ERROR_FORMAT, "is neither a host nor \"*.\" and a domain%s", why);
     *(const char **)place = is_wildcard ? arena_format(context->arena, "*.%s", name) : name;
     return true;
 }

@@ -40,6 +40,10 @@ const char *settings_value_text(const struct settings_option *option, uint64_t v
 MUST_CHECK bool settings_value_address(struct span text, struct net_address *address,
                                        struct error *err);
 
+/* A domain name as names are compared; a leading dot stays. NULL: it is none, and *why says more, or nothing.
+ * RFC 1123 section 2.1: no label begins or ends with a hyphen. What others have in their DNS is not held to it. */
+const char *settings_value_name(struct span text, struct arena *arena, const char **why);
+
 /* A domain, or with a leading dot all names below one, as names are compared. */
 MUST_CHECK bool settings_value_pattern(struct span text,
                                        const struct settings_value_context *context,

@@ -44,6 +44,11 @@ static const struct {
       "t.conf:2: domain: \".a.example\" is not a domain name; each domain is named by itself\n" },
     { HEARS "domain \"a b\" { deliver = maildir:/m }",
       "t.conf:2: domain: \"a b\" is not a domain name\n" },
+    { HEARS "domain -a.example { deliver = maildir:/m }",
+      "t.conf:2: domain: \"-a.example\" is not a domain name; no label begins or ends with \"-\"\n" },
+    { HEARS "policy .-a.example { level = may }",
+      "t.conf:2: policy: \".-a.example\" is neither a domain nor, with a leading dot, all names "
+      "below one; no label begins or ends with \"-\"\n" },
     { HEARS "domain a.example { deliver = maildir:/m }\ndomain b.example { deliver = maildir:/m }\n"
             "domain A.example. { deliver = maildir:/n }",
       "t.conf:4: domain a.example is there already, on line 2\n" },

@@ -24,12 +24,16 @@ static const struct {
 } cases[] = {
     { SETTINGS_TOP,
       "hostname",
-      { "mx.example.org", "\"MX.Example.ORG.\"",
+      { "mx.example.org", "m-x--1.example.org", "\"MX.Example.ORG.\"",
         "\"b\xc3\xbc"
         "cher.example\"" },
       { { "\"\"", "not a domain name" },
         { "\".example.org\"", "not a domain name" },
-        { "\"a b\"", "not a domain name" } } },
+        { "\"a b\"", "not a domain name" },
+        { "\"-x.y\"", "no label begins or ends with \"-\"" },
+        { "x-.y", "no label begins or ends with \"-\"" },
+        { "x.-", "no label begins or ends with \"-\"" },
+        { "a.x-", "no label begins or ends with \"-\"" } } },
     { SETTINGS_TOP,
       "state_dir",
       { "/var/lib/postern", "\"/srv/with space\"" },
