@@ -26,12 +26,12 @@ static size_t hosts_most(const struct host_memory *memory)
 static void make_room(struct host_memory *memory)
 {
     while (memory->table.count > hosts_most(memory)) {
-        struct host_record *oldest = memory->table.oldest;
+        struct host_record *oldest = (struct host_record *)memory->table.oldest;
 
         if (oldest->is_listed)
             host_memory_unlist(memory, oldest);
         host_memory_forget(memory, oldest->name, NULL);
-        host_table_drop(&memory->table, oldest);
+        host_record_drop(&memory->table, oldest);
     }
 }
 
@@ -63,7 +63,7 @@ static bool is_worth_writing(const struct host_memory *memory, const struct host
 static void remember(struct host_memory *memory, const char *name, const char *address,
                      const char *destination, const struct host_look *look)
 {
-    struct host_record *record = host_table_touch(&memory->table, name);
+    struct host_record *record = name_table_touch(&memory->table, name);
     struct host_face *face, *dropped;
     bool will_write;
 
@@ -95,7 +95,7 @@ static struct span owner_of(struct span host)
 
 static uint64_t hash_issuer(const struct host_memory *memory, const struct host_look *look)
 {
-    return host_table_hash(memory->table.seed, span_of(look->shown[HOST_ORGANIZATION]));
+    return name_table_hash(memory->table.seed, span_of(look->shown[HOST_ORGANIZATION]));
 }
 
 /* Of the root cause. */
@@ -103,7 +103,7 @@ static uint64_t hash_verdict(const struct host_memory *memory, const struct host
 {
     struct span rest = span_of(look->shown[HOST_VERDICT]);
 
-    return host_table_hash(~memory->table.seed, span_take_until(&rest, ','));
+    return name_table_hash(~memory->table.seed, span_take_until(&rest, ','));
 }
 
 static void note_streaks(struct host_memory *memory, const struct host_look *look)
@@ -120,8 +120,8 @@ static struct host_place place_of(const struct host_memory *memory, const char *
 {
     uint64_t seed = memory->table.seed;
 
-    return (struct host_place){ .owner = host_table_hash(seed, owner_of(span_of(seen->host))),
-                                .destination = host_table_hash(seed, span_of(destination)),
+    return (struct host_place){ .owner = name_table_hash(seed, owner_of(span_of(seen->host))),
+                                .destination = name_table_hash(seed, span_of(destination)),
                                 .at_s = host_memory_now_s(memory) };
 }
 
@@ -157,7 +157,7 @@ static int64_t note_news(struct host_memory *memory, struct host_record *record,
                          struct host_face *face, enum host_aspect aspect, const char *shown)
 {
     struct host_news *news = &face->news;
-    uint64_t hash = host_table_hash(0, span_of(shown)); /* the same after a restart */
+    uint64_t hash = name_table_hash(0, span_of(shown)); /* the same after a restart */
 
     if (news->since_s[aspect] != 0 && news->hash[aspect] == hash)
         return news->since_s[aspect];
@@ -248,7 +248,7 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
     assert(memory->drained == NULL);
     host_look_read(seen, findings, was_success, arena, &look);
     note_streaks(memory, &look);
-    record = host_table_find(&memory->table, name);
+    record = name_table_find(&memory->table, name);
     if (record != NULL) {
         face = host_record_face(record, seen->address);
         face = face != NULL ? face : record->faces;
@@ -268,7 +268,7 @@ const char *host_memory_take(struct host_memory *memory, const char *destination
 static const struct host_face *find_face(const struct host_memory *memory,
                                          const struct observation *seen, struct arena *arena)
 {
-    const struct host_record *record = host_table_find(&memory->table, name_of(seen, arena));
+    const struct host_record *record = name_table_find(&memory->table, name_of(seen, arena));
     const struct host_face *face = record == NULL ? NULL : host_record_face(record, seen->address);
 
     return face != NULL || record == NULL ? face : record->faces;
@@ -295,7 +295,7 @@ static void write_in_time(void *owner)
 static void take_row(void *owner, const struct host_row *row)
 {
     struct host_memory *memory = owner;
-    struct host_record *record = host_table_touch(&memory->table, row->name);
+    struct host_record *record = name_table_touch(&memory->table, row->name);
     struct host_face *face, *dropped;
 
     if (record == NULL)
@@ -343,7 +343,8 @@ bool host_memory_open(const struct host_memory_settings *settings, struct host_m
     made->settings = *settings;
     if (RAND_bytes((unsigned char *)&seed, sizeof seed) != 1)
         return error_set(err, ERROR_CRYPTO, "no random numbers can be had");
-    if (!host_table_init(&made->table, hosts_most(made), seed, err) ||
+    if (!name_table_init(&made->table, hosts_most(made), sizeof(struct host_record),
+                         offsetof(struct host_record, name), seed, err) ||
         !loop_timer_open(settings->loop, write_in_time, made, &made->timer, err) ||
         !loop_timer_open(settings->loop, tell_drained, made, &made->tell, err))
         return false;
@@ -373,7 +374,9 @@ void host_memory_close(struct host_memory **memory)
     host_memory_free_batch(&closing->gone);
     loop_timer_close(&closing->timer);
     loop_timer_close(&closing->tell);
-    host_table_clear(&closing->table);
+    while (closing->table.oldest != NULL)
+        host_record_drop(&closing->table, (struct host_record *)closing->table.oldest);
+    name_table_clear(&closing->table);
     database_close(&closing->database);
     memory_free(closing);
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/host_look.h"
 #include "gateway/host_memory.h"
+#include "gateway/name_table.h"
 #include "queue/database.h"
 
 /* What is otherwise since the last success, for all of a face's aspects. */
@@ -26,32 +27,14 @@ struct host_face {
 };
 
 struct host_record {
-    struct host_record *in_slot;        /* the next of the table's slot */
-    struct host_record *older, *newer;  /* by the last success */
+    struct name_node node;              /* in a line by the last success */
     struct host_record *next_unwritten; /* means something where is_listed */
     bool is_listed;
     struct host_face *faces; /* the last success first */
     char name[];             /* "mx.example.org:25" */
 };
 
-/* ---- host_memory_table.c ---- */
-
-struct host_table {
-    struct host_record **slots;
-    size_t slot_count, count;
-    uint64_t seed;
-    struct host_record *oldest, *newest;
-};
-
-MUST_CHECK bool host_table_init(struct host_table *table, size_t hosts_most, uint64_t seed,
-                                struct error *err);
-void host_table_clear(struct host_table *table);
-uint64_t host_table_hash(uint64_t seed, struct span text);
-struct host_record *host_table_find(const struct host_table *table, const char *name);
-/* Finds or makes it, as the newest. NULL: no memory. */
-struct host_record *host_table_touch(struct host_table *table, const char *name);
-/* Takes it out and frees it with its faces. */
-void host_table_drop(struct host_table *table, struct host_record *record);
+/* ---- host_memory_face.c ---- */
 
 /* NULL: no such address. */
 struct host_face *host_record_face(const struct host_record *record, const char *address);
@@ -61,6 +44,8 @@ struct host_face *host_record_remember(struct host_record *record, const char *a
                                        const char *destination, const struct host_look *look,
                                        int64_t at_s, struct host_face **dropped);
 void host_face_free(struct host_face **face);
+/* Takes it out and frees it with its faces. */
+void host_record_drop(struct name_table *table, struct host_record *record);
 
 /* ---- host_memory_file.c ---- */
 
@@ -134,7 +119,7 @@ struct host_batch {
 
 struct host_memory {
     struct host_memory_settings settings;
-    struct host_table table;
+    struct name_table table;
     struct database database; /* of the pool's thread while `batch` is being written */
     bool has_file;
     struct host_batch *gone;  /* what to delete with the next write; NULL: nothing */

@@ -98,8 +98,9 @@ static void list_record(struct host_memory *memory, struct host_record *record)
 
 static void list_all(struct host_memory *memory)
 {
-    for (struct host_record *record = memory->table.oldest; record != NULL;
-         record = record->newer) {
+    for (struct name_node *node = memory->table.oldest; node != NULL; node = node->newer) {
+        struct host_record *record = (struct host_record *)node;
+
         for (struct host_face *face = record->faces; face != NULL; face = face->next)
             face->is_unwritten = true;
         list_record(memory, record);

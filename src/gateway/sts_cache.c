@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "gateway/sts_cache_parts.h"
 
-enum { LOOK_EVERY_MS = 60000, SLOTS_LEAST = 1024 };
+enum { LOOK_EVERY_MS = 60000 };
 
 int64_t sts_keeper_now_s(const struct sts_keeper *keeper)
 {
@@ -22,89 +22,29 @@ static size_t policies_most(const struct sts_keeper *keeper)
     return keeper->settings.policies_most > 0 ? keeper->settings.policies_most : STS_CACHE_MOST;
 }
 
-/* FNV-1a, from a seed that nobody knows. */
-static struct sts_entry **slot_of(const struct sts_keeper *keeper, const char *domain)
-{
-    uint64_t hash = keeper->seed ^ 0xcbf29ce484222325U;
-
-    for (const char *at = domain; *at != '\0'; at++)
-        hash = (hash ^ (uint8_t)*at) * 0x100000001b3U;
-    return &keeper->slots[(hash ^ (hash >> 33)) & (keeper->slot_count - 1)];
-}
-
-static struct sts_entry *find_entry(const struct sts_keeper *keeper, const char *domain)
-{
-    struct sts_entry *entry = *slot_of(keeper, domain);
-
-    while (entry != NULL && strcmp(entry->domain, domain) != 0)
-        entry = entry->in_slot;
-    return entry;
-}
-
-static void leave_line(struct sts_keeper *keeper, struct sts_entry *entry)
-{
-    *(entry->older != NULL ? &entry->older->newer : &keeper->oldest) = entry->newer;
-    *(entry->newer != NULL ? &entry->newer->older : &keeper->newest) = entry->older;
-}
-
-static void join_line(struct sts_keeper *keeper, struct sts_entry *entry)
-{
-    entry->newer = NULL;
-    entry->older = keeper->newest;
-    *(keeper->newest != NULL ? &keeper->newest->newer : &keeper->oldest) = entry;
-    keeper->newest = entry;
-}
-
 static void count_bytes(struct sts_keeper *keeper, struct sts_entry *entry, size_t bytes)
 {
     keeper->bytes = keeper->bytes - entry->bytes + bytes;
     entry->bytes = (uint32_t)bytes;
 }
 
-static struct sts_entry *make_entry(struct sts_keeper *keeper, const char *domain)
-{
-    struct sts_entry **slot = slot_of(keeper, domain);
-    size_t len = strlen(domain);
-    struct sts_entry *entry = memory_new(1, sizeof *entry + len + 1);
-
-    if (entry == NULL)
-        return NULL;
-    memcpy(entry->domain, domain, len + 1);
-    entry->in_slot = *slot;
-    *slot = entry;
-    keeper->count++;
-    count_bytes(keeper, entry, sizeof *entry + len + 1);
-    return entry;
-}
-
 /* Finds or makes it, as the one that was used last. NULL: no memory. */
 static struct sts_entry *touch(struct sts_keeper *keeper, const char *domain)
 {
-    struct sts_entry *entry = find_entry(keeper, domain);
+    struct sts_entry *entry = name_table_touch(&keeper->table, domain);
 
-    if (entry != NULL)
-        leave_line(keeper, entry);
-    else
-        entry = make_entry(keeper, domain);
-    if (entry != NULL)
-        join_line(keeper, entry);
+    if (entry != NULL && entry->bytes == 0)
+        count_bytes(keeper, entry, sizeof *entry + strlen(domain) + 1);
     return entry;
 }
 
 static void free_entry(struct sts_keeper *keeper, struct sts_entry *entry)
 {
-    struct sts_entry **slot = slot_of(keeper, entry->domain);
-
-    while (*slot != entry)
-        slot = &(*slot)->in_slot;
-    *slot = entry->in_slot;
-    leave_line(keeper, entry);
-    keeper->count--;
     keeper->policy_count -= entry->policy != NULL;
     count_bytes(keeper, entry, 0);
     memory_free(entry->policy);
     memory_free(entry->failed);
-    memory_free(entry);
+    name_table_drop(&keeper->table, entry);
 }
 
 void sts_keeper_drop(struct sts_keeper *keeper, struct sts_entry *entry)
@@ -123,9 +63,11 @@ void sts_keeper_drop(struct sts_keeper *keeper, struct sts_entry *entry)
 
 static void make_room(struct sts_keeper *keeper)
 {
-    while (keeper->count > 1 &&
-           (keeper->count > policies_most(keeper) || keeper->bytes > STS_CACHE_BYTES_MOST))
-        sts_keeper_drop(keeper, keeper->oldest);
+    const struct name_table *table = &keeper->table;
+
+    while (table->count > 1 &&
+           (table->count > policies_most(keeper) || keeper->bytes > STS_CACHE_BYTES_MOST))
+        sts_keeper_drop(keeper, (struct sts_entry *)table->oldest);
 }
 
 /* ---- what is kept ---- */
@@ -192,7 +134,7 @@ static void forget_failed(struct sts_keeper *keeper, struct sts_entry *entry)
 static bool find(struct sts_keeper *keeper, const char *domain, struct arena *arena,
                  struct sts_cached *cached)
 {
-    const struct sts_entry *entry = find_entry(keeper, domain);
+    const struct sts_entry *entry = name_table_find(&keeper->table, domain);
     const char *at;
 
     if (entry == NULL || entry->policy == NULL)
@@ -241,7 +183,8 @@ static void keep(void *owner, const char *domain, const struct sts_cached *cache
 static bool find_failed(void *owner, const char *domain, struct arena *arena,
                         struct sts_failed *failed)
 {
-    const struct sts_entry *entry = find_entry(owner, domain);
+    const struct sts_keeper *keeper = owner;
+    const struct sts_entry *entry = name_table_find(&keeper->table, domain);
     const char *at;
 
     if (entry == NULL || entry->failed == NULL)
@@ -335,13 +278,12 @@ static void open_file(struct sts_keeper *keeper)
 
 static bool make_table(struct sts_keeper *keeper, struct error *err)
 {
-    keeper->slot_count = SLOTS_LEAST;
-    while (keeper->slot_count < policies_most(keeper))
-        keeper->slot_count *= 2;
-    if (RAND_bytes((unsigned char *)&keeper->seed, sizeof keeper->seed) != 1)
+    uint64_t seed;
+
+    if (RAND_bytes((unsigned char *)&seed, sizeof seed) != 1)
         return error_set(err, ERROR_CRYPTO, "no random numbers can be had");
-    keeper->slots = memory_new(keeper->slot_count, sizeof(struct sts_entry *));
-    return keeper->slots != NULL || error_set(err, ERROR_MEMORY, "no memory for policies");
+    return name_table_init(&keeper->table, policies_most(keeper), sizeof(struct sts_entry),
+                           offsetof(struct sts_entry, domain), seed, err);
 }
 
 bool sts_keeper_open(const struct sts_keeper_settings *settings, struct sts_keeper **keeper,
@@ -410,13 +352,13 @@ void sts_keeper_close(struct sts_keeper **keeper)
         return;
     assert(closing->writing == NULL);
     sts_keeper_stop_refreshing(closing);
-    while (closing->oldest != NULL)
-        free_entry(closing, closing->oldest);
+    while (closing->table.oldest != NULL)
+        free_entry(closing, (struct sts_entry *)closing->table.oldest);
     sts_batch_free(&closing->waiting);
     loop_timer_close(&closing->write_timer);
     loop_timer_close(&closing->tell);
     loop_timer_close(&closing->look_timer);
-    memory_free(closing->slots);
+    name_table_clear(&closing->table);
     database_close(&closing->database);
     memory_free(closing);
 }

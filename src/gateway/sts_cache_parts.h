@@ -1,14 +1,14 @@
 /* gateway/sts_cache_parts.h - what the files of the cache of policies share; nobody else includes it. */
 #pragma once
 
+#include "gateway/name_table.h"
 #include "gateway/sts_cache.h"
 #include "queue/database.h"
 
 /* A domain: a policy, a fetch that failed, or both. */
 struct sts_entry {
-    struct sts_entry *in_slot;       /* the next of the table's slot */
-    struct sts_entry *older, *newer; /* by the last use */
-    char *policy;                    /* the id and, behind its NUL, the file; NULL: none */
+    struct name_node node;
+    char *policy; /* the id and, behind its NUL, the file; NULL: none */
     char *failed; /* the texts of a fetch that failed, each with its NUL; NULL: none */
     int64_t fetched_at_s, ends_at_s;
     int64_t failed_at_s, tried_at_s; /* tried: to refresh it */
@@ -45,10 +45,8 @@ struct sts_refresh {
 struct sts_keeper {
     struct sts_keeper_settings settings;
     struct sts_cache cache, refreshing; /* the second one for look-ups of our own */
-    struct sts_entry **slots;
-    size_t slot_count, count, policy_count, bytes;
-    uint64_t seed;
-    struct sts_entry *oldest, *newest;
+    struct name_table table;
+    size_t policy_count, bytes;
 
     struct database database; /* of the pool's thread while `writing` is there */
     bool has_file, has_complained, is_waiting, is_drained;

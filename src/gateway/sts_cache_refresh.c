@@ -89,10 +89,12 @@ void sts_keeper_look_around(struct sts_keeper *keeper)
 {
     int64_t now_s = sts_keeper_now_s(keeper);
     bool has_room = keeper->can_refresh;
-    struct sts_entry *next;
+    struct name_node *next;
 
-    for (struct sts_entry *entry = keeper->oldest; entry != NULL; entry = next) {
-        next = entry->newer;
+    for (struct name_node *node = keeper->table.oldest; node != NULL; node = next) {
+        struct sts_entry *entry = (struct sts_entry *)node;
+
+        next = node->newer;
         if (is_over(entry, now_s))
             sts_keeper_drop(keeper, entry);
         else if (has_room && is_due(entry, now_s))

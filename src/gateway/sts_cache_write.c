@@ -99,9 +99,9 @@ static void gather_anew(struct sts_keeper *keeper)
     if (keeper->waiting == NULL)
         return;
     keeper->waiting->is_anew = true;
-    for (const struct sts_entry *entry = keeper->oldest; entry != NULL; entry = entry->newer)
-        if (entry->policy != NULL)
-            add_row(keeper->waiting, entry);
+    for (const struct name_node *node = keeper->table.oldest; node != NULL; node = node->newer)
+        if (((const struct sts_entry *)node)->policy != NULL)
+            add_row(keeper->waiting, (const struct sts_entry *)node);
     keeper->is_anew = false;
 }
 
