@@ -7,7 +7,7 @@
 #include "queue/store_internal.h"
 
 enum {
-    WRITTEN_AFTER_MS = 50,
+    WRITTEN_AFTER_MS = 250, /* each time costs the pages that it changes */
     ARENA_BYTES = 64 * 1024 * 1024,
     HELD_BYTES_MOST = 1024 * 1024, /* told and not given to the writer; for more it is waited for */
 };
