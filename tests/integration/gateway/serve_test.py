@@ -557,7 +557,7 @@ def it_takes_all_descriptors_that_it_may_have():
 
 def silent_clients_leave_descriptors_for_our_own_work():
     one = Gateway(PROGRAM, [Listener("none")], limits={"per_address": 1000}, settings="workers = 2",
-                  wrapper=["prlimit", "--nofile=80:80"])
+                  wrapper=["prlimit", "--nofile=100:100"])
     with one:
         clients = [socket.create_connection(("127.0.0.1", one.port("none"))) for _ in range(100)]
         one.wait_log("turned-away")
