@@ -7,7 +7,14 @@
 #include "gateway/control_internal.h"
 #include "gateway/control_json.h"
 
-enum { SOCKET_MODE = 0666, OWN_ARENA_BYTES = 80 << 20, STRANGERS_ARENA_BYTES = 8 << 20 };
+enum {
+    SOCKET_MODE = 0666,
+    OWN_ARENA_BYTES = 80 << 20,
+    STRANGERS_ARENA_BYTES = 16 << 20,
+    OUTPUT_BYTES = 512 << 10,
+};
+
+static const char too_many_text[] = "too many others ask; try again";
 
 const char *control_status_name(enum control_status status)
 {
@@ -160,18 +167,46 @@ static void begin_request(struct control_session *session, struct span line)
         control_people_begin(session);
 }
 
+static size_t count_long(const struct control *control)
+{
+    size_t count = 0;
+
+    for (const struct control_session *session = control->sessions; session != NULL;
+         session = session->next)
+        count += !session->may_all && session->is_long;
+    return count;
+}
+
+static void refuse(struct control_session *session, enum control_status status, const char *text)
+{
+    control_session_answer(session, status, text);
+    session->is_ending = true;
+}
+
+/* `len`: of a line, or of what has come of it. */
+static bool may_be_so_long(struct control_session *session, size_t len)
+{
+    if (len >= CONTROL_LINE_BYTES) {
+        refuse(session, CONTROL_REFUSED, "a request is too long");
+        return false;
+    }
+    if (len <= CONTROL_LONG_BYTES || session->is_long)
+        return true;
+    session->is_long = true;
+    if (session->may_all || count_long(session->control) <= CONTROL_LONG_OF_STRANGERS)
+        return true;
+    refuse(session, CONTROL_BUSY, too_many_text);
+    return false;
+}
+
 /* False: more must come first. */
 static bool take_line(struct control_session *session)
 {
     struct span input = buffer_span(&session->input), line = input;
 
     line.len = span_find(input, '\n');
-    if (line.len == input.len) {
-        if (input.len >= CONTROL_LINE_BYTES)
-            control_session_answer(session, CONTROL_REFUSED, "a request is too long");
-        session->is_ending |= input.len >= CONTROL_LINE_BYTES;
+    if (!may_be_so_long(session, line.len) || line.len == input.len)
         return false;
-    }
     begin_request(session, line);
     buffer_drop(&session->input, line.len + 1);
     return true;
@@ -282,7 +317,7 @@ void control_adopt(struct control *control, int socket)
     control->sessions = session;
     control->session_count++;
     buffer_init(&session->input, CONTROL_LINE_BYTES + CONTROL_PART_BYTES);
-    buffer_init(&session->output, CONTROL_LINE_BYTES / 2);
+    buffer_init(&session->output, OUTPUT_BYTES);
     arena_init(&session->arena, 0);
     arena_init(&session->page, 0);
     if (!start_session(session, socket)) {
@@ -292,8 +327,7 @@ void control_adopt(struct control *control, int socket)
     wait_patiently(session);
     if (may_come(session))
         return;
-    control_session_answer(session, CONTROL_BUSY, "too many others ask; try again");
-    session->is_ending = true;
+    refuse(session, CONTROL_BUSY, too_many_text);
     control_session_run(session);
 }
 

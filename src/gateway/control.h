@@ -27,9 +27,11 @@
 #include "queue/store.h"
 
 enum {
-    CONTROL_STRANGERS = 48,       /* sessions of users other than our own, in all */
-    CONTROL_OF_ONE_STRANGER = 16, /* of one such user */
-    CONTROL_PATIENCE_MS = 60000,  /* a stranger's session in which nothing goes on */
+    CONTROL_STRANGERS = 48,        /* sessions of users other than our own, in all */
+    CONTROL_OF_ONE_STRANGER = 16,  /* of one such user */
+    CONTROL_LONG_BYTES = 1 << 20,  /* of a request that has thousands of recipients */
+    CONTROL_LONG_OF_STRANGERS = 4, /* sessions that have had one, in all */
+    CONTROL_PATIENCE_MS = 60000,   /* a stranger's session in which nothing goes on */
 };
 
 enum control_status {

@@ -14,7 +14,7 @@
 #include "net/stream.h"
 #include "queue/lock.h"
 
-enum { PATH_BYTES = 4096, WAIT_MS = 50, INPUT_BYTES = 4 * CONTROL_LINE_BYTES };
+enum { PATH_BYTES = 4096, WAIT_MS = 50, INPUT_BYTES = 4 << 20, SENT_AT_ONCE = 256 << 10 };
 
 struct control_client {
     struct control_client_settings settings;
@@ -75,13 +75,25 @@ static enum control_status lose(struct error *err, const char *text)
     return CONTROL_LOST;
 }
 
+/* A part at a time, for there is a bound to what a stream holds. */
+static bool send_all(struct control_client *client, struct span bytes)
+{
+    bool is_sent = true;
+
+    while (is_sent && bytes.len > 0) {
+        is_sent = client->stream != NULL &&
+                  stream_send(client->stream, span_take_front(&bytes, SENT_AT_ONCE));
+        while (is_sent && client->stream != NULL && stream_unsent(client->stream) > 0)
+            loop_run(client->loop);
+    }
+    return is_sent;
+}
+
 static enum control_status send_bytes(struct control_client *client, struct span bytes,
                                       struct error *err)
 {
-    bool is_sent = client->stream != NULL && stream_send(client->stream, bytes);
+    bool is_sent = send_all(client, bytes);
 
-    while (is_sent && client->stream != NULL && stream_unsent(client->stream) > 0)
-        loop_run(client->loop);
     if (is_sent && client->end == STREAM_STILL_OPEN)
         return CONTROL_OK;
     /* A refusal may have come before the end, or be on its way. */

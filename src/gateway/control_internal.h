@@ -38,6 +38,7 @@ struct control_session {
     enum control_state state;
     uint32_t user_id;
     bool may_all, is_ending;
+    bool is_long;       /* had a request of more than CONTROL_LONG_BYTES, and has its memory */
     char user[64];      /* their name, looked up for the first put */
     struct arena arena; /* of one request */
     struct control_request request;

@@ -22,7 +22,9 @@
 #include "queue/store.h"
 
 enum {
-    CONTROL_LINE_BYTES = 1024 * 1024, /* with its LF */
+    /* With its LF: the most recipients that a message may have (QUEUE_RECIPIENTS), with the longest
+     * addresses that RFC 5321 section 4.5.3.1 knows and their ORCPTs. */
+    CONTROL_LINE_BYTES = 8 * 1024 * 1024,
     /* A body goes in parts of this size, the last one smaller; each is answered before the next. */
     CONTROL_PART_BYTES = 60 * 1024,
 };

@@ -79,6 +79,16 @@ class House:
         return head, "".join(line[4:] + "\n" for line in lines.splitlines())
 
 
+def longest_addresses(count):
+    """RFC 5321 section 4.5.3.1: 64 octets before the at sign, and a path of 256 with its brackets."""
+    domain = ".".join(["d" * 63] * 2 + ["e" * 56, "test"])
+    return [f"{number:05d}".ljust(64, "x") + "@" + domain for number in range(count)]
+
+
+def to_everybody(addresses):
+    return b"Subject: x\nTo: " + ",\n ".join(addresses).encode() + b"\n\nHello.\n"
+
+
 class WithoutGateway(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="postern-control-")
@@ -203,6 +213,15 @@ class WithoutGateway(unittest.TestCase):
         self.check(self.house.send("a@a.example", stdin=b"\n" + b"x" * 98 * 1024))
         self.check(self.house.send("a@a.example", stdin=b"\n" + b"x" * 101 * 1024), EX_UNAVAILABLE)
         self.assertEqual(len(self.house.list()), 1)
+
+    def test_a_message_has_as_many_recipients_as_the_settings_allow_however_long_they_are(self):
+        self.house.settings.write_text(self.house.settings.read_text() + "limits { recipients = 10000 }\n")
+        everybody = longest_addresses(10000)
+        message = self.one("-t", stdin=to_everybody(everybody))
+        self.assertEqual(self.recipients(message), everybody)
+        done = self.house.send("-t", "one.more@a.example", stdin=to_everybody(everybody))
+        self.check(done, EX_DATAERR)
+        self.assertIn(b"10000", done.stderr)
 
     def test_settings_that_cannot_be_read_have_an_exit_status_too(self):
         self.house.settings.write_text("hostnme = 7\n")
@@ -654,6 +673,20 @@ class WithGateway(unittest.TestCase):
         self.assertEqual([child.wait(60) for child in children], [0] * 40)
         self.assertEqual(len(wait_for("all mail", lambda: len(self.gateway.files("erin")) == 40 or None) and
                              self.gateway.files("erin")), 40)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_every_user_may_send_to_all_whom_the_settings_allow_and_several_at_once(self):
+        everybody = longest_addresses(10000)
+        with Gateway(POSTERN, listeners=[Listener("none")], limits={"recipients": 10000}) as gateway:
+            message = pathlib.Path(gateway.folder, "message")
+            message.write_bytes(to_everybody(everybody))
+            children = []
+            for _ in range(6):
+                with message.open("rb") as octets:
+                    children.append(subprocess.Popen([POSTERN, "send", "-t", "-c", gateway.settings_file], stdin=octets,
+                                                     user=65534, group=65534, extra_groups=[]))
+            self.assertEqual([child.wait(60) for child in children], [0] * 6)
+            self.assertEqual([line["nrcpt"] for line in gateway.log("accepted")], [10000] * 6)
 
     def ask(self, octets, cut=False):
         """Says that to the control socket; what came back."""

@@ -300,21 +300,28 @@ static void forgets_a_message_that_is_cut(void **state)
     close_bench(&bench);
 }
 
+/* Of a line without end. */
+static void say_blanks(struct asker *asker, size_t count)
+{
+    char blanks[65536];
+
+    memset(blanks, ' ', sizeof blanks);
+    for (size_t said = 0; said < count; said += sizeof blanks) {
+        assert_true(stream_send(asker->stream, (struct span){ blanks, sizeof blanks }));
+        while (stream_unsent(asker->stream) > 0)
+            check_messages(asker->bench, 0);
+    }
+}
+
 static void ends_who_says_a_line_without_end(void **state)
 {
-    static char line[CONTROL_LINE_BYTES];
     struct bench bench;
     struct asker asker;
 
     (void)state;
-    memset(line, ' ', sizeof line);
     open_bench(&bench, NULL);
     come(&asker, &bench, false);
-    for (size_t at = 0; at < sizeof line; at += 65536) {
-        assert_true(stream_send(asker.stream, (struct span){ line + at, 65536 }));
-        while (stream_unsent(asker.stream) > 0)
-            check_messages(&bench, 0);
-    }
+    say_blanks(&asker, CONTROL_LINE_BYTES);
     expect(&asker, "\"status\":\"refused\",\"text\":\"a request is too long\"");
     expect_end(&asker);
     leave(&asker);
@@ -349,6 +356,40 @@ static void lets_strangers_hand_in_mail_and_no_more(void **state)
     leave(&one_more);
     for (size_t i = 0; i < CONTROL_OF_ONE_STRANGER; i++)
         leave(&askers[i]);
+    close_bench(&bench);
+}
+
+/* Each holds memory for thousands of recipients. */
+static void lets_few_strangers_ask_at_length(void **state)
+{
+    enum { LONG = CONTROL_LONG_BYTES + 65536 };
+    struct bench bench;
+    struct asker askers[CONTROL_LONG_OF_STRANGERS], one_more, own;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    open_bench(&bench, NULL);
+    for (size_t i = 0; i < CONTROL_LONG_OF_STRANGERS; i++) {
+        come(&askers[i], &bench, true);
+        say_blanks(&askers[i], LONG);
+    }
+    come(&one_more, &bench, true);
+    say_blanks(&one_more, CONTROL_LONG_BYTES); /* and no octet more */
+    say(&one_more, PUT(3));
+    expect(&one_more, "\"status\":\"busy\",\"text\":\"too many others ask; try again\"");
+    expect_end(&one_more);
+    come(&own, &bench, false);
+    say_blanks(&own, LONG);
+    say(&own, PUT(3));
+    expect(&own, "\"id\":\"");
+    leave(&own);
+    leave(&one_more);
+    for (size_t i = 0; i < CONTROL_LONG_OF_STRANGERS; i++) {
+        say(&askers[i], PUT(3));
+        expect(&askers[i], "\"id\":\"");
+        leave(&askers[i]);
+    }
     close_bench(&bench);
 }
 
@@ -422,6 +463,7 @@ int main(void)
         cmocka_unit_test(forgets_a_message_that_is_cut),
         cmocka_unit_test(ends_who_says_a_line_without_end),
         cmocka_unit_test(lets_strangers_hand_in_mail_and_no_more),
+        cmocka_unit_test(lets_few_strangers_ask_at_length),
         cmocka_unit_test(answers_what_the_store_works_on_before_it_drains),
         cmocka_unit_test(listens_where_everybody_may_come),
         cmocka_unit_test(takes_new_terms),
