@@ -121,8 +121,7 @@ static void set_up_own_tlsa(const struct checkup_run *run, struct client_link_se
     settings->dane_name_count = 2;
 }
 
-static void set_up_dial(const struct call *call, enum dial dial,
-                        struct client_link_settings *settings)
+static void set_up_host(const struct call *call, struct client_link_settings *settings)
 {
     const struct checkup_run *run = call->run;
     const struct checkup_settings *asked = &run->settings;
@@ -131,21 +130,14 @@ static void set_up_dial(const struct call *call, enum dial dial,
     *settings = (struct client_link_settings){
         .hostname = asked->hostname,
         .domain = run->checkup.domain,
-        .domain_names = asked->domain_name_count > 0 ? asked->domain_names : run->domain_names,
-        .domain_name_count = asked->domain_name_count > 0 ? asked->domain_name_count
-                             : asked->name != NULL        ? ARRAY_SIZE(run->domain_names)
-                                                          : 0,
-        .minimum_version = asked->minimum_version,
+        .domain_names = run->domain_names,
+        .domain_name_count = asked->name != NULL ? ARRAY_SIZE(run->domain_names) : 0,
         .host = asked->name != NULL ? asked->name
                 : host != NULL      ? host->name
                                     : run->target.name,
         .address = call->address,
         .preference = -1,
         .level = asked->level,
-        .dial = dial,
-        .connect_timeout_ms = patience_ms(run, CONNECT_MOST_MS),
-        .reply_timeout_ms = patience_ms(run, INT64_MAX),
-        .deadline_ms = run->deadline_ms,
         .anchors = asked->anchors,
         .intermediates = asked->intermediates,
         .credentials = asked->credentials,
@@ -159,6 +151,22 @@ static void set_up_dial(const struct call *call, enum dial dial,
         route_link_set_up(run->checkup.route, host, settings);
     if (asked->tlsa_count > 0)
         set_up_own_tlsa(run, settings);
+}
+
+static void set_up_dial(const struct call *call, enum dial dial,
+                        struct client_link_settings *settings)
+{
+    const struct checkup_run *run = call->run;
+
+    if (run->settings.seen_by != NULL)
+        *settings = *run->settings.seen_by;
+    else
+        set_up_host(call, settings);
+    settings->dial = dial;
+    settings->tickets = NULL;
+    settings->connect_timeout_ms = patience_ms(run, CONNECT_MOST_MS);
+    settings->reply_timeout_ms = patience_ms(run, INT64_MAX);
+    settings->deadline_ms = run->deadline_ms;
 }
 
 static void take_observation(void *owner, struct observation *observation);
@@ -380,32 +388,31 @@ static bool read_target(struct checkup_run *run, const char *text, struct error 
 {
     const struct checkup_settings *settings = &run->settings;
 
+    if (settings->seen_by != NULL) {
+        run->target = (struct target){ .kind = TARGET_ADDRESS,
+                                       .name = settings->seen_by->domain,
+                                       .address = settings->seen_by->address,
+                                       .port = settings->seen_by->address.port };
+        return true;
+    }
     if (!target_parse(text, settings->port, &run->arena, &run->target, err))
         return false;
     return settings->connect == NULL ||
            target_parse_address(settings->connect, run->target.port, &run->target.address, err);
 }
 
-/* An observation is whole without the conversation that it is of: it is copied by way of its JSON. */
 static bool copy_seen(struct checkup_run *run, struct error *err)
 {
     const struct observation *seen = run->settings.seen;
-    json_t *json;
-    bool is_copied;
 
+    assert((seen == NULL) == (run->settings.seen_by == NULL));
     run->settings.seen = NULL;
     if (seen == NULL)
         return true;
-    assert(run->settings.connect != NULL);
-    json = observation_to_json(seen);
     run->seen = arena_new(&run->arena, 1, sizeof *run->seen);
-    if (json == NULL || run->seen == NULL) {
-        json_decref(json);
+    if (run->seen == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for the checkup of %s", run->target.name);
-    }
-    is_copied = observation_from_json(json, &run->arena, run->seen, err);
-    json_decref(json);
-    return is_copied;
+    return observation_copy(seen, &run->arena, run->seen, err);
 }
 
 static bool set_up(struct checkup_run *run, const char *target, struct error *err)

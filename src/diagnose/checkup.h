@@ -27,15 +27,14 @@
 struct checkup_settings {
     const char *hostname; /* ours, for EHLO */
     enum policy_level level;
-    uint16_t port;                   /* where the target names none; 25 */
-    const char *connect;             /* "ADDR[:PORT]": go there in place of any look-up; NULL */
-    const char *name;                /* verify as this host; NULL: the MX host or the target */
-    const char *const *domain_names; /* what level secure accepts; none: `name`, else the domain */
-    size_t domain_name_count;
-    uint16_t minimum_version; /* of the rule; 0: none */
-    /* With `connect`: the first conversation was had already, by the same settings; experiments follow
-     * from it. Borrowed for checkup_start alone. NULL: it is had now. */
+    uint16_t port;       /* where the target names none; 25 */
+    const char *connect; /* "ADDR[:PORT]": go there in place of any look-up; NULL */
+    const char *name;    /* verify as this host; NULL: the MX host or the target */
+    /* The first conversation was had already: what it showed, and the very settings that it was had by. Nothing is
+     * looked up; experiments follow from it and change one thing each against `seen_by`, which counts in place of all
+     * here that says whom to dial and what to ask. `seen` is borrowed for checkup_start alone. NULL: it is had now. */
     const struct observation *seen;
+    const struct client_link_settings *seen_by;
     struct anchors *anchors, *intermediates;
     const struct tls_credentials *credentials;
     const struct dane_record *tlsa;

@@ -396,20 +396,20 @@ static bool dial(struct delivery_conversation *conversation)
         .message_unsent = delivery_transaction_take_unsent,
         .finished = on_finished,
     };
-    struct client_link_settings settings;
+    struct client_link_settings *settings = &conversation->asked;
 
     conversation->tried |= (uint64_t)1 << conversation->at;
-    set_up_link(conversation, &settings);
-    while (is_barred(conversation, &settings)) {
+    set_up_link(conversation, settings);
+    while (is_barred(conversation, settings)) {
         pass_over(conversation);
         if (!delivery_conversation_has_others(conversation))
             return false;
         use_next_address(conversation);
         forget_session(conversation);
         conversation->tried |= (uint64_t)1 << conversation->at;
-        set_up_link(conversation, &settings);
+        set_up_link(conversation, settings);
     }
-    return client_link_open(conversation->delivery->settings.loop, &settings, &handlers,
+    return client_link_open(conversation->delivery->settings.loop, settings, &handlers,
                             conversation, &conversation->arena, &conversation->observation, NULL,
                             &conversation->link, NULL);
 }

@@ -115,6 +115,7 @@ struct delivery_conversation {
     struct delivery_way *way;
     struct client_link *link;
     struct arena arena;
+    struct client_link_settings asked; /* by which the address is dialled */
     struct observation observation;
     int64_t began_ms, rests_since_ms;
     size_t at;      /* the address that is dialled */
@@ -129,12 +130,12 @@ struct delivery_conversation {
 
     /* what the session is worth, once it is known */
     struct policy_outcome verdict;
-    struct findings *findings;        /* NULL: no memory for them */
-    const struct findings *explained; /* by an earlier diagnosis, in their place; NULL */
-    const struct finding *told;       /* the reason, or the worst flaw; NULL */
-    const char *why_clear;            /* NULL: it is not in the clear */
-    const char *changes;              /* against the host's last success; NULL: none */
-    int64_t session;                  /* told to tracking; 0: not yet */
+    struct findings *findings;  /* NULL: no memory for them */
+    struct findings *explained; /* with what an earlier diagnosis told, in their place; NULL */
+    const struct finding *told; /* the reason, or the worst flaw; NULL */
+    const char *why_clear;      /* NULL: it is not in the clear */
+    const char *changes;        /* against the host's last success; NULL: none */
+    int64_t session;            /* told to tracking; 0: not yet */
 
     /* of the message in hand */
     struct delivery_task *task; /* NULL: none */
@@ -209,8 +210,9 @@ bool delivery_published_is_here(struct delivery_destination *destination);
 /* What the link is to know of it. Of a server that the settings name nothing is published by a domain. */
 void delivery_published_set_up(const struct delivery_conversation *conversation,
                                struct client_link_settings *settings);
-/* Adds what is wrong with it to the findings of a session. */
-void delivery_published_judge(struct delivery_conversation *conversation);
+/* Adds what is wrong with it to findings of the session. */
+void delivery_published_judge(struct delivery_conversation *conversation,
+                              struct findings *findings);
 void delivery_published_cancel_all(struct delivery *delivery);
 
 /* ---- delivery_conversation.c: whom it dials ---- */
@@ -267,7 +269,8 @@ int64_t delivery_tell_session(struct delivery *delivery, const struct session_fa
 MUST_CHECK bool delivery_diagnosis_open(struct delivery *delivery, struct error *err);
 /* Lays the session beside the last success of its host; was_success: it takes mail. Once a session. */
 void delivery_diagnosis_compare(struct delivery_conversation *conversation, bool was_success);
-/* The session failed: where it did so as when the host was diagnosed, `explained` is what was found then. */
+/* The session failed: where it did so as when the host was diagnosed, `explained` is what it is with what was found
+ * then. */
 void delivery_diagnosis_explain(struct delivery_conversation *conversation);
 /* Has the host diagnosed, where one session cannot tell why it failed. After it was told to tracking. */
 void delivery_diagnosis_ask(struct delivery_conversation *conversation);

@@ -70,38 +70,30 @@ void delivery_diagnosis_compare(struct delivery_conversation *conversation, bool
 void delivery_diagnosis_explain(struct delivery_conversation *conversation)
 {
     const struct diagnosis *diagnosis = conversation->delivery->diagnosis;
-    const struct findings *known;
-    struct findings *copy;
+    struct findings *explained;
 
     conversation->explained = NULL;
     if (diagnosis == NULL || is_left_out(conversation) || is_told_by_records(conversation))
         return;
-    known = diagnosis_find(diagnosis, address_of(conversation)->name,
-                           &address_of(conversation)->address, &conversation->observation);
-    copy = known == NULL ? NULL : arena_new(&conversation->arena, 1, sizeof *copy);
-    for (size_t i = 0; copy != NULL && i < known->count; i++) {
-        const struct finding *finding = finding_copy(&conversation->arena, &known->items[i]);
-
-        if (finding == NULL)
-            return; /* no memory: what the session itself told is good enough */
-        copy->items[copy->count++] = *finding;
-    }
-    if (copy != NULL)
-        conversation->explained = copy;
+    explained = arena_new(&conversation->arena, 1, sizeof *explained);
+    if (explained == NULL ||
+        !diagnosis_find(diagnosis, address_of(conversation)->name,
+                        &address_of(conversation)->address, &conversation->observation,
+                        &conversation->arena, explained))
+        return; /* what the session itself told is good enough */
+    delivery_published_judge(conversation, explained);
+    conversation->explained = explained;
 }
 
 void delivery_diagnosis_ask(struct delivery_conversation *conversation)
 {
-    const struct delivery_destination *destination = conversation->destination;
-    const struct gateway_policy *policy = destination->policy;
-    struct diagnosis_question question = {
+    const struct gateway_policy *policy = conversation->destination->policy;
+    const struct diagnosis_question question = {
         .profile = conversation->plan->profile,
-        .hostname = conversation->plan->profile->hostname,
-        .destination = destination->domain,
-        .host = address_of(conversation)->name,
-        .address = address_of(conversation)->address,
-        .level = destination->level,
+        .link = &conversation->asked,
         .seen = &conversation->observation,
+        .outcome = conversation->verdict,
+        .rule = policy == NULL ? NULL : policy->name,
         .session = conversation->session,
     };
 
@@ -109,13 +101,6 @@ void delivery_diagnosis_ask(struct delivery_conversation *conversation)
         is_left_out(conversation) || is_told_by_records(conversation) ||
         conversation->without_certificate)
         return;
-    if (policy != NULL) {
-        question.rule = policy->name;
-        question.minimum_version = policy->minimum_version;
-        question.fingerprint = policy->fingerprint;
-        question.domain_names = policy->match;
-        question.domain_name_count = policy->match_count;
-    }
     diagnosis_ask(conversation->delivery->diagnosis, &question);
 }
 
@@ -128,18 +113,18 @@ static void take_answer(void *owner, const struct diagnosis_answer *answer)
     const struct session_facts facts = {
         .seen = &host->observation,
         .findings = answer->findings,
-        .level = answer->level,
+        .level = answer->link->level,
         .rule = answer->rule,
-        .destination = answer->destination,
+        .destination = answer->link->domain,
         .relay = relay,
-        .outcome = host->decisions[answer->level],
+        .outcome = answer->outcome,
         .of_session = answer->session,
     };
 
-    net_address_text(answer->address, address);
+    net_address_text(&answer->link->address, address);
     snprintf(relay, sizeof relay, "%.400s[%s]:%u",
-             strcmp(answer->host, address) == 0 ? "" : answer->host, address,
-             answer->address->port);
+             strcmp(answer->link->host, address) == 0 ? "" : answer->link->host, address,
+             answer->link->address.port);
     if (answer->session != 0)
         (void)delivery_tell_session(delivery, &facts);
 }

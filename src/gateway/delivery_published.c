@@ -122,18 +122,18 @@ void delivery_published_set_up(const struct delivery_conversation *conversation,
         settings->minimum_version = TLS_VERSION_1_2;
 }
 
-void delivery_published_judge(struct delivery_conversation *conversation)
+void delivery_published_judge(struct delivery_conversation *conversation, struct findings *findings)
 {
     const struct delivery_destination *destination = conversation->destination;
     const struct observed_published *published = conversation->way->published;
 
-    if (conversation->findings == NULL || destination->policy == NULL)
+    if (findings == NULL || destination->policy == NULL)
         return;
     if (published != NULL)
         judge_published(published, NULL, &conversation->plan->profile->self, &conversation->arena,
-                        conversation->findings);
+                        findings);
     if (conversation->verdict.reason == POLICY_REASON_STS_UNKNOWN)
         judge_level_unavailable(destination->level, destination->domain, destination->policy->name,
                                 published == NULL ? NULL : published->failure, &conversation->arena,
-                                conversation->findings);
+                                findings);
 }

@@ -117,7 +117,7 @@ void delivery_verdict_make(struct delivery_conversation *conversation)
     session.others_may_do = conversation->may_pass;
     conversation->verdict = policy_decide(level, &session);
     conversation->may_pass |= conversation->verdict.may_pass;
-    delivery_published_judge(conversation);
+    delivery_published_judge(conversation, conversation->findings);
     conversation->why_clear = find_why_clear(conversation);
     conversation->explained = NULL;
     if (!is_taken(conversation->verdict.decision))

@@ -6,16 +6,20 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "diagnose/experiment.h"
+#include "diagnose/judge.h"
+#include "link/observation_json.h"
 
 enum {
     KNOWN_ARENA = 256 * 1024,
-    RUN_ARENA = 64 * 1024,
+    RUN_ARENA = 256 * 1024,
     TIMEOUTS = 8, /* of a server's silence, in all of a diagnosis */
     MS = 1000,
 };
 
-/* How a session failed, as far as it says why. */
+/* How a session failed, as far as it says why, and what was asked of the server in it. */
 struct symptom {
+    const char *sni;          /* NULL: none was sent */
+    uint16_t allowed_version; /* below TLS 1.2; 0: none was */
     enum step reached;
     enum ending ending;
     int received, sent; /* the fatal alert; -1: none */
@@ -23,14 +27,14 @@ struct symptom {
     bool has_server_hello, was_completed, asked_certificate, sent_certificate, host_named;
 };
 
-/* A host that was asked, and what came of it. */
+/* A host that was asked, and how the dials went. */
 struct known {
     struct arena arena;
     const char *host;
     struct net_address address;
     struct symptom symptom;
-    int64_t asked_ms, told_ms;
-    struct findings *findings; /* NULL: not told yet, or never */
+    int64_t asked_ms, told_ms, told_s;
+    struct experiments experiments; /* none: not told yet, or never */
 };
 
 struct run {
@@ -39,11 +43,9 @@ struct run {
     struct gateway_profile *profile;
     struct checkup_run *checkup;
     struct loop_timer *end;
-    const char *destination, *host, *rule;
-    const char **domain_names;
-    size_t domain_name_count;
-    struct net_address address;
-    enum policy_level level;
+    struct client_link_settings link;
+    struct policy_outcome outcome;
+    const char *rule;
     int64_t session;
 };
 
@@ -76,8 +78,11 @@ static int fatal_alert(const struct tls_facts *tls, bool is_sent)
 static struct symptom symptom_of(const struct observation *seen)
 {
     const struct tls_facts *tls = &seen->tls;
+    bool allows_old = seen->minimum_version > 0 && seen->minimum_version < TLS_VERSION_1_2;
 
-    return (struct symptom){ .reached = seen->reached,
+    return (struct symptom){ .sni = tls->sni,
+                             .allowed_version = allows_old ? seen->minimum_version : 0,
+                             .reached = seen->reached,
                              .ending = seen->ending,
                              .received = fatal_alert(tls, false),
                              .sent = fatal_alert(tls, true),
@@ -89,9 +94,15 @@ static struct symptom symptom_of(const struct observation *seen)
                              .host_named = seen->host_named };
 }
 
+static bool is_same_text(const char *one, const char *other)
+{
+    return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
 static bool is_alike(const struct symptom *one, const struct symptom *other)
 {
-    return one->reached == other->reached && one->ending == other->ending &&
+    return is_same_text(one->sni, other->sni) && one->allowed_version == other->allowed_version &&
+           one->reached == other->reached && one->ending == other->ending &&
            one->received == other->received && one->sent == other->sent &&
            one->library_code == other->library_code &&
            one->has_server_hello == other->has_server_hello &&
@@ -106,12 +117,11 @@ static bool is_worth_asking(const struct diagnosis_question *question)
 {
     const struct experiments none = { .count = 0 };
     const struct observation *seen = question->seen;
-    struct policy_session session = observation_session(seen);
-    struct policy_outcome outcome = policy_decide(question->level, &session);
+    enum policy_decision decision = question->outcome.decision;
     enum dial next;
 
-    if (seen->dial != DIAL_AS_CONFIGURED || seen->tls.was_resumed ||
-        outcome.decision == POLICY_DELIVER || outcome.decision == POLICY_DELIVER_IN_CLEAR)
+    if (seen->dial != DIAL_AS_CONFIGURED || seen->tls.was_resumed || decision == POLICY_DELIVER ||
+        decision == POLICY_DELIVER_IN_CLEAR)
         return false;
     if (experiment_succeeded(seen) && seen->host_named)
         return false;
@@ -159,9 +169,11 @@ static struct known *add_known(struct diagnosis *diagnosis,
     if (known == NULL)
         return NULL;
     arena_init(&known->arena, KNOWN_ARENA);
-    known->host = arena_copy(&known->arena, span_of(question->host));
-    known->address = question->address;
+    known->host = arena_copy(&known->arena, span_of(question->link->host));
+    known->address = question->link->address;
     known->symptom = symptom_of(question->seen);
+    if (known->symptom.sni != NULL)
+        known->symptom.sni = arena_copy(&known->arena, span_of(known->symptom.sni));
     known->asked_ms = now_ms(diagnosis);
     while (diagnosis->known_count > 0 &&
            (diagnosis->known_count == DIAGNOSIS_KNOWN_MOST ||
@@ -171,58 +183,51 @@ static struct known *add_known(struct diagnosis *diagnosis,
     return known;
 }
 
-/* Whoever reads it later is to know how old the proof is: in front, for a report has not room for all of it. */
-static void date_proof(const struct diagnosis *diagnosis, struct known *known)
+/* The judge asks nothing of the chain that a dial saw but what was made of it. */
+static struct observation *keep_observation(struct known *known, const struct observation *made)
 {
-    struct finding *cause = &known->findings->items[0];
-    const struct clock *clock = diagnosis->settings.clock;
+    struct observation lean = *made, *copy = arena_new(&known->arena, 1, sizeof *copy);
 
-    if (known->findings->count == 0)
-        return;
-    if (cause->evidence_count == FINDING_EVIDENCE_MOST)
-        cause->evidence_count--;
-    memmove(&cause->evidence[1], &cause->evidence[0],
-            cause->evidence_count * sizeof cause->evidence[0]);
-    cause->evidence[0] = arena_format(&known->arena, "dialled again in the background at %s",
-                                      text_time(&known->arena, clock->wall_s(clock)));
-    cause->evidence_count++;
+    lean.tls.chain_count = 0;
+    return copy != NULL && observation_copy(&lean, &known->arena, copy, NULL) ? copy : NULL;
 }
 
-/* Copies findings; what does not fit is left out, the last first. */
-static void keep_findings(struct diagnosis *diagnosis, const struct run *run,
-                          const struct findings *findings)
+/* All of them or none: a part might be told for another cause. */
+static void keep_experiments(const struct diagnosis *diagnosis, const struct run *run,
+                             const struct experiments *made)
 {
-    struct known *known = find_known(diagnosis, run->host, &run->address);
+    struct known *known = find_known(diagnosis, run->link.host, &run->link.address);
+    const struct clock *clock = diagnosis->settings.clock;
+    struct experiments kept = { .count = 0 };
 
     if (known == NULL)
         return;
-    known->findings = arena_new(&known->arena, 1, sizeof *known->findings);
-    known->told_ms = now_ms(diagnosis);
-    for (size_t i = 0; known->findings != NULL && i < findings->count; i++) {
-        const struct finding *copy = finding_copy(&known->arena, &findings->items[i]);
+    while (kept.count < made->count) {
+        const struct observation *copy = keep_observation(known, made->items[kept.count]);
 
         if (copy == NULL)
-            break;
-        known->findings->items[known->findings->count++] = *copy;
+            return;
+        kept.items[kept.count++] = copy;
     }
-    if (known->findings != NULL)
-        date_proof(diagnosis, known);
+    known->experiments = kept;
+    known->told_ms = now_ms(diagnosis);
+    known->told_s = clock->wall_s(clock);
 }
 
 static bool is_news(const struct diagnosis *diagnosis, const struct known *known,
                     const struct symptom *symptom)
 {
-    return known != NULL && known->findings != NULL && known->findings->count > 0 &&
+    return known->experiments.count > 0 &&
            now_ms(diagnosis) - known->told_ms < (int64_t)DIAGNOSIS_NEWS_S * MS &&
            is_alike(&known->symptom, symptom);
 }
 
-const struct findings *diagnosis_find(const struct diagnosis *diagnosis, const char *host,
-                                      const struct net_address *address,
-                                      const struct observation *seen)
+static const struct known *find_news(const struct diagnosis *diagnosis, const char *host,
+                                     const struct net_address *address,
+                                     const struct observation *seen)
 {
     const struct symptom symptom = symptom_of(seen);
-    const struct findings *found = NULL;
+    const struct known *found = NULL;
 
     for (size_t i = diagnosis->known_count; i > 0; i--) {
         const struct known *known = diagnosis->known[i - 1];
@@ -231,11 +236,38 @@ const struct findings *diagnosis_find(const struct diagnosis *diagnosis, const c
             !is_news(diagnosis, known, &symptom))
             continue;
         if (net_address_equal(&known->address, address))
-            return known->findings;
+            return known;
         if (found == NULL)
-            found = known->findings;
+            found = known;
     }
     return found;
+}
+
+/* Whoever reads it later is to know how old the proof is: in front, for a report has not room for all of it. */
+static void date_proof(struct finding *cause, int64_t told_s, struct arena *arena)
+{
+    if (cause->evidence_count == FINDING_EVIDENCE_MOST)
+        cause->evidence_count--;
+    memmove(&cause->evidence[1], &cause->evidence[0],
+            cause->evidence_count * sizeof cause->evidence[0]);
+    cause->evidence[0] =
+        arena_format(arena, "dialled again in the background at %s", text_time(arena, told_s));
+    cause->evidence_count++;
+}
+
+bool diagnosis_find(const struct diagnosis *diagnosis, const char *host,
+                    const struct net_address *address, const struct observation *seen,
+                    struct arena *arena, struct findings *findings)
+{
+    const struct known *known = find_news(diagnosis, host, address, seen);
+
+    if (known == NULL)
+        return false;
+    judge_observation(seen, &known->experiments, arena, findings);
+    if (findings->count == 0 || arena->exhausted)
+        return false;
+    date_proof(&findings->items[0], known->told_s, arena);
+    return !arena->exhausted;
 }
 
 /* ---- one diagnosis ---- */
@@ -280,8 +312,10 @@ static void log_answer(const struct diagnosis *diagnosis, const struct run *run,
     if (diagnosis->settings.log != NULL)
         log_event(diagnosis->settings.log, LOG_NOTE, "diagnosed",
                   "relay=%s[%s]:%u destination=%s finding=%s fault=%s experiments=%zu cause=%s",
-                  strcmp(run->host, net_address_text(&run->address, address)) == 0 ? "" : run->host,
-                  address, run->address.port, run->destination,
+                  strcmp(run->link.host, net_address_text(&run->link.address, address)) == 0
+                      ? ""
+                      : run->link.host,
+                  address, run->link.address.port, run->link.domain,
                   cause == NULL ? "none" : cause->code,
                   cause == NULL ? "none" : fault_name(cause->fault), host->experiments.count,
                   cause == NULL ? "" : cause->cause);
@@ -293,23 +327,21 @@ static void take_checkup(void *owner, struct checkup *checkup)
     struct run *run = owner;
     struct diagnosis *diagnosis = run->diagnosis;
     const struct checkup_host *host = checkup->host_count > 0 ? checkup->hosts[0] : NULL;
-    struct diagnosis_answer answer = { .destination = run->destination,
-                                       .host = run->host,
-                                       .address = &run->address,
-                                       .level = run->level,
+    struct diagnosis_answer answer = { .link = &run->link,
+                                       .outcome = run->outcome,
                                        .rule = run->rule,
                                        .session = run->session,
                                        .checkup = checkup };
 
     loop_timer_start(run->end, 0);
     if (checkup->failure != NULL || host == NULL) {
-        log_failure(diagnosis, run->host,
+        log_failure(diagnosis, run->link.host,
                     checkup->failure == NULL ? "no memory" : checkup->failure);
         return;
     }
     answer.findings = &host->findings;
     log_answer(diagnosis, run, host);
-    keep_findings(diagnosis, run, &host->findings);
+    keep_experiments(diagnosis, run, &host->experiments);
     diagnosis->told(diagnosis->owner, &answer);
 }
 
@@ -320,75 +352,29 @@ static int64_t time_for(const struct gateway_profile *profile)
     return ms > 0 && ms < DIAGNOSIS_MS ? ms : DIAGNOSIS_MS;
 }
 
-static const char *copy(struct run *run, const char *text)
-{
-    return text == NULL ? NULL : arena_copy(&run->arena, span_of(text));
-}
-
-/* Where the rule names none, the domain itself and all below it: see client_link_settings. */
-static void copy_names(struct run *run, const struct diagnosis_question *question)
-{
-    size_t count = question->domain_name_count;
-
-    run->domain_names = arena_new(&run->arena, count + 2, sizeof *run->domain_names);
-    if (run->domain_names == NULL)
-        return;
-    for (size_t i = 0; i < count; i++)
-        run->domain_names[run->domain_name_count++] = copy(run, question->domain_names[i]);
-    if (count > 0)
-        return;
-    run->domain_names[run->domain_name_count++] = run->destination;
-    run->domain_names[run->domain_name_count++] =
-        arena_format(&run->arena, ".%s", run->destination);
-}
-
 static bool copy_question(struct run *run, const struct diagnosis_question *question)
 {
     run->profile = gateway_profile_hold(question->profile);
-    run->destination = copy(run, question->destination);
-    run->host = copy(run, question->host);
-    run->rule = copy(run, question->rule);
-    run->address = question->address;
-    run->level = question->level;
+    run->outcome = question->outcome;
     run->session = question->session;
-    copy_names(run, question);
-    return !run->arena.exhausted;
-}
-
-static const char *connect_text(struct run *run)
-{
-    char text[NET_ADDRESS_TEXT];
-
-    net_address_text(&run->address, text);
-    return arena_format(&run->arena, strchr(text, ':') != NULL ? "[%s]:%u" : "%s:%u", text,
-                        run->address.port);
+    if (question->rule != NULL)
+        run->rule = arena_copy(&run->arena, span_of(question->rule));
+    return client_link_settings_copy(question->link, &run->arena, &run->link);
 }
 
 static bool begin(struct run *run, const struct diagnosis_question *question, struct error *err)
 {
-    const struct gateway_profile *profile = question->profile;
     const struct checkup_settings settings = {
-        .hostname = copy(run, question->hostname),
-        .level = question->level,
-        .port = question->address.port,
-        .connect = connect_text(run),
-        .name = run->host,
-        .domain_names = run->domain_names,
-        .domain_name_count = run->domain_name_count,
-        .minimum_version = question->minimum_version,
+        .level = run->link.level,
         .seen = question->seen,
-        .anchors = profile->anchors,
-        .intermediates = profile->intermediates,
-        .credentials = profile->credentials,
-        .fingerprint = copy(run, question->fingerprint),
-        .timeout_ms = time_for(profile),
+        .seen_by = &run->link,
+        .timeout_ms = time_for(run->profile),
         .with_experiments = true,
-        .self = &profile->self,
         .clock = run->diagnosis->settings.clock,
         .loop = run->diagnosis->settings.loop,
     };
 
-    return checkup_start(&settings, run->destination, take_checkup, NULL, run, &run->checkup, err);
+    return checkup_start(&settings, run->link.domain, take_checkup, NULL, run, &run->checkup, err);
 }
 
 static bool start_run(struct diagnosis *diagnosis, const struct diagnosis_question *question,
@@ -435,13 +421,13 @@ bool diagnosis_ask(struct diagnosis *diagnosis, const struct diagnosis_question 
     struct run **place = free_place(diagnosis);
     struct error err;
 
-    if (place == NULL || !is_worth_asking(question) || is_too_soon(diagnosis, question->host) ||
-        add_known(diagnosis, question) == NULL)
+    if (place == NULL || !is_worth_asking(question) ||
+        is_too_soon(diagnosis, question->link->host) || add_known(diagnosis, question) == NULL)
         return false;
     diagnosis->asked_ms[diagnosis->asked++ % DIAGNOSIS_AN_HOUR] = now_ms(diagnosis);
     if (start_run(diagnosis, question, place, &err))
         return true;
-    log_failure(diagnosis, question->host, err.text);
+    log_failure(diagnosis, question->link->host, err.text);
     return false;
 }
 

@@ -100,6 +100,12 @@ MUST_CHECK bool client_link_open(struct loop *loop, const struct client_link_set
                                  struct transcript *transcript, struct client_link **link,
                                  struct error *err);
 
+/* The same link may be opened by the copy as long as the arena lives. Anchors, intermediates, credentials, self and
+ * clock stay borrowed; tickets and deadline_ms are of one conversation alone, and left out. False: the arena is
+ * exhausted. */
+MUST_CHECK bool client_link_settings_copy(const struct client_link_settings *settings,
+                                          struct arena *arena, struct client_link_settings *copy);
+
 /* Writes down what would be asked of whom, and dials nobody. Texts are the settings' and the arena's. */
 void client_link_describe(const struct client_link_settings *settings, struct arena *arena,
                           struct observation *observation);

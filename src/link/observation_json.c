@@ -33,3 +33,16 @@ bool observation_from_json(const json_t *json, struct arena *arena, struct obser
         return error_set(err, ERROR_FORMAT, "reached and ending are missing");
     return check_whole(observation, err);
 }
+
+bool observation_copy(const struct observation *observation, struct arena *arena,
+                      struct observation *copy, struct error *err)
+{
+    json_t *json = observation_to_json(observation);
+    bool is_copied;
+
+    if (json == NULL)
+        return error_set(err, ERROR_MEMORY, "no memory for a copy of what was seen");
+    is_copied = observation_from_json(json, arena, copy, err);
+    json_decref(json);
+    return is_copied;
+}

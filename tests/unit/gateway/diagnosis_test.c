@@ -35,9 +35,13 @@ struct diagnosing {
     struct diagnosis *diagnosis;
     int answers;
     char code[64], cause[1024], host[128], destination[128];
+    enum policy_decision decision;
     enum fault fault;
     int64_t session;
     size_t experiments;
+    void (*look)(struct diagnosing *all,
+                 const struct diagnosis_answer *answer); /* NULL: nobody looks closer */
+    const struct observation *seen;                      /* for `look` */
     bool is_over;
 };
 
@@ -72,11 +76,14 @@ static void take_answer(void *owner, const struct diagnosis_answer *answer)
     assert_true(answer->findings->count > 0);
     snprintf(all->code, sizeof all->code, "%s", first->code);
     snprintf(all->cause, sizeof all->cause, "%s", first->cause);
-    snprintf(all->host, sizeof all->host, "%s", answer->host);
-    snprintf(all->destination, sizeof all->destination, "%s", answer->destination);
+    snprintf(all->host, sizeof all->host, "%s", answer->link->host);
+    snprintf(all->destination, sizeof all->destination, "%s", answer->link->domain);
+    all->decision = answer->outcome.decision;
     all->fault = first->fault;
     all->session = answer->session;
     all->experiments = answer->checkup->hosts[0]->experiments.count;
+    if (all->look != NULL)
+        all->look(all, answer);
     loop_stop(all->loop);
 }
 
@@ -162,29 +169,34 @@ static void end_conversation(void *owner, struct observation *observation)
     loop_stop(all->loop);
 }
 
-/* A conversation as the gateway has it. */
-static struct observation *converse(struct diagnosing *all, enum policy_level level)
+static struct client_link_settings settings_at(const struct diagnosing *all,
+                                               enum policy_level level)
+{
+    return (struct client_link_settings){ .hostname = "gw.example.org",
+                                          .domain = DOMAIN,
+                                          .host = HOST,
+                                          .address = all->address,
+                                          .preference = -1,
+                                          .level = level,
+                                          .connect_timeout_ms = 1500,
+                                          .reply_timeout_ms = 1500,
+                                          .anchors = all->anchors,
+                                          .credentials = all->credentials,
+                                          .self = &all->profile.self,
+                                          .clock = &all->clock };
+}
+
+static struct observation *converse_by(struct diagnosing *all,
+                                       const struct client_link_settings *settings)
 {
     static const struct client_link_handlers handlers = { .finished = end_conversation };
     struct observation *seen = arena_new(&all->arena, 1, sizeof *seen);
-    const struct client_link_settings settings = { .hostname = "gw.example.org",
-                                                   .domain = DOMAIN,
-                                                   .host = HOST,
-                                                   .address = all->address,
-                                                   .preference = -1,
-                                                   .level = level,
-                                                   .connect_timeout_ms = 1500,
-                                                   .reply_timeout_ms = 1500,
-                                                   .anchors = all->anchors,
-                                                   .credentials = all->credentials,
-                                                   .self = &all->profile.self,
-                                                   .clock = &all->clock };
     struct client_link *link = NULL;
     struct error err = { .text = "" };
 
     assert_non_null(seen);
     all->is_over = false;
-    assert_true(client_link_open(all->loop, &settings, &handlers, all, &all->arena, seen, NULL,
+    assert_true(client_link_open(all->loop, settings, &handlers, all, &all->arena, seen, NULL,
                                  &link, &err));
     while (!all->is_over)
         loop_run(all->loop);
@@ -192,19 +204,51 @@ static struct observation *converse(struct diagnosing *all, enum policy_level le
     return seen;
 }
 
-static bool ask_about(struct diagnosing *all, const char *host, enum policy_level level,
-                      const struct observation *seen)
+/* A conversation as the gateway has it. */
+static struct observation *converse(struct diagnosing *all, enum policy_level level)
 {
+    const struct client_link_settings settings = settings_at(all, level);
+
+    return converse_by(all, &settings);
+}
+
+static bool ask_by(struct diagnosing *all, const struct client_link_settings *link,
+                   const struct observation *seen)
+{
+    const struct policy_session session = observation_session(seen);
     const struct diagnosis_question question = { .profile = &all->profile,
-                                                 .hostname = "gw.example.org",
-                                                 .destination = DOMAIN,
-                                                 .host = host,
-                                                 .address = all->address,
-                                                 .level = level,
+                                                 .link = link,
                                                  .seen = seen,
+                                                 .outcome = policy_decide(link->level, &session),
                                                  .session = 77 };
 
     return diagnosis_ask(all->diagnosis, &question);
+}
+
+static bool ask_about(struct diagnosing *all, const char *host, enum policy_level level,
+                      const struct observation *seen)
+{
+    struct client_link_settings link = settings_at(all, level);
+
+    link.host = host;
+    return ask_by(all, &link, seen);
+}
+
+/* NULL: nothing is known. */
+static const struct findings *find_at(struct diagnosing *all, const char *host,
+                                      const struct net_address *address,
+                                      const struct observation *seen)
+{
+    struct findings *findings = arena_new(&all->arena, 1, sizeof *findings);
+
+    assert_non_null(findings);
+    return diagnosis_find(all->diagnosis, host, address, seen, &all->arena, findings) ? findings
+                                                                                      : NULL;
+}
+
+static const struct findings *find(struct diagnosing *all, const struct observation *seen)
+{
+    return find_at(all, HOST, &all->address, seen);
 }
 
 static void wait_for(struct diagnosing *all, int answers)
@@ -355,21 +399,21 @@ static void knows_what_it_found_for_a_day(void **state)
     serve(all, "dislikes-tickets");
     other = all->address;
     seen = converse(all, POLICY_ENCRYPT);
-    assert_null(diagnosis_find(all->diagnosis, HOST, &all->address, seen));
+    assert_null(find(all, seen));
     assert_true(ask_about(all, HOST, POLICY_ENCRYPT, seen));
-    assert_null(diagnosis_find(all->diagnosis, HOST, &all->address, seen));
+    assert_null(find(all, seen));
     wait_for(all, 1);
-    findings = diagnosis_find(all->diagnosis, HOST, &all->address, converse(all, POLICY_ENCRYPT));
+    findings = find(all, converse(all, POLICY_ENCRYPT));
     assert_non_null(findings);
     assert_string_equal(findings->items[0].cause, all->cause);
     assert_true(findings->items[0].evidence_count > 1);
     assert_string_equal(findings->items[0].evidence[0],
                         "dialled again in the background at 2026-11-18T11:06:40Z");
     other.bytes[3]++;
-    assert_ptr_equal(diagnosis_find(all->diagnosis, HOST, &other, seen), findings);
-    assert_null(diagnosis_find(all->diagnosis, "mx.other.test", &all->address, seen));
+    assert_non_null(find_at(all, HOST, &other, seen));
+    assert_null(find_at(all, "mx.other.test", &all->address, seen));
     all->clock.fixed_monotonic_ms += (int64_t)DIAGNOSIS_NEWS_S * 1000;
-    assert_null(diagnosis_find(all->diagnosis, HOST, &all->address, seen));
+    assert_null(find(all, seen));
 }
 
 static void knows_nothing_of_a_host_that_fails_in_another_way(void **state)
@@ -380,7 +424,110 @@ static void knows_nothing_of_a_host_that_fails_in_another_way(void **state)
     assert_true(ask_about(all, HOST, POLICY_ENCRYPT, converse(all, POLICY_ENCRYPT)));
     wait_for(all, 1);
     serve(all, "alerts-on-tls13");
-    assert_null(diagnosis_find(all->diagnosis, HOST, &all->address, converse(all, POLICY_ENCRYPT)));
+    assert_null(find(all, converse(all, POLICY_ENCRYPT)));
+}
+
+static void look_at_dials(struct diagnosing *all, const struct diagnosis_answer *answer)
+{
+    const struct experiments *made = &answer->checkup->hosts[0]->experiments;
+    const struct observation *seen = all->seen;
+
+    for (size_t i = 0; i < made->count; i++) {
+        const struct observation *dial = made->items[i];
+
+        assert_string_equal(dial->tls.sni, "real.lab.test");
+        assert_string_equal(dial->domain, seen->domain);
+        assert_string_equal(dial->host, HOST);
+        assert_int_equal(dial->level, POLICY_DANE);
+        assert_int_equal(dial->tlsa, POLICY_TLSA_USABLE);
+        assert_string_equal(dial->tlsa_base, "real.lab.test");
+        assert_int_equal(dial->tlsa_count, 1);
+        assert_string_equal(dial->tlsa_records[0], seen->tlsa_records[0]);
+        assert_int_equal(dial->mx_dnssec, DNS_SECURE);
+        assert_true(dial->has_lookups);
+        assert_int_equal(dial->preference, 10);
+        assert_int_equal(dial->sts, POLICY_STS_TESTING);
+        assert_true(dial->sts_host_listed && dial->requires_tls);
+        assert_int_equal(dial->minimum_version, TLS_VERSION_1_2);
+        assert_string_equal(dial->fingerprint_wanted, "aa:bb");
+        assert_int_equal(dial->self.anchor_count, 7);
+    }
+}
+
+/* The settings are gone before the first dial. */
+static void dials_by_the_very_settings_of_the_session(void **state)
+{
+    struct diagnosing *all = *state;
+    char base[] = "real.lab.test", data[32] = { 1, 2, 3 }, fingerprint[] = "aa:bb";
+    struct dane_record record = { 3, 1, 1, { data, sizeof data } };
+    struct client_link_settings link;
+
+    serve(all, "dislikes-tickets");
+    all->profile.self.anchor_count = 7;
+    link = settings_at(all, POLICY_DANE);
+    link.preference = 10;
+    link.tlsa = &record;
+    link.tlsa_count = 1;
+    link.tlsa_state = POLICY_TLSA_USABLE;
+    link.tlsa_base = base;
+    link.mx_dnssec = link.dnssec = DNS_SECURE;
+    link.has_lookups = true;
+    link.sts = POLICY_STS_TESTING;
+    link.sts_host_listed = link.requires_tls = true;
+    link.minimum_version = TLS_VERSION_1_2;
+    link.fingerprint = fingerprint;
+    all->seen = converse_by(all, &link);
+    assert_string_equal(all->seen->tls.sni, base);
+    all->look = look_at_dials;
+    assert_true(ask_by(all, &link, all->seen));
+    memset(base, 'x', sizeof base - 1);
+    memset(data, 'x', sizeof data);
+    memset(fingerprint, 'x', sizeof fingerprint - 1);
+    memset(&link, 0, sizeof link);
+    wait_for(all, 1);
+    assert_string_equal(all->code, "handshake-reset");
+    assert_int_equal(all->decision, POLICY_DEFER);
+    assert_in_range(all->experiments, 1, EXPERIMENTS_MOST);
+}
+
+/* They fail alike, but for what each level makes of it. */
+static void judges_each_session_at_its_own_level(void **state)
+{
+    struct diagnosing *all = *state;
+    struct client_link_settings link;
+    const struct findings *findings;
+
+    serve(all, "dislikes-tickets");
+    link = settings_at(all, POLICY_DANE);
+    link.tlsa_state = POLICY_TLSA_UNUSABLE;
+    assert_true(ask_by(all, &link, converse_by(all, &link)));
+    wait_for(all, 1);
+    findings = find(all, converse_by(all, &link));
+    assert_non_null(findings);
+    assert_non_null(findings_find(findings, "tlsa-unusable"));
+    findings = find(all, converse(all, POLICY_ENCRYPT));
+    assert_non_null(findings);
+    assert_int_equal(findings->count, 1);
+    assert_string_equal(findings->items[0].cause, all->cause);
+}
+
+static void knows_nothing_of_a_host_that_was_sent_something_else(void **state)
+{
+    struct diagnosing *all = *state;
+    struct client_link_settings link;
+
+    serve(all, "dislikes-tickets");
+    assert_true(ask_about(all, HOST, POLICY_DANE, converse(all, POLICY_DANE)));
+    wait_for(all, 1);
+    link = settings_at(all, POLICY_DANE);
+    assert_non_null(find(all, converse_by(all, &link)));
+    link.minimum_version = TLS_VERSION_1_0;
+    assert_null(find(all, converse_by(all, &link)));
+    link.minimum_version = TLS_VERSION_1_3; /* which is judged, and not asked for */
+    assert_non_null(find(all, converse_by(all, &link)));
+    link.tlsa_state = POLICY_TLSA_USABLE;
+    link.tlsa_base = "real.lab.test";
+    assert_null(find(all, converse_by(all, &link)));
 }
 
 static void ends_what_is_under_way_when_it_is_closed(void **state)
@@ -427,6 +574,9 @@ int main(void)
         TEST(asks_few_hosts_side_by_side_and_in_an_hour),
         TEST(knows_what_it_found_for_a_day),
         TEST(knows_nothing_of_a_host_that_fails_in_another_way),
+        TEST(dials_by_the_very_settings_of_the_session),
+        TEST(judges_each_session_at_its_own_level),
+        TEST(knows_nothing_of_a_host_that_was_sent_something_else),
         TEST(ends_what_is_under_way_when_it_is_closed),
         TEST(needs_nothing_of_the_question_once_it_was_asked),
     };

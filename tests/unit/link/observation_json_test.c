@@ -44,6 +44,24 @@ static void gives_back_every_field_that_was_saved(void **state)
     }
 }
 
+static void copies_all_that_is_saved(void **state)
+{
+    static struct observation made, copy;
+    struct error err = { .kind = ERROR_NONE };
+    struct arena arena, small;
+
+    (void)state;
+    records_seed = 5;
+    arena_init(&arena, ARENA_BYTES);
+    make_observation(&arena, &made);
+    assert_true(observation_copy(&made, &arena, &copy, &err));
+    records_compare(&observation_record, (char *)&made, (char *)&copy);
+    arena_init(&small, 16);
+    assert_false(observation_copy(&made, &small, &copy, &err));
+    arena_clear(&small);
+    arena_clear(&arena);
+}
+
 static void names_every_field_of_an_observation(void **state)
 {
     (void)state;
@@ -202,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_back_every_field_that_was_saved),
+        cmocka_unit_test(copies_all_that_is_saved),
         cmocka_unit_test(names_every_field_of_an_observation),
         cmocka_unit_test(takes_what_an_older_version_saved),
         cmocka_unit_test(refuses_values_out_of_range_and_names_the_field),
