@@ -7,6 +7,7 @@
 #include "cli/lookups.h"
 #include "link/policy_lookup.h"
 #include "link/route.h"
+#include "trust/txt_record.h"
 
 enum { TIMEOUT_MS = 30000 };
 
@@ -224,19 +225,10 @@ static void take_published(void *owner, struct observed_published *published)
     count_down(look);
 }
 
-/* RFC 1035 section 3.3.14: strings, each behind its length; RFC 6376 section 3.6.2.2 joins them. */
-static const char *join_strings(struct arena *arena, struct span rdata)
+/* RFC 6376 section 3.6.2.2 joins the strings, too. */
+static const char *show_record(struct arena *arena, struct span rdata)
 {
-    const char *text = "";
-
-    while (rdata.len > 0) {
-        struct span part = { NULL, 0 };
-        size_t len = (unsigned char)span_take(&rdata);
-
-        part = span_take_front(&rdata, len);
-        text = arena_format(arena, "%s%s", text, text_printable(arena, part, false));
-    }
-    return text;
+    return text_printable(arena, txt_record_join(arena, rdata), false);
 }
 
 static void take_dkim(void *owner, const struct dns_answer *answer)
@@ -255,7 +247,7 @@ static void take_dkim(void *owner, const struct dns_answer *answer)
                                                          .record_count = answer->record_count };
     for (size_t i = 0; texts != NULL && i < answer->record_count && answer->outcome == DNS_ANSWERED;
          i++)
-        texts[publication->dkim_live_count++] = join_strings(look->arena, answer->records[i]);
+        texts[publication->dkim_live_count++] = show_record(look->arena, answer->records[i]);
     publication->dkim_live = texts;
     count_down(look);
 }

@@ -6,7 +6,6 @@
 #include "base/text.h"
 #include "link/https_judge.h"
 #include "trust/names.h"
-#include "trust/txt_record.h"
 
 enum { NAME_MOST = 253 };
 
@@ -447,22 +446,6 @@ static void go_on_from_record(struct policy_lookup *lookup)
     }
 }
 
-/* RFC 1035 section 3.3.14: strings, each behind its length; they are joined (RFC 8461 section 3.1). */
-static struct span join_strings(struct arena *arena, struct span rdata)
-{
-    char *text = arena_new(arena, rdata.len + 1, 1);
-    size_t len = 0;
-
-    while (text != NULL && rdata.len > 0) {
-        struct span part = span_part(rdata, 1, (unsigned char)rdata.data[0]);
-
-        memcpy(text + len, part.data, part.len);
-        len += part.len;
-        rdata = span_part(rdata, 1 + part.len, rdata.len);
-    }
-    return (struct span){ text, len };
-}
-
 static struct span *join_texts(struct arena *arena, const struct dns_answer *answer, size_t *count)
 {
     struct span *texts;
@@ -470,7 +453,7 @@ static struct span *join_texts(struct arena *arena, const struct dns_answer *ans
     *count = answer->outcome == DNS_ANSWERED ? answer->record_count : 0;
     texts = arena_new(arena, *count + 1, sizeof *texts);
     for (size_t i = 0; texts != NULL && i < *count; i++)
-        texts[i] = join_strings(arena, answer->records[i]);
+        texts[i] = txt_record_join(arena, answer->records[i]);
     if (texts == NULL)
         *count = 0;
     return texts;
@@ -485,12 +468,12 @@ static const struct span *take_texts(struct question *question, const struct dns
     return join_texts(question->lookup->arena, answer, count);
 }
 
-static const char *shown(struct arena *arena, const struct span *texts, size_t count,
-                         const char *version, const char *word)
+static const char *shown(const struct txt_record_kind *kind, const struct span *texts, size_t count,
+                         struct arena *arena)
 {
     struct span picked;
 
-    (void)txt_record_pick(texts, count, version, word, &picked);
+    (void)txt_record_pick(kind, texts, count, &picked);
     return text_printable(arena, span_part(picked, 0, PUBLISHED_TEXT_MOST), false);
 }
 
@@ -503,7 +486,7 @@ static void take_record(void *owner, const struct dns_answer *answer)
     const struct span *texts = take_texts(question, answer, &count);
 
     published->sts_lookup = question->seen;
-    published->sts_text = shown(lookup->arena, texts, count, "v=STSv1", "stsv");
+    published->sts_text = shown(&mta_sts_record_kind, texts, count, lookup->arena);
     published->sts_record = mta_sts_record_read(texts, count, lookup->arena, &published->sts_id,
                                                 &published->sts_record_flaw);
     go_on_from_record(lookup);
@@ -518,7 +501,7 @@ static void take_report_record(void *owner, const struct dns_answer *answer)
     const struct span *texts = take_texts(question, answer, &count);
 
     published->report_lookup = question->seen;
-    published->report_text = shown(lookup->arena, texts, count, "v=TLSRPTv1", "tlsrptv");
+    published->report_text = shown(&tlsrpt_record_kind, texts, count, lookup->arena);
     published->report_record = tlsrpt_record_read(texts, count, lookup->arena, &published->reports,
                                                   &published->report_flaw);
     end_part(lookup);

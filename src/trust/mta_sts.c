@@ -3,9 +3,8 @@
 #include <ctype.h>
 
 #include "base/text.h"
-#include "trust/txt_record.h"
 
-#define VERSION "v=STSv1"
+const struct txt_record_kind mta_sts_record_kind = { "v=STSv1", "stsv", "id" };
 
 const char *mta_sts_mode_name(enum mta_sts_mode mode)
 {
@@ -48,20 +47,14 @@ static bool is_id(struct span value)
 
 static bool read_id(struct span record, struct arena *arena, struct span *id, const char **flaw)
 {
-    struct span rest = txt_record_begin(record, VERSION), name, value;
+    struct span rest = txt_record_begin(&mta_sts_record_kind, record), name, value;
 
     *id = (struct span){ NULL, 0 };
     for (;;) {
-        if (!txt_record_next(&rest, arena, &name, &value, flaw))
+        if (!txt_record_next(&mta_sts_record_kind, &rest, arena, &name, &value, flaw))
             return false;
         if (name.len == 0)
             break;
-        if (!span_equal(name, span_of("id")) && !txt_record_is_value(value)) {
-            *flaw = arena_format(arena,
-                                 "the value of the field %s has a character that no value may have",
-                                 txt_record_quote(arena, name));
-            return false;
-        }
         if (span_equal(name, span_of("id")) && id->len == 0)
             *id = value;
     }
@@ -79,23 +72,13 @@ enum mta_sts_record mta_sts_record_read(const struct span *texts, size_t count, 
                                         const char **id, const char **flaw)
 {
     struct span picked, value;
-    size_t found = txt_record_pick(texts, count, VERSION, "stsv", &picked);
+    size_t found = txt_record_choose(&mta_sts_record_kind, texts, count, arena, &picked, flaw);
 
-    *id = *flaw = NULL;
-    if (found > 1) {
-        *flaw =
-            arena_format(arena, "there are %zu records that begin with \"" VERSION ";\"", found);
+    *id = NULL;
+    if (found == 0)
+        return *flaw == NULL ? MTA_STS_RECORD_NONE : MTA_STS_RECORD_INVALID;
+    if (found > 1)
         return MTA_STS_RECORD_SEVERAL;
-    }
-    if (found == 0 && picked.len == 0)
-        return MTA_STS_RECORD_NONE;
-    if (found == 0) {
-        *flaw = span_equal(picked, span_of(VERSION))
-                    ? "it has no id"
-                    : arena_format(arena, "it does not begin with \"" VERSION ";\", but with %s",
-                                   txt_record_quote(arena, span_part(picked, 0, 24)));
-        return MTA_STS_RECORD_INVALID;
-    }
     if (!read_id(picked, arena, &value, flaw))
         return MTA_STS_RECORD_INVALID;
     *id = arena_copy(arena, value);

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/compiler.h"
 #include "base/span.h"
+#include "trust/txt_record.h"
 
 enum {
     MTA_STS_BODY_MOST = 64 * 1024, /* octets of a policy file: RFC 8461 section 3.3 */
@@ -45,6 +46,8 @@ struct mta_sts_policy {
     const char *const *mx; /* "mx.example.org", "*.example.org", in lower case */
     size_t mx_count;       /* at least 1 unless the mode is none */
 };
+
+extern const struct txt_record_kind mta_sts_record_kind;
 
 /* All TXT records of _mta-sts.DOMAIN, the strings of each joined. *id with VALID alone, else NULL; *flaw in words unless
  * VALID or NONE, else NULL. Both live in the arena. */

@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "trust/txt_record.h"
 
-#define VERSION "v=TLSRPTv1"
+const struct txt_record_kind tlsrpt_record_kind = { "v=TLSRPTv1", "tlsrptv", "rua" };
 
 struct reading {
     struct arena *arena;
@@ -113,22 +112,16 @@ static bool read_uris(struct reading *reading, struct span value)
 
 static bool read_fields(struct reading *reading, struct span record)
 {
-    struct span rest = txt_record_begin(record, VERSION), name, value;
+    struct span rest = txt_record_begin(&tlsrpt_record_kind, record), name, value;
 
     for (;;) {
-        if (!txt_record_next(&rest, reading->arena, &name, &value, &reading->flaw))
+        if (!txt_record_next(&tlsrpt_record_kind, &rest, reading->arena, &name, &value,
+                             &reading->flaw))
             return false;
         if (name.len == 0)
             break;
-        if (span_equal(name, span_of("rua"))) {
-            if (!read_uris(reading, value))
-                return false;
-        } else if (!txt_record_is_value(value)) {
-            reading->flaw = arena_format(
-                reading->arena, "the value of the field %s has a character that no value may have",
-                txt_record_quote(reading->arena, name));
+        if (span_equal(name, span_of("rua")) && !read_uris(reading, value))
             return false;
-        }
     }
     if (!reading->has_field)
         reading->flaw = "it has no rua";
@@ -153,24 +146,13 @@ enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, s
 {
     struct reading reading = { .arena = arena };
     struct span picked;
-    size_t found = txt_record_pick(texts, count, VERSION, "tlsrptv", &picked);
+    size_t found = txt_record_choose(&tlsrpt_record_kind, texts, count, arena, &picked, flaw);
 
     *record = (struct tlsrpt_record){ NULL, 0 };
-    *flaw = NULL;
-    if (found > 1) {
-        *flaw =
-            arena_format(arena, "there are %zu records that begin with \"" VERSION ";\"", found);
+    if (found == 0)
+        return *flaw == NULL ? MTA_STS_RECORD_NONE : MTA_STS_RECORD_INVALID;
+    if (found > 1)
         return MTA_STS_RECORD_SEVERAL;
-    }
-    if (found == 0 && picked.len == 0)
-        return MTA_STS_RECORD_NONE;
-    if (found == 0) {
-        *flaw = span_equal(picked, span_of(VERSION))
-                    ? "it has no rua"
-                    : arena_format(arena, "it does not begin with \"" VERSION ";\", but with %s",
-                                   txt_record_quote(arena, span_part(picked, 0, 24)));
-        return MTA_STS_RECORD_INVALID;
-    }
     if (read_fields(&reading, picked) && keep_uris(&reading, record))
         return MTA_STS_RECORD_VALID;
     *flaw = reading.flaw == NULL ? "there is no memory to read it" : reading.flaw;

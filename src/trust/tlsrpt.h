@@ -18,6 +18,8 @@ struct tlsrpt_record {
     size_t count;            /* at least 1 of a valid record */
 };
 
+extern const struct txt_record_kind tlsrpt_record_kind;
+
 /* All TXT records of the name, the strings of each joined. *record with VALID alone; *flaw in words unless VALID or NONE,
  * else NULL. All of it lives in the arena. */
 enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, struct arena *arena,

@@ -18,18 +18,33 @@ const char *txt_record_quote(struct arena *arena, struct span text)
                         rest);
 }
 
-struct span txt_record_begin(struct span text, const char *version)
+struct span txt_record_join(struct arena *arena, struct span rdata)
 {
-    return span_part(text, strlen(version), text.len);
+    char *text = arena_new(arena, rdata.len + 1, 1);
+    size_t len = 0;
+
+    while (text != NULL && rdata.len > 0) {
+        struct span part = span_part(rdata, 1, (unsigned char)rdata.data[0]);
+
+        memcpy(text + len, part.data, part.len);
+        len += part.len;
+        rdata = span_part(rdata, 1 + part.len, rdata.len);
+    }
+    return (struct span){ text, len };
 }
 
-static bool begins(struct span text, const char *version)
+struct span txt_record_begin(const struct txt_record_kind *kind, struct span text)
+{
+    return span_part(text, strlen(kind->version), text.len);
+}
+
+static bool begins(const struct txt_record_kind *kind, struct span text)
 {
     struct span rest;
 
-    if (!span_starts_with(text, version))
+    if (!span_starts_with(text, kind->version))
         return false;
-    rest = span_trim(txt_record_begin(text, version));
+    rest = span_trim(txt_record_begin(kind, text));
     return rest.len > 0 && rest.data[0] == ';';
 }
 
@@ -41,18 +56,35 @@ static bool contains(struct span text, const char *word)
     return false;
 }
 
-size_t txt_record_pick(const struct span *texts, size_t count, const char *version,
-                       const char *word, struct span *picked)
+size_t txt_record_pick(const struct txt_record_kind *kind, const struct span *texts, size_t count,
+                       struct span *picked)
 {
     size_t found = 0;
 
     *picked = (struct span){ NULL, 0 };
     for (size_t i = 0; i < count; i++)
-        if (begins(texts[i], version) && found++ == 0)
+        if (begins(kind, texts[i]) && found++ == 0)
             *picked = texts[i];
     for (size_t i = 0; i < count && picked->len == 0; i++)
-        if (contains(texts[i], word))
+        if (contains(texts[i], kind->word))
             *picked = texts[i];
+    return found;
+}
+
+size_t txt_record_choose(const struct txt_record_kind *kind, const struct span *texts, size_t count,
+                         struct arena *arena, struct span *picked, const char **flaw)
+{
+    size_t found = txt_record_pick(kind, texts, count, picked);
+
+    *flaw = NULL;
+    if (found > 1)
+        *flaw = arena_format(arena, "there are %zu records that begin with \"%s;\"", found,
+                             kind->version);
+    else if (found == 0 && span_equal(*picked, span_of(kind->version)))
+        *flaw = arena_format(arena, "it has no %s", kind->field);
+    else if (found == 0 && picked->len > 0)
+        *flaw = arena_format(arena, "it does not begin with \"%s;\", but with %s", kind->version,
+                             txt_record_quote(arena, span_part(*picked, 0, 24)));
     return found;
 }
 
@@ -66,7 +98,8 @@ bool txt_record_is_name(struct span name)
     return memchr(name.data, '\0', name.len) == NULL;
 }
 
-bool txt_record_is_value(struct span value)
+/* Of a field that nobody knows. */
+static bool is_value(struct span value)
 {
     for (size_t i = 0; i < value.len; i++)
         if (value.data[i] <= ' ' || value.data[i] > '~' || value.data[i] == '=' ||
@@ -75,8 +108,8 @@ bool txt_record_is_value(struct span value)
     return value.len > 0;
 }
 
-static bool read_field(struct span field, struct arena *arena, struct span *name,
-                       struct span *value, const char **flaw)
+static bool read_field(const struct txt_record_kind *kind, struct span field, struct arena *arena,
+                       struct span *name, struct span *value, const char **flaw)
 {
     size_t sign = span_find(field, '=');
 
@@ -94,13 +127,17 @@ static bool read_field(struct span field, struct arena *arena, struct span *name
     else if (span_trim(*value).len != value->len)
         *flaw = arena_format(arena, "a blank follows the = of the field %s",
                              txt_record_quote(arena, *name));
+    else if (!span_equal(*name, span_of(kind->field)) && !is_value(*value))
+        *flaw =
+            arena_format(arena, "the value of the field %s has a character that no value may have",
+                         txt_record_quote(arena, *name));
     else
         return true;
     return false;
 }
 
-bool txt_record_next(struct span *rest, struct arena *arena, struct span *name, struct span *value,
-                     const char **flaw)
+bool txt_record_next(const struct txt_record_kind *kind, struct span *rest, struct arena *arena,
+                     struct span *name, struct span *value, const char **flaw)
 {
     struct span left = span_trim(*rest);
 
@@ -115,6 +152,6 @@ bool txt_record_next(struct span *rest, struct arena *arena, struct span *name, 
     *rest = span_part(left, span_find(left, ';'), left.len);
     if (left.len == 0)
         return true;
-    return read_field(span_trim(span_part(left, 0, span_find(left, ';'))), arena, name, value,
+    return read_field(kind, span_trim(span_part(left, 0, span_find(left, ';'))), arena, name, value,
                       flaw);
 }

@@ -14,22 +14,36 @@
 
 enum { TXT_RECORD_FLAW_TEXT = 60 }; /* characters of a record that a sentence about it repeats */
 
-/* How many of the texts begin with the version ("v=STSv1") and a ";": others share the name with them, and do not count.
- * *picked is the first of them; where there is none, the first in which `word` ("stsv") stands in any case and place,
+/* What tells one kind of record from the others. */
+struct txt_record_kind {
+    const char *version; /* "v=STSv1" */
+    const char *word;    /* "stsv": in whatever was likely meant for one */
+    const char *field;   /* "id": the one that it must have, and whose value its reader judges */
+};
+
+/* RFC 1035 section 3.3.14: the strings of the data of a TXT record, joined. */
+struct span txt_record_join(struct arena *arena, struct span rdata);
+
+/* How many of the texts begin with the version and a ";": others share the name with them, and do not count.
+ * *picked is the first of them; where there is none, the first in which the word stands in any case and place,
  * which was likely meant for one, or else empty. */
-size_t txt_record_pick(const struct span *texts, size_t count, const char *version,
-                       const char *word, struct span *picked);
+size_t txt_record_pick(const struct txt_record_kind *kind, const struct span *texts, size_t count,
+                       struct span *picked);
+
+/* The same, and *flaw says in words why none of them counts: there are several, or none that begins so. NULL
+ * where one does, or where nothing was meant for one. */
+size_t txt_record_choose(const struct txt_record_kind *kind, const struct span *texts, size_t count,
+                         struct arena *arena, struct span *picked, const char **flaw);
 
 /* What stands behind the version of such a record, for txt_record_next. */
-struct span txt_record_begin(struct span text, const char *version);
+struct span txt_record_begin(const struct txt_record_kind *kind, struct span text);
 
-/* Takes the next field off; *name empty: there is none. The name is 1 to 32 letters, digits, "_", "-" and ".",
- * the first a letter or digit; the value is not empty and has no blank at its ends. False: *flaw says what is wrong. */
-MUST_CHECK bool txt_record_next(struct span *rest, struct arena *arena, struct span *name,
-                                struct span *value, const char **flaw);
-
-/* May it be the value of a field that nobody knows? Printable ASCII without "=", ";" and blanks. */
-MUST_CHECK bool txt_record_is_value(struct span value);
+/* Takes the next field off; *name empty: there is none. The name is 1 to 32 letters, digits, "_", "-" and ".", the
+ * first a letter or digit; the value is not empty and has no blank at its ends, and but for the kind's own field it is
+ * printable ASCII without "=", ";" and blanks. False: *flaw says what is wrong. */
+MUST_CHECK bool txt_record_next(const struct txt_record_kind *kind, struct span *rest,
+                                struct arena *arena, struct span *name, struct span *value,
+                                const char **flaw);
 
 /* May it be the name of a field? */
 MUST_CHECK bool txt_record_is_name(struct span name);

@@ -3,7 +3,7 @@
 
 #include "unit/test.h"
 
-#define VERSION "v=STSv1"
+static const struct txt_record_kind kind = { "v=STSv1", "stsv", "id" };
 
 static int set_up(void **state)
 {
@@ -24,7 +24,7 @@ static size_t pick(const char *first, const char *second, struct span *picked)
 {
     struct span texts[] = { span_of(first), span_of(second) };
 
-    return txt_record_pick(texts, 2, VERSION, "stsv", picked);
+    return txt_record_pick(&kind, texts, 2, picked);
 }
 
 static void picks_the_record_that_begins_with_the_version(void **state)
@@ -47,11 +47,11 @@ static void picks_the_record_that_begins_with_the_version(void **state)
 /* "name=value|name=value", or "!" where a field is flawed. */
 static const char *fields_of(struct arena *arena, const char *text)
 {
-    struct span rest = txt_record_begin(span_of(text), VERSION), name, value;
+    struct span rest = txt_record_begin(&kind, span_of(text)), name, value;
     const char *all = "", *flaw = NULL;
 
     for (;;) {
-        if (!txt_record_next(&rest, arena, &name, &value, &flaw)) {
+        if (!txt_record_next(&kind, &rest, arena, &name, &value, &flaw)) {
             assert_non_null(flaw);
             return "!";
         }
@@ -68,7 +68,12 @@ static void takes_fields_one_by_one(void **state)
         const char *text, *fields;
     } cases[] = {
         { "v=STSv1;a=1", "a=1|" },
-        { "v=STSv1 ; a=1\t;\tb.c-d_e=x=y ; ", "a=1|b.c-d_e=x=y|" },
+        { "v=STSv1 ; a=1\t;\tb.c-d_e=x:y ; ", "a=1|b.c-d_e=x:y|" },
+        { "v=STSv1;id=x=\xc3\xb8 y", "id=x=\xc3\xb8 y|" }, /* for its reader to judge */
+        { "v=STSv1;a=!:<>~", "a=!:<>~|" },
+        { "v=STSv1;a=x=y", "!" },
+        { "v=STSv1;a=x y", "!" },
+        { "v=STSv1;a=\xc3\xb8", "!" },
         { "v=STSv1;", "" },
         { "v=STSv1;;", "!" },
         { "v=STSv1;a=1;;b=2", "!" },
@@ -86,16 +91,66 @@ static void takes_fields_one_by_one(void **state)
         assert_string_equal(fields_of(*state, cases[i].text), cases[i].fields);
 }
 
-static void tells_values_that_nobody_knows(void **state)
+static void a_name_has_no_zero(void **state)
 {
     (void)state;
-    assert_true(txt_record_is_value(span_of("!:<>~")));
-    assert_false(txt_record_is_value(span_of("")));
-    assert_false(txt_record_is_value(span_of("a=b")));
-    assert_false(txt_record_is_value(span_of("a b")));
-    assert_false(txt_record_is_value(span_of("a;b")));
-    assert_false(txt_record_is_value(span_of("\xc3\xb8")));
+    assert_true(txt_record_is_name(span_of("a.b")));
     assert_false(txt_record_is_name((struct span){ "a\0b", 3 }));
+}
+
+static void says_why_none_of_them_counts(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        size_t found;
+        const char *flaw;
+    } cases[] = {
+        { "v=spf1 -all", "v=STSv1;id=1", 1, NULL },
+        { "v=spf1 -all", "", 0, NULL },
+        { "v=STSv1;id=1", "v=STSv1;id=2", 2, "there are 2 records that begin with \"v=STSv1;\"" },
+        { "v=spf1 -all", "v=STSv1", 0, "it has no id" },
+        { "v=stsv1;id=1", "", 0, "it does not begin with \"v=STSv1;\", but with \"v=stsv1;id=1\"" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct span texts[] = { span_of(cases[i].first), span_of(cases[i].second) }, picked;
+        const char *flaw = "of before";
+
+        assert_int_equal(txt_record_choose(&kind, texts, 2, *state, &picked, &flaw),
+                         cases[i].found);
+        if (cases[i].flaw == NULL)
+            assert_null(flaw);
+        else
+            assert_string_equal(flaw, cases[i].flaw);
+    }
+}
+
+static void joins_the_strings_of_a_record(void **state)
+{
+    static const struct {
+        struct span rdata;
+        const char *text;
+    } cases[] = {
+        { { "\x03"
+            "abc",
+            4 },
+          "abc" },
+        { { "\x02"
+            "ab\x00\x01"
+            "c",
+            6 },
+          "abc" },
+        { { "\x00", 1 }, "" },
+        { { "", 0 }, "" },
+        { { "\x01"
+            "a\x09"
+            "bc",
+            5 },
+          "abc" }, /* cut off */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        assert_true(span_equal(txt_record_join(*state, cases[i].rdata), span_of(cases[i].text)));
 }
 
 static void quotes_no_more_than_a_sentence_bears(void **state)
@@ -113,7 +168,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(picks_the_record_that_begins_with_the_version),
         cmocka_unit_test_setup_teardown(takes_fields_one_by_one, set_up, tear_down),
-        cmocka_unit_test(tells_values_that_nobody_knows),
+        cmocka_unit_test(a_name_has_no_zero),
+        cmocka_unit_test_setup_teardown(says_why_none_of_them_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(joins_the_strings_of_a_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(quotes_no_more_than_a_sentence_bears, set_up, tear_down),
     };
 
