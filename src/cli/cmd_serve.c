@@ -16,6 +16,7 @@
 #include "gateway/certificates.h"
 #include "gateway/client_certificate.h"
 #include "gateway/gateway.h"
+#include "gateway/sandbox.h"
 #include "net/loop.h"
 #include "net/service.h"
 #include "net/tls_tickets.h"
@@ -35,6 +36,8 @@ static const struct option_table table = { "serve", rows, ARRAY_SIZE(rows) };
 /* What a reload does not change, as it was at the start. */
 struct fixed {
     const char *state_dir;
+    const char *user; /* "": nobody else */
+    unsigned sandbox;
     size_t workers;
     enum log_form form;
     enum settings_log_to to;
@@ -54,6 +57,7 @@ struct serve {
     struct loop_signal *hangup, *terminate, *interrupt;
     struct service *service;
     struct gateway *gateway;
+    struct sandbox *sandbox; /* NULL: there is none */
     bool is_ending;
 };
 
@@ -85,9 +89,16 @@ static void log_faults(struct serve *serve, const struct settings_faults *faults
     }
 }
 
+static const char *user_of(const struct settings *settings)
+{
+    return settings->user == NULL ? "" : settings->user;
+}
+
 static struct fixed fix(struct serve *serve, const struct settings *settings)
 {
     return (struct fixed){ .state_dir = arena_copy(&serve->arena, span_of(settings->state_dir)),
+                           .user = arena_copy(&serve->arena, span_of(user_of(settings))),
+                           .sandbox = settings->sandbox,
                            .workers = (size_t)settings->workers,
                            .form = settings->log,
                            .to = settings->log_to,
@@ -102,28 +113,64 @@ static void open_log(struct serve *serve)
         log_init(&serve->log, serve->fixed.form, LOG_NOTE, STDERR_FILENO, &serve->clock);
 }
 
-/* The first load: faults go to whoever started us. */
+/* Faults go to whoever started us. Warnings wait for the second time where there is one. */
+static int read_settings(struct serve *serve, struct settings **settings)
+{
+    struct settings_faults faults;
+    struct error err = { ERROR_NONE, "" };
+    bool is_loaded = settings_load(serve->path, settings, &faults, &err);
+    bool has_faults = faults.fault_count > 0;
+    bool is_last = is_loaded && ((*settings)->user == NULL || geteuid() != 0);
+
+    if (is_loaded) {
+        serve->fixed = fix(serve, *settings);
+        open_log(serve);
+    }
+    if (!is_loaded || (is_last && serve->only_checks))
+        print_faults(&faults);
+    else if (is_last)
+        log_faults(serve, &faults);
+    settings_fault_clear(&faults);
+    if (is_loaded)
+        return EXIT_HEALTHY;
+    return has_faults ? EXIT_USAGE : failure("serve", err.text);
+}
+
+/* From root, or from nobody else: who only checks the settings may be anybody. */
+static int become(struct serve *serve)
+{
+    const char *state_dir = serve->only_checks ? NULL : serve->fixed.state_dir;
+    struct error err;
+
+    if ((serve->only_checks && geteuid() != 0) ||
+        sandbox_become(serve->fixed.user, state_dir, &err))
+        return EXIT_HEALTHY;
+    fprintf(stderr, "%s: %s\n", serve->path, err.text);
+    return err.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_COULD_NOT_TELL;
+}
+
+/* The first load. Where another user is to serve it is read again as that user, who has to be able to: a
+ * reload reads the same files. */
 static int load(struct serve *serve)
 {
     struct settings *settings = NULL;
-    struct settings_faults faults;
     struct error err = { ERROR_NONE, "" };
-    bool is_loaded = settings_load(serve->path, &settings, &faults, &err);
-    size_t fault_count = faults.fault_count;
+    bool was_root = geteuid() == 0;
+    int status = read_settings(serve, &settings);
 
-    if (!is_loaded || serve->only_checks)
-        print_faults(&faults);
-    if (is_loaded) {
-        serve->fixed = fix(serve, settings);
-        open_log(serve);
-        if (!serve->only_checks)
-            log_faults(serve, &faults);
+    if (status == EXIT_HEALTHY && serve->fixed.user[0] != '\0') {
+        status = become(serve);
+        if (status == EXIT_HEALTHY && was_root) {
+            settings_free(&settings);
+            status = read_settings(serve, &settings);
+        }
     }
-    settings_fault_clear(&faults);
-    if (!is_loaded && fault_count > 0)
-        return EXIT_USAGE;
-    if (!is_loaded || !tls_tickets_new(&serve->tickets, &err))
-        return failure("serve", err.text);
+    if (status == EXIT_HEALTHY && !tls_tickets_new(&serve->tickets, &err))
+        status = failure("serve", err.text);
+    if (status != EXIT_HEALTHY) {
+        settings_free(&settings);
+        return status;
+    }
     if (serve_profile_new(&settings, serve->tickets, wall_s(serve), &serve->profile, &err))
         return EXIT_HEALTHY;
     fprintf(stderr, "%s: %s\n", serve->path, err.text);
@@ -240,6 +287,8 @@ static void log_what_waits(struct serve *serve, const struct settings *settings)
         bool differs;
     } keys[] = {
         { "state_dir", strcmp(settings->state_dir, fixed->state_dir) != 0 },
+        { "user", strcmp(user_of(settings), fixed->user) != 0 },
+        { "sandbox", settings->sandbox != fixed->sandbox },
         { "workers", settings->workers != fixed->workers },
         { "log", settings->log != fixed->form },
         { "log_to", settings->log_to != fixed->to },
@@ -262,7 +311,8 @@ static bool load_again(struct serve *serve, struct gateway_profile **profile, st
     if (!is_loaded)
         return false;
     log_what_waits(serve, settings);
-    if (!serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err))
+    if (!serve_profile_new(&settings, serve->tickets, wall_s(serve), profile, err) ||
+        !sandbox_permits(serve->sandbox, *profile, err))
         return false;
     fit_descriptors(serve, *profile);
     return true;
@@ -323,6 +373,25 @@ static bool open_signals(struct serve *serve, struct error *err)
            loop_on_signal(serve->loop, SIGINT, end, serve, &serve->interrupt, err);
 }
 
+/* Before the first thread: gateway/sandbox.h. */
+static bool enter_sandbox(struct serve *serve, struct error *err)
+{
+    const struct sandbox_settings settings = { .state_dir = serve->fixed.state_dir,
+                                               .profile = serve->profile,
+                                               .log = &serve->log };
+
+    if (geteuid() == 0)
+        log_event(
+            &serve->log, LOG_WARN, "running-as-root", "remedy=%s",
+            "Write user = \"postern\" into the settings, make that user (systemd-sysusers), and "
+            "give it state_dir and the Maildirs (chown -R postern:)");
+    if (serve->fixed.sandbox)
+        return sandbox_enter(&settings, &serve->sandbox, err);
+    log_event(&serve->log, LOG_NOTE, "sandbox", "user=%s landlock=%u seccomp=%s",
+              sandbox_user_name(), 0U, "no");
+    return true;
+}
+
 static bool start(struct serve *serve, struct error *err)
 {
     struct service_socket sockets[SERVICE_SOCKETS_MOST];
@@ -338,16 +407,18 @@ static bool start(struct serve *serve, struct error *err)
     if (is_short(serve->profile->hostname))
         log_event(&serve->log, LOG_WARN, "hostname-short", "hostname=%s remedy=%s",
                   serve->profile->hostname, short_remedy);
-    if (!service_open(&serve->service, err) || !loop_open(&serve->loop, err) ||
-        !open_signals(serve, err))
+    if (!enter_sandbox(serve, err) || !service_open(&serve->service, err) ||
+        !loop_open(&serve->loop, err) || !open_signals(serve, err))
         return false;
     settings.loop = serve->loop;
     settings.socket_count = service_take_sockets(sockets, &strangers);
     if (strangers > 0)
         log_event(&serve->log, LOG_WARN, "socket-unused", "count=%zu remedy=%s", strangers,
                   "Only sockets that listen on TCP are taken from the service manager");
-    if (!gateway_start(&settings, serve->profile, &serve->gateway, err))
+    if (!gateway_start(&settings, serve->profile, &serve->gateway, err)) {
+        sandbox_name_foreign(serve->fixed.state_dir, err);
         return false;
+    }
     gateway_profile_release(&serve->profile);
     return true;
 }
@@ -375,6 +446,7 @@ static void clear(struct serve *serve)
         loop_close(&serve->loop);
     service_close(&serve->service);
     tls_tickets_free(&serve->tickets);
+    sandbox_free(&serve->sandbox);
     arena_clear(&serve->arena);
 }
 

@@ -134,6 +134,11 @@ static size_t fixed_len_of(const char *pattern)
     return len == 0 ? 1 : len; /* "/" itself */
 }
 
+struct span gateway_maildir_path_fixed(const char *pattern)
+{
+    return (struct span){ pattern, fixed_len_of(pattern) };
+}
+
 bool gateway_maildir_path_format(const char *pattern, struct span recipient,
                                  struct gateway_maildir_path *path, const char **flaw)
 {

@@ -23,6 +23,10 @@ struct gateway_maildir_path {
  * last part is always the mailbox's own: of "/var/mail/all" the fixed folder is "/var/mail". */
 const char *gateway_maildir_path_flaw(const char *pattern);
 
+/* The folders in front of a pattern without a flaw that are the same for every address: "/var/mail",
+ * without a '/' at the end unless it is "/" alone. Borrowed from the pattern. */
+struct span gateway_maildir_path_fixed(const char *pattern);
+
 /* The mailbox of a recipient (a Mailbox by smtp/address.h). {domain}: lower case, A-labels. {user}: the
  * local part without quotes, ASCII letters in lower case. The pattern must have no flaw. False: there
  * can be no such mailbox, and *flaw (static) says why; NULL: no memory. */

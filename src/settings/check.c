@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "gateway/sandbox.h"
 #include "link/credential_files.h"
 #include "link/trust_files.h"
 #include "net/dns_anchor.h"
@@ -416,6 +417,16 @@ static void check_queue(struct settings_load *load)
                             "in_the_clear_after is not shorter than lifetime: it never comes");
 }
 
+/* Before the start, when there is still somebody to read it. */
+static void check_user(struct settings_load *load)
+{
+    const char *user = load->settings->user;
+    struct error err;
+
+    if (user != NULL && !load->source->leaves_files_alone && !sandbox_user_find(user, &err))
+        settings_fault_add(load->faults, line_of(load, 0, "user"), "user: %s", err.text);
+}
+
 static void check_limits(struct settings_load *load)
 {
     const struct settings_limits *limits = &load->settings->limits;
@@ -523,6 +534,7 @@ void settings_check(struct settings_load *load)
     settings_check_reports(load);
     check_queue(load);
     check_limits(load);
+    check_user(load);
     if (load->settings->listener_count == 0 && load->faults->fault_count == 0)
         settings_fault_warn(load->faults, 0, "there is no listener: no mail can come in");
     if (load->source->leaves_files_alone)

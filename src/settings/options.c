@@ -59,6 +59,14 @@ const struct settings_option settings_options[] = {
     { AT(state_dir), .key = "state_dir", .type = SETTINGS_DIRECTORY, .fallback = "/var/lib/postern",
       .help = "The queue, tracking and caches are kept here; it is made if it is missing",
       .since = "0.1" },
+    { AT(user), .key = "user", .type = SETTINGS_TEXT,
+      .help = "Whom the gateway becomes where root starts it; the right to bind ports is kept. The "
+              "default is nobody else",
+      .since = "0.1" },
+    { AT(sandbox), .key = "sandbox", .type = SETTINGS_WORD, .words = yes_words, .fallback = "yes",
+      .help = "Whether the gateway can write nothing but state_dir and its Maildirs, and run no "
+              "programs",
+      .since = "0.1" },
     { AT(log), .key = "log", .type = SETTINGS_WORD, .words = log_words, .fallback = "text",
       .help = "Lines for people, or one JSON object a line", .since = "0.1" },
     { AT(log_to), .key = "log_to", .type = SETTINGS_WORD, .words = log_to_words,

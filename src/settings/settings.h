@@ -148,6 +148,8 @@ struct settings {
     const char *file;
     const char *hostname; /* NULL: the machine's own */
     const char *state_dir;
+    const char *user; /* whom the gateway becomes; NULL: it stays who it is */
+    unsigned sandbox; /* 1: gateway/sandbox */
     enum log_form log;
     enum settings_log_to log_to;
     struct settings_listener *listeners;

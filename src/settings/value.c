@@ -10,13 +10,14 @@
 
 #include "base/text.h"
 #include "gateway/maildir_path.h"
+#include "gateway/sandbox.h"
 #include "net/address.h"
 #include "settings/network.h"
 #include "settings/settings.h"
 #include "smtp/address.h"
 #include "trust/names.h"
 
-enum { SMTP_PORT = 25, LMTP_PORT = 24, SHA256_BYTES = 32, TEXT_MOST = 200 };
+enum { SMTP_PORT = 25, LMTP_PORT = 24, SHA256_BYTES = 32, TEXT_MOST = 200, PATH_MOST = 4096 };
 
 typedef bool parser(const struct settings_option *option, struct span text, void *place,
                     const struct settings_value_context *context, struct error *err);
@@ -418,7 +419,7 @@ static bool parse_path(const struct settings_option *option, struct span text, v
     *(const char **)place = arena_copy(context->arena, text);
     if (!span_starts_with(text, "/"))
         return error_set(err, ERROR_FORMAT, "is not a path that begins with /");
-    if (text.len >= 4096)
+    if (text.len >= PATH_MOST)
         return error_set(err, ERROR_FORMAT, "is longer than a path can be");
     return true;
 }
@@ -436,12 +437,41 @@ static bool parse_directory(const struct settings_option *option, struct span te
                      "is longer than the %zu octets that leave room for our socket in it", most);
 }
 
+/* The first folder on the way to a file that we may not pass, or the file itself. */
+static const char *find_closed(const char *path, char folder[PATH_MOST])
+{
+    for (size_t i = 1; path[i] != '\0' && i < PATH_MOST; i++) {
+        folder[i - 1] = path[i - 1];
+        folder[i] = '\0';
+        if (path[i] == '/' && access(folder, X_OK) != 0)
+            return folder;
+    }
+    return path;
+}
+
+/* Whoever is denied it is named: root, who tried it by hand, is not. */
+static bool unreadable(const char *path, struct error *err)
+{
+    char folder[PATH_MOST];
+    int number = errno;
+    const char *closed;
+
+    if (number != EACCES)
+        return error_set(err, ERROR_SYSTEM, "cannot be read: %s", strerror(number));
+    closed = find_closed(path, folder);
+    return error_set(err, ERROR_SYSTEM,
+                     "cannot be read by user %s: %s. Let a group of that user %s it: chgrp GROUP "
+                     "%s; chmod g+%s %s",
+                     sandbox_user_name(), strerror(number), closed == path ? "read" : "pass",
+                     closed, closed == path ? "r" : "x", closed);
+}
+
 bool settings_value_look_at_file(const char *path, bool may_be_directory, struct error *err)
 {
     struct stat facts;
 
     if (stat(path, &facts) != 0 || access(path, R_OK) != 0)
-        return error_set(err, ERROR_SYSTEM, "cannot be read: %s", strerror(errno));
+        return unreadable(path, err);
     if (!S_ISREG(facts.st_mode) && !(may_be_directory && S_ISDIR(facts.st_mode)))
         return error_set(err, ERROR_FORMAT, "is not a file");
     return true;

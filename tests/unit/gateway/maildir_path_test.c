@@ -51,6 +51,7 @@ static void an_address_becomes_the_folder_that_its_owner_expects(void **state)
         }
         assert_string_equal(path.text, cases[i].path);
         assert_int_equal(path.fixed_len, cases[i].fixed_len);
+        assert_int_equal(gateway_maildir_path_fixed(cases[i].pattern).len, cases[i].fixed_len);
     }
 }
 

@@ -59,6 +59,10 @@ static const struct {
       "t.conf:2: warning: relay_from ::/0 makes an open relay: anybody may send anywhere\n"
       "t.conf:2: warning: relay_from 128.0.0.0/1 makes an open relay: anybody may send anywhere\n" },
 
+    { HEARS "user = \"no-such-user\"\nsandbox = no", "" }, /* of another machine, maybe */
+    { HEARS "sandbox = ys", "t.conf:2: sandbox: \"ys\" is not known; did you mean yes?\n" },
+    { HEARS "user = \"\"", "t.conf:2: user: \"\" is not a text of 1 to 200 octets\n" },
+
     { HEARS "client { key = /k }", "t.conf:2: a key without its certificate\n" },
 
     { HEARS "policy a.example { level = fingerprint }",
