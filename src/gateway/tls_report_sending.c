@@ -3,6 +3,7 @@
  * Copies are taken in hand, durably, before anything of them goes out, and settled behind it. */
 #include "gateway/tls_report_sending_parts.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -320,6 +321,8 @@ void tls_report_sending_stop(struct tls_reports *reports)
 {
     struct tls_report_sending *next;
 
+    /* Without memory for work a sending ends within: that one alone, for no other waits for its turn. */
+    assert(reports->is_at_work || reports->first == NULL);
     for (struct tls_report_sending *sending = reports->sendings; sending != NULL; sending = next) {
         next = sending->next;
         sending->is_stopping = true;

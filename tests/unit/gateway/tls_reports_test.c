@@ -46,7 +46,8 @@ static struct stage {
     const char *record; /* of _smtp._tls */
     enum https_outcome https;
     int status;
-    bool is_silent; /* the HTTPS server */
+    bool is_silent;     /* the HTTPS server */
+    bool has_no_memory; /* for work on another thread */
     char address[4];
     int looked_up, posted, woken;
     struct buffer upload;
@@ -55,6 +56,10 @@ static struct stage {
 } stage;
 
 /* The linker puts these between the library and net/. */
+bool real_work_start(struct loop *loop, void (*run)(void *owner), void (*done)(void *owner),
+                     void *owner, struct error *err) __asm__("__real_work_start");
+bool scarce_work_start(struct loop *loop, void (*run)(void *owner), void (*done)(void *owner),
+                       void *owner, struct error *err) __asm__("__wrap_work_start");
 bool scripted_dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
                        void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
                        struct dns_query **query, struct error *err) __asm__("__wrap_dns_find");
@@ -64,6 +69,13 @@ bool scripted_https_send(struct https *https, const struct https_request *reques
                          void *owner, struct https_query **query,
                          struct error *err) __asm__("__wrap_https_send");
 void scripted_https_cancel(struct https_query **query) __asm__("__wrap_https_cancel");
+
+bool scarce_work_start(struct loop *loop, void (*run)(void *owner), void (*done)(void *owner),
+                       void *owner, struct error *err)
+{
+    return stage.has_no_memory ? error_set(err, ERROR_MEMORY, "no memory for a piece of work")
+                               : real_work_start(loop, run, done, owner, err);
+}
 
 static void answer_dns(void *owner)
 {
@@ -386,6 +398,11 @@ static bool has_posted(void)
     return stage.posted > 0;
 }
 
+static bool has_posted_all_at_once(void)
+{
+    return stage.posted == 4;
+}
+
 static bool is_one_left(void)
 {
     struct tls_file_entry *entries;
@@ -643,6 +660,33 @@ static void a_post_that_the_end_cuts_off_is_not_sent_again(void **state)
     expect_ended(read_file(2, NULL), TLS_COPY_UNKNOWN, "stopped");
 }
 
+/* Each report under way ends within the walk over them, and is freed there. */
+static void an_end_without_memory_comes_all_the_same_and_sends_nothing_twice(void **state)
+{
+    struct tls_file_entry *entries;
+
+    (void)state;
+    stage.is_silent = true;
+    count("a.example", 1);
+    count("b.example", 1);
+    count("c.example", 1);
+    count("d.example", 1);
+    go_to_tomorrow_night();
+    run_until(has_posted_all_at_once);
+    stage.has_no_memory = true;
+    close_reports();
+    stage.has_no_memory = stage.is_silent = false;
+    open_reports();
+    count("z.example", 1);
+    restart();
+    stage.clock.fixed_wall_s += 2 * DAY_S;
+    run_until(has_last_ended);
+    assert_int_equal(stage.posted, 5);
+    entries = read_file(5, NULL);
+    for (int i = 0; i < 4; i++)
+        expect_ended(&entries[i], TLS_COPY_UNKNOWN, "");
+}
+
 static void what_is_long_over_is_not_begun(void **state)
 {
     (void)state;
@@ -690,6 +734,7 @@ int main(void)
         PROMISE(a_record_with_a_flaw_is_told),
         PROMISE(a_lookup_that_fails_is_tried_again),
         PROMISE(a_post_that_the_end_cuts_off_is_not_sent_again),
+        PROMISE(an_end_without_memory_comes_all_the_same_and_sends_nothing_twice),
         PROMISE(what_is_long_over_is_not_begun),
         PROMISE(many_reports_are_sent_one_after_the_other),
     };
