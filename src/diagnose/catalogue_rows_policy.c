@@ -117,7 +117,7 @@ const struct catalogue_row catalogue_rows_policy[] = {
         .enhanced_status = "4.7.5",
         .title = "The MTA-STS record is invalid",
         .cause = "The TXT record _mta-sts.{domain} is no valid MTA-STS record: {why}",
-        .remedy = "Publish exactly one: _mta-sts.{domain}. IN TXT \"v=STSv1; id=20261121\"",
+        .remedy = "Publish exactly one: _mta-sts.{domain}. IN TXT \"v=STSv1; id={id}\"",
         .source = "RFC 8461 section 3.1",
         .lab = "sts-record-without-id",
     },

@@ -496,6 +496,15 @@ const struct catalogue_variant catalogue_variants[] = {
             "zone of {host}",
     },
     {
+        .key = "tlsa-flaw-below",
+        .fault = FAULT_SERVER,
+        .cause = "A TLSA record of {host} names an authority above its certificate, but what hangs "
+                 "below that does not hold; senders with DANE will not deliver",
+        .remedy =
+            "Leave the TLSA record as it is: it matches once the certificate below that authority "
+            "is valid and names {host}",
+    },
+    {
         .key = "tlsa-key-changed",
         .fault = FAULT_POLICY,
         .cause =

@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "diagnose/judge.h"
 
-enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4, NAMES_SHOWN = 4 };
+enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4, NAMES_SHOWN = 4, DAY = sizeof "2026-11-18" - 1 };
 
 static const char *printable(struct judge *judge, const char *text)
 {
@@ -39,6 +39,39 @@ static void judge_lookup(struct judge *judge, const struct observed_lookup *look
 
 /* ---- MTA-STS ---- */
 
+static bool is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* Letters and digits alone: RFC 8461 section 3.1. Empty where there are none. */
+static const char *as_id(struct judge *judge, struct span text)
+{
+    char id[MTA_STS_ID_MOST];
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len && len < MTA_STS_ID_MOST; i++)
+        if (is_letter_or_digit(text.data[i]))
+            id[len++] = text.data[i];
+    return arena_copy(judge->arena, (struct span){ id, len });
+}
+
+/* That of the record, without what may not stand in it; where it has none, the day. */
+static const char *proposed_id(struct judge *judge, const struct observed_published *published)
+{
+    struct span rest = span_of(published->sts_text);
+
+    while (rest.len > 0) {
+        struct span field = span_take_until(&rest, ';');
+        struct span name = span_trim(span_take_until(&field, '='));
+        const char *id = as_id(judge, field);
+
+        if (span_equal_nocase(name, span_of("id")) && *id != '\0')
+            return id;
+    }
+    return as_id(judge, span_part(span_of(text_time(judge->arena, published->wall_s)), 0, DAY));
+}
+
 static void judge_record(struct judge *judge, const struct observed_published *published)
 {
     const char *flaw = printable(judge, published->sts_record_flaw);
@@ -47,7 +80,8 @@ static void judge_record(struct judge *judge, const struct observed_published *p
     if (published->sts_record != MTA_STS_RECORD_INVALID &&
         published->sts_record != MTA_STS_RECORD_SEVERAL)
         return;
-    finding = JUDGE_ADD(judge, "sts-record-invalid", { "why", flaw });
+    finding = JUDGE_ADD(judge, "sts-record-invalid", { "why", flaw },
+                        { "id", proposed_id(judge, published) });
     if (published->sts_record == MTA_STS_RECORD_SEVERAL)
         JUDGE_REWORD(judge, finding, "sts-records-several", { "why", flaw });
     judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->sts_lookup.name),

@@ -154,6 +154,12 @@ static const char *fitting_authority(struct judge *judge)
     return "";
 }
 
+/* A record is of an authority above the certificate, and what hangs below that does not hold. */
+static bool has_flaw_below(const struct chain_verdict *verdict)
+{
+    return verdict->tlsa_detail != NULL && *verdict->tlsa_detail != '\0';
+}
+
 static void prove_records(struct judge *judge, struct finding *finding)
 {
     const struct observation *seen = judge->seen;
@@ -163,7 +169,7 @@ static void prove_records(struct judge *judge, struct finding *finding)
         judge_prove(judge, finding, "published: %s", record_text(judge, i));
     if (leaf_of(&seen->verdict) != NULL)
         judge_prove(judge, finding, "would match: %s", fitting_record(judge, &seen->verdict));
-    if (*authority != '\0')
+    if (*authority != '\0' && !has_flaw_below(&seen->verdict))
         judge_prove(judge, finding, "would match: %s", authority);
 }
 
@@ -171,7 +177,7 @@ static void prove_records(struct judge *judge, struct finding *finding)
  * RFC 7671 section 5.2 */
 static const char *flaw_below(const struct chain_verdict *verdict, bool is_named)
 {
-    if (verdict->tlsa_detail == NULL || *verdict->tlsa_detail == '\0')
+    if (!has_flaw_below(verdict))
         return NULL;
     if (chain_has(verdict, CHAIN_EXPIRED))
         return "certificate-expired";
@@ -248,22 +254,27 @@ static void prove_pkix(struct judge *judge, struct finding *finding)
                 seen->host_named ? "names" : "does not name");
 }
 
+/* The record is right, and another one would only hide what is not. */
+static void tell_flaw_below(struct judge *judge, struct finding *finding,
+                            const struct chain_verdict *verdict)
+{
+    judge_prove(judge, finding, "%s", verdict->tlsa_detail);
+    judge_reword(judge, finding, "tlsa-flaw-below", NULL, 0);
+}
+
 static void judge_mismatch(struct judge *judge)
 {
     const struct observation *seen = judge->seen;
-    const char *detail = seen->verdict.tlsa_detail == NULL ? "" : seen->verdict.tlsa_detail;
     struct finding *finding =
         add_mismatch(judge, seen->tlsa_count, fitting_record(judge, &seen->verdict));
     struct near_miss near;
 
     prove_records(judge, finding);
     prove_pkix(judge, finding);
-    if (*detail != '\0')
-        judge_prove(judge, finding, "%s", detail);
     finding->because_of = flaw_below(&seen->verdict, seen->host_named);
-    if (*detail != '\0')
-        return; /* the record is right, and what hangs below it is not */
-    if (find_near_miss(judge, &near))
+    if (has_flaw_below(&seen->verdict))
+        tell_flaw_below(judge, finding, &seen->verdict);
+    else if (find_near_miss(judge, &near))
         tell_near_miss(judge, finding, &near);
     else
         tell_renewal(judge, finding);
@@ -281,12 +292,14 @@ void judge_tlsa_alone(struct judge *judge, const struct chain_verdict *verdict)
         finding = add_mismatch(judge, verdict->tlsa_count, record);
         finding->because_of = flaw_below(verdict, verdict->name_matched);
         judge_prove(judge, finding, "would match: %s", record);
+        if (has_flaw_below(verdict))
+            tell_flaw_below(judge, finding, verdict);
     } else if (verdict->tlsa == CHAIN_TLSA_UNUSABLE) {
         finding = JUDGE_ADD(judge, "tlsa-unusable", { "why", detail }, { "record", record },
                             { "tlsa_name", tlsa_name(judge) });
+        if (*detail != '\0')
+            judge_prove(judge, finding, "%s", detail);
     }
-    if (finding != NULL && *detail != '\0')
-        judge_prove(judge, finding, "%s", detail);
 }
 
 /* ---- no record counts ----------------------------------------------------------------------- */

@@ -71,6 +71,37 @@ static void finds_nothing_where_all_is_sound_or_nothing_is_published(void **stat
     assert_int_equal(findings.count, 0);
 }
 
+static void proposes_the_id_of_the_record_and_else_the_day(void **state)
+{
+    static const struct {
+        const char *text, *proposed;
+    } cases[] = {
+        { "v=STSv1; id=2026-11-18T10:00Z;", "id=20261118T1000Z\"" },
+        { "v=STSv1 ; ID = a.b_c ", "id=abc\"" },
+        { "v=STSv1; id=123456789012345678901234567890123",
+          "id=12345678901234567890123456789012\"" },
+        { "v=STSv1; id=; x=1", "id=20261118\"" },
+        { "v=STSv1; id", "id=20261118\"" },
+        { "v=STSv1;", "id=20261118\"" },
+        { "", "id=20261118\"" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct finding *finding;
+
+        fail_to_fetch(HTTPS_ANSWERED, NULL);
+        published.wall_s = 1795000000;
+        published.sts_record = MTA_STS_RECORD_INVALID;
+        published.sts_record_flaw = "its id";
+        published.sts_text = cases[i].text;
+        judge(NULL, NULL);
+        finding = only("sts-record-invalid", SEVERITY_UNTRUSTED, "its id");
+        if (strstr(finding->remedy, cases[i].proposed) == NULL)
+            fail_msg("%s: %s", cases[i].text, finding->remedy);
+    }
+}
+
 static void names_the_flaw_of_a_record(void **state)
 {
     const struct finding *finding;
@@ -325,6 +356,7 @@ static void says_nothing_of_patterns_where_not_every_host_is_known(void **state)
 }
 
 SAMPLES_RUN(cmocka_unit_test(finds_nothing_where_all_is_sound_or_nothing_is_published),
+            cmocka_unit_test(proposes_the_id_of_the_record_and_else_the_day),
             cmocka_unit_test(names_the_flaw_of_a_record),
             cmocka_unit_test(tells_a_policy_with_a_flaw_from_one_that_cannot_be_fetched),
             cmocka_unit_test(says_how_to_mend_what_keeps_the_policy_from_senders),

@@ -171,6 +171,9 @@ static void leaves_a_record_that_holds_to_what_hangs_below_it(void **state)
     finding = mismatch(&seen);
     assert_true(proves(finding, "but the certificate has expired"));
     assert_string_equal(finding->because_of, "certificate-expired");
+    assert_int_equal(finding->fault, FAULT_SERVER);
+    assert_non_null(strstr(finding->remedy, "Leave the TLSA record as it is"));
+    assert_false(proves(finding, arena_format(&arena, "would match: %s", records[0])));
 }
 
 static void names_the_lookup_that_failed(void **state)
