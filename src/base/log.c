@@ -2,10 +2,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -45,13 +49,29 @@ static const char *level_name(enum log_level level)
     return names[level];
 }
 
+/* O_NONBLOCK belongs to an open file, which we share with whoever started us; a pipe that is opened
+ * anew has one of its own. Where that is not permitted, writes block as they are. */
+static int open_pipe_again(int descriptor)
+{
+    char path[32];
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 void log_init(struct log *log, enum log_form form, enum log_level most, int descriptor,
               const struct clock *clock)
 {
+    struct stat file;
+    bool is_known = descriptor >= 0 && fstat(descriptor, &file) == 0;
+
     log->form = form;
     log->most = most;
     log->descriptor = descriptor;
+    log->own = is_known && S_ISFIFO(file.st_mode) ? open_pipe_again(descriptor) : -1;
+    log->is_socket = is_known && S_ISSOCK(file.st_mode);
     log->clock = clock;
+    atomic_init(&log->is_stalled, false);
     atomic_init(&log->lost, 0);
 }
 
@@ -306,20 +326,44 @@ static bool put_tail(struct line *line)
            (line->form != LOG_JSON || buffer_append_text(line->bytes, "}"));
 }
 
-static bool write_all(int descriptor, struct span bytes)
+/* A line is at most PIPE_BUF: a pipe takes it whole or not at all, as a local socket does. */
+static ssize_t write_some(const struct log *log, struct span bytes)
+{
+    if (log->is_socket)
+        return send(log->descriptor, bytes.data, bytes.len, MSG_DONTWAIT);
+    return write(log->own >= 0 ? log->own : log->descriptor, bytes.data, bytes.len);
+}
+
+/* False: whoever reads has stopped, and the line is lost. */
+static bool wait_for_reader(struct log *log)
+{
+    struct pollfd room = { .fd = log->descriptor, .events = POLLOUT };
+
+    int ready = atomic_load(&log->is_stalled) ? 0 : poll(&room, 1, LOG_PATIENCE_MS);
+
+    if (ready > 0 || (ready < 0 && errno == EINTR))
+        return true;
+    atomic_store(&log->is_stalled, true);
+    return false;
+}
+
+static bool write_all(struct log *log, struct span bytes)
 {
     while (bytes.len > 0) {
-        ssize_t written = write(descriptor, bytes.data, bytes.len);
+        ssize_t written = write_some(log, bytes);
 
-        if (written < 0 && errno != EINTR)
-            return false;
         if (written > 0)
             span_take_front(&bytes, (size_t)written);
+        else if (written < 0 && errno == EAGAIN ? !wait_for_reader(log)
+                                                : written < 0 && errno != EINTR)
+            return false;
     }
+    if (atomic_load(&log->is_stalled))
+        atomic_store(&log->is_stalled, false);
     return true;
 }
 
-static bool write_line(const struct log *log, enum log_level level, struct buffer *bytes)
+static bool write_line(struct log *log, enum log_level level, struct buffer *bytes)
 {
     static const int priorities[] = { [LOG_ERROR] = LOG_ERR,
                                       [LOG_WARN] = LOG_WARNING,
@@ -330,7 +374,7 @@ static bool write_line(const struct log *log, enum log_level level, struct buffe
         syslog(priorities[level], "%.*s", (int)bytes->len, bytes->data);
         return true;
     }
-    return buffer_append_text(bytes, "\n") && write_all(log->descriptor, buffer_span(bytes));
+    return buffer_append_text(bytes, "\n") && write_all(log, buffer_span(bytes));
 }
 
 /* How many lines are missing in front of this one. */

@@ -10,6 +10,9 @@
  * Whatever a peer put into a value, a line stays one line and a field one field: controls and what
  * hides text are escaped (text_printable), values with blanks are quoted. AUTH data, keys and
  * message bodies are never given to it. One log may be shared by threads: a line is one write.
+ *
+ * Whoever reads a pipe or a socket is waited for, LOG_PATIENCE_MS in all once nothing moves: from then on
+ * lines are lost until one can be written, which says how many they were (lost=N).
  */
 #pragma once
 
@@ -32,14 +35,19 @@ enum log_form { LOG_TEXT, LOG_JSON };
 enum {
     LOG_LINE_MOST = 4096,  /* octets with the line feed: PIPE_BUF, so lines never mix in a pipe */
     LOG_VALUE_MOST = 1024, /* octets of one value before escaping; the rest is cut */
+    LOG_PATIENCE_MS = 1000,
 };
 
 struct log {
     enum log_form form;
     enum log_level most; /* what is more detailed than this is left out */
     int descriptor;      /* borrowed; -1: syslog, which adds time and level itself */
+    int own; /* the same pipe, where our writes do not block; stays open, for threads that log to the
+              * end of the process; -1: none */
+    bool is_socket;
     const struct clock *clock;
-    atomic_uint lost; /* lines that could not be written since the last one that could */
+    atomic_bool is_stalled; /* nobody reads: nobody is waited for */
+    atomic_uint lost;       /* lines that could not be written since the last one that could */
 };
 
 /* The clock outlives the log. */

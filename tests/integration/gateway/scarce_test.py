@@ -1,12 +1,17 @@
 #!/usr/bin/python3
-"""scarce_test.py POSTERN [TEST...] - a gateway that may write no more, or has no descriptor left, goes on as far as it can.
+"""scarce_test.py POSTERN [TEST...] - a gateway that may write no more, has no descriptor left or whose log nobody reads, goes on as far as it can.
 
 What it lacks is taken away, and given back, by its resource limits, while it runs. Each promise is a TAP test.
 """
+import fcntl
+import json
+import os
 import resource
 import select
 import signal
+import subprocess
 import sys
+import threading
 
 import gateway
 from gateway import LOCAL, Client, Failed, Gateway, Listener, open_client, wait_for
@@ -122,9 +127,51 @@ def without_a_descriptor_those_who_are_in_are_served_and_others_wait():
             one.one("meanwhile")
 
 
+def a_log_that_nobody_reads_keeps_no_mail_waiting():
+    one = Gateway(PROGRAM, [Listener("none")])
+    ours, theirs = os.pipe()
+    room = fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
+    lines = []
+    try:
+        one.write_settings()
+        one.child = subprocess.Popen([*gateway.ENDS_WITH_US, one.program, "serve", "-c", one.settings_file],
+                                     stdin=subprocess.DEVNULL, stderr=theirs)
+        os.close(theirs)
+        lines += os.read(ours, room).splitlines()  # that it listens, or why it does not
+        with wait_for("a gateway", lambda: open_if_it_listens(one)) as client:
+            for _ in range(50):  # lines of more octets than the pipe has room for
+                must_take(client, "unread")
+            client.quit()
+        one.mail("unread", 50)
+        reader = threading.Thread(target=lambda: lines.extend(open(ours, "rb", closefd=False)))
+        reader.start()
+        with open_client(one, "none") as client:
+            must_take(client, "read")
+            client.quit()
+        one.one("read")
+        one.stop()
+        reader.join()
+    finally:
+        one.remove()
+        os.close(ours)
+    told = [json.loads(line) for line in lines]
+    must(told[-1]["event"] == "stopped", f"{told[-1]}")
+    must(sum(line.get("lost", 0) for line in told) > 0, f"lines are missing, and none says so: {told}")
+    must(any("<read@" in line.get("to", "") for line in told), "it is not told what came once somebody read")
+
+
+def open_if_it_listens(one):
+    try:
+        return open_client(one, "none")
+    except ConnectionRefusedError:
+        must(one.child.poll() is None, f"ends with {one.child.returncode}")
+        return None
+
+
 TESTS = [
     where_no_file_may_grow_it_says_452_and_goes_on,
     without_a_descriptor_those_who_are_in_are_served_and_others_wait,
+    a_log_that_nobody_reads_keeps_no_mail_waiting,
 ]
 
 

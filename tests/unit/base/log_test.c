@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -31,6 +32,8 @@ static int tear_down(void **state)
     (void)state;
     close(ends[0]);
     close(ends[1]);
+    if (out.own >= 0)
+        close(out.own);
     return 0;
 }
 
@@ -166,15 +169,77 @@ static void bounds_a_line_and_stays_well_formed(void **state)
 
 static void tells_how_many_lines_were_lost(void **state)
 {
+    int own = out.own;
+
     (void)state;
-    out.descriptor = ends[0]; /* the end for reading takes no bytes */
+    out.own = ends[0]; /* the end for reading takes no bytes */
     log_event(&out, LOG_NOTE, "one", "id=%d", 1);
     log_event(&out, LOG_NOTE, "two", "id=%d", 2);
-    out.descriptor = ends[1];
+    out.own = own;
     log_event(&out, LOG_NOTE, "three", "id=%d", 3);
     assert_string_equal(take_line(), "2026-11-21T19:05:00Z note three lost=2 id=3\n");
     log_event(&out, LOG_NOTE, "four", "id=%d", 4);
     assert_string_equal(take_line(), "2026-11-21T19:05:00Z note four id=4\n");
+}
+
+/* Writes more lines than there is room for, has them read, and writes one more; how many were lost. */
+static size_t lines_lost_to(int reading, int writing)
+{
+    enum { UNREAD = 20000 };
+    char text[64] = "2026-11-21T19:05:00Z note one number=00000\n";
+    size_t read_count = 0, number;
+
+    for (size_t i = 0; i < UNREAD; i++)
+        log_event(&out, LOG_NOTE, "one", "number=%05zu", i);
+    assert_false(fcntl(writing, F_GETFL) & O_NONBLOCK); /* it is not ours alone */
+    fcntl(reading, F_SETFL, O_NONBLOCK);
+    for (; read(reading, line, strlen(text)) > 0; read_count++) {
+        line[strlen(text)] = '\0';
+        snprintf(text, sizeof text, "2026-11-21T19:05:00Z note one number=%05zu\n", read_count);
+        assert_string_equal(line, text);
+    }
+    log_event(&out, LOG_NOTE, "two", "id=%d", 2);
+    number = read(reading, line, sizeof line) > 0 ? UNREAD - read_count : 0;
+    snprintf(text, sizeof text, "two lost=%zu", number);
+    assert_non_null(strstr(line, text));
+    return number;
+}
+
+static void waits_for_no_reader_who_has_stopped_and_counts_what_is_lost(void **state)
+{
+    int pair[2];
+
+    (void)state;
+    assert_true(out.own >= 0);
+    assert_in_range(lines_lost_to(ends[0], ends[1]), 1, 20000);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    close(out.own);
+    log_init(&out, LOG_TEXT, LOG_DETAIL, pair[1], &noon);
+    assert_in_range(lines_lost_to(pair[0], pair[1]), 1, 20000);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void *read_late(void *unused)
+{
+    (void)unused;
+    usleep(50000);
+    assert_true(read(ends[0], line, sizeof line) > 0);
+    return NULL;
+}
+
+static void waits_for_a_reader_who_is_late(void **state)
+{
+    pthread_t reader;
+
+    (void)state;
+    assert_true(fcntl(ends[1], F_SETPIPE_SZ, LOG_LINE_MOST) > 0);
+    while (write(out.own, "x", 1) == 1)
+        ;
+    assert_int_equal(pthread_create(&reader, NULL, read_late, NULL), 0);
+    log_event(&out, LOG_NOTE, "two", "id=%d", 2);
+    assert_int_equal(pthread_join(reader, NULL), 0);
+    assert_int_equal(atomic_load(&out.lost), 0);
 }
 
 enum { WRITERS = 4, LINES = 200 };
@@ -275,6 +340,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(bounds_a_line_and_stays_well_formed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tells_how_many_lines_were_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waits_for_no_reader_who_has_stopped_and_counts_what_is_lost,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(waits_for_a_reader_who_is_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_lines_of_threads_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_time_and_level_to_syslog, set_up, tear_down),
     };
