@@ -95,9 +95,8 @@ void sandbox_name_foreign(const char *state_dir, struct error *err)
             break;
     if (entry != NULL) {
         memcpy(before, err->text, sizeof before);
-        error_set(err, err->kind, "%.300s. %.40s in it is not of our user: chown -R %s: %.80s",
-                  before,
-                  strcmp(entry->d_name, ".") == 0 ? "The folder that all is" : entry->d_name,
+        error_set(err, err->kind, "%.250s. %.80s/%.40s is not of our user: chown -R %s: %.80s",
+                  before, state_dir, strcmp(entry->d_name, ".") == 0 ? "" : entry->d_name,
                   sandbox_user_name(), state_dir);
     }
     if (folder != NULL)
