@@ -1,6 +1,7 @@
 """side_by_side.py - interleaved rounds, their medians, and the tables of README.md, for the scripts of this folder.
 
-Every round has each server once a row, and each round begins with another server, so that noise meets all alike.
+Every round has each server once a row. Each round begins with another server, and every other one goes backwards, so
+that noise meets all alike, and so does what the server before has left behind (a disk that is busy with a spool deleted).
 """
 
 import argparse
@@ -26,6 +27,13 @@ def tell(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def order_of(names, number):
+    """In the round of that number."""
+    first = number % len(names)
+    order = [*names[first:], *names[:first]]
+    return order[::-1] if number % 2 else order
+
+
 def measure_all(rows, names, rounds, measure, words_of):
     """{row: {server: [result of each round]}}, {server: why it is left out}, and how many measurements failed.
 
@@ -35,8 +43,7 @@ def measure_all(rows, names, rounds, measure, words_of):
     absent, failed = {}, 0
     for number in range(rounds):
         for row in rows:
-            for index in range(len(names)):
-                name = names[(index + number) % len(names)]
+            for name in order_of(names, number):
                 if name in absent:
                     continue
                 try:
