@@ -68,10 +68,15 @@ def gateway_of(user=USER, **options):
     return one
 
 
-def ran(one, *more, **options):
+def as_nobody():
+    """In front of a command: setpriv finds the program by the rights of root, wherever it was built."""
+    return ["setpriv", "--reuid", USER, "--regid", str(nobody().pw_gid), "--clear-groups", "--"]
+
+
+def ran(one, *more, wrapper=()):
     """`postern serve` that is to end by itself."""
-    return subprocess.run([PROGRAM, "serve", "-c", one.settings_file, *more], capture_output=True, text=True,
-                          check=False, timeout=gateway.PATIENCE_S, stdin=subprocess.DEVNULL, **options)
+    return subprocess.run([*wrapper, PROGRAM, "serve", "-c", one.settings_file, *more], capture_output=True, text=True,
+                          check=False, timeout=gateway.PATIENCE_S, stdin=subprocess.DEVNULL)
 
 
 def send(one, *recipients, how="may"):
@@ -266,11 +271,10 @@ def a_queue_that_belongs_to_root_is_named_with_a_remedy():
 
 
 def who_is_not_root_becomes_nobody_else():
-    found = nobody()
     one = gateway_of(user="daemon")
     one.write_settings()
     try:
-        done = ran(one, user=found.pw_uid, group=found.pw_gid, extra_groups=[])
+        done = ran(one, wrapper=as_nobody())
         must(done.returncode == 2 and "only root can become another user" in done.stderr
              and 'user = "daemon"' in done.stderr, f"{done.returncode}: {done.stderr}")
     finally:
@@ -279,7 +283,7 @@ def who_is_not_root_becomes_nobody_else():
 
 def that_user_may_start_it_too():
     one = gateway_of()
-    one.wrapper = ["setpriv", "--reuid", USER, "--regid", str(nobody().pw_gid), "--clear-groups", "--"]
+    one.wrapper = as_nobody()
     os.chmod(one.folder, 0o777)
     with one:
         send(one, f"first@{LOCAL}")
