@@ -105,8 +105,11 @@ static struct fixed fix(struct serve *serve, const struct settings *settings)
                            .clients_known = (uint32_t)settings->limits.clients_known };
 }
 
+/* Once: who becomes another user could not open the pipe of root again (base/log.c). */
 static void open_log(struct serve *serve)
 {
+    if (serve->log.clock != NULL)
+        return;
     if (serve->fixed.to == SETTINGS_LOG_TO_SYSLOG)
         log_init_syslog(&serve->log, serve->fixed.form, LOG_NOTE, "postern", &serve->clock);
     else
