@@ -99,6 +99,11 @@ const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf
     return out;
 }
 
+bool text_is_letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 bool text_is_ascii(struct span bytes)
 {
     uint64_t words[4], all = 0;

@@ -14,6 +14,7 @@
  * sent goes through here before it reaches a terminal, a log or a page. */
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
 
+bool text_is_letter_or_digit(char c); /* of ASCII, whatever the locale */
 bool text_is_utf8(struct span bytes);
 bool text_is_ascii(struct span bytes); /* no octet above 0x7f; controls are ASCII, too */
 

@@ -39,11 +39,6 @@ static void judge_lookup(struct judge *judge, const struct observed_lookup *look
 
 /* ---- MTA-STS ---- */
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* Letters and digits alone: RFC 8461 section 3.1. Empty where there are none. */
 static const char *as_id(struct judge *judge, struct span text)
 {
@@ -51,7 +46,7 @@ static const char *as_id(struct judge *judge, struct span text)
     size_t len = 0;
 
     for (size_t i = 0; i < text.len && len < MTA_STS_ID_MOST; i++)
-        if (is_letter_or_digit(text.data[i]))
+        if (text_is_letter_or_digit(text.data[i]))
             id[len++] = text.data[i];
     return arena_copy(judge->arena, (struct span){ id, len });
 }

@@ -17,11 +17,6 @@ static bool accept(struct smtp_address_flaw *flaw)
     return true;
 }
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 static bool is_8bit(char c)
 {
     return (unsigned char)c >= 0x80;
@@ -30,7 +25,8 @@ static bool is_8bit(char c)
 /* RFC 5322 section 3.2.3, widened by RFC 6531 section 3.3 */
 static bool is_atext(char c)
 {
-    return is_letter_or_digit(c) || is_8bit(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
+    return text_is_letter_or_digit(c) || is_8bit(c) ||
+           (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 /* Quoted-string = DQUOTE *QcontentSMTP DQUOTE; leaves *at behind the closing quote. */
@@ -84,7 +80,7 @@ static bool take_label(struct span text, size_t start, size_t end, struct smtp_a
     if (end - start > LABEL_MOST)
         return reject(flaw, "a label of the domain is longer than 63 octets", start + LABEL_MOST);
     for (size_t i = start; i < end; i++)
-        if (text.data[i] != '-' && !is_letter_or_digit(text.data[i]) && !is_8bit(text.data[i]))
+        if (text.data[i] != '-' && !text_is_letter_or_digit(text.data[i]) && !is_8bit(text.data[i]))
             return reject(flaw, "the domain holds a character other than letters, digits, hyphens",
                           i);
     if (text.data[start] == '-')

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 
 const struct txt_record_kind tlsrpt_record_kind = { "v=TLSRPTv1", "tlsrptv", "rua" };
 
@@ -14,11 +15,6 @@ struct reading {
     bool has_field;
     const char *flaw;
 };
-
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 
 static bool is_hex(char c)
 {
@@ -33,7 +29,7 @@ static bool has_uri_characters(struct span uri)
             if (i + 2 >= uri.len || !is_hex(uri.data[i + 1]) || !is_hex(uri.data[i + 2]))
                 return false;
             i += 2;
-        } else if (!is_letter_or_digit(uri.data[i]) &&
+        } else if (!text_is_letter_or_digit(uri.data[i]) &&
                    (uri.data[i] == '\0' || strchr("-._~:/?#[]@$&'()*+=", uri.data[i]) == NULL))
             return false;
     }
@@ -45,11 +41,11 @@ static bool has_scheme(struct span uri)
 {
     size_t colon = span_find(uri, ':');
 
-    if (colon == uri.len || colon == 0 || !is_letter_or_digit(uri.data[0]) ||
+    if (colon == uri.len || colon == 0 || !text_is_letter_or_digit(uri.data[0]) ||
         (uri.data[0] >= '0' && uri.data[0] <= '9'))
         return false;
     for (size_t i = 1; i < colon; i++)
-        if (!is_letter_or_digit(uri.data[i]) && strchr("+-.", uri.data[i]) == NULL)
+        if (!text_is_letter_or_digit(uri.data[i]) && strchr("+-.", uri.data[i]) == NULL)
             return false;
     return true;
 }

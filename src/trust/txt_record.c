@@ -4,11 +4,6 @@
 
 enum { NAME_MOST = 32 };
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 const char *txt_record_quote(struct arena *arena, struct span text)
 {
     const char *rest = text.len > TXT_RECORD_FLAW_TEXT ? "..." : "";
@@ -90,10 +85,10 @@ size_t txt_record_choose(const struct txt_record_kind *kind, const struct span *
 
 bool txt_record_is_name(struct span name)
 {
-    if (name.len == 0 || name.len > NAME_MOST || !is_letter_or_digit(name.data[0]))
+    if (name.len == 0 || name.len > NAME_MOST || !text_is_letter_or_digit(name.data[0]))
         return false;
     for (size_t i = 1; i < name.len; i++)
-        if (!is_letter_or_digit(name.data[i]) && strchr("_-.", name.data[i]) == NULL)
+        if (!text_is_letter_or_digit(name.data[i]) && strchr("_-.", name.data[i]) == NULL)
             return false;
     return memchr(name.data, '\0', name.len) == NULL;
 }

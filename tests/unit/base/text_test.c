@@ -144,9 +144,20 @@ static void tells_ascii_from_all_else(void **state)
     }
 }
 
+static void letters_and_digits_are_those_of_ascii(void **state)
+{
+    static const char all[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    (void)state;
+    for (int c = 1; c < 256; c++)
+        assert_int_equal(text_is_letter_or_digit((char)c), strchr(all, c) != NULL);
+    assert_false(text_is_letter_or_digit('\0'));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(letters_and_digits_are_those_of_ascii),
         cmocka_unit_test(shows_no_control_character),
         cmocka_unit_test(carries_base64_both_ways),
         cmocka_unit_test(carries_hex_both_ways),
