@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -10,6 +9,7 @@
 
 #include "base/memory.h"
 #include "queue/store_internal.h"
+#include "queue/thread.h"
 
 enum {
     LINGER_MS = 20,            /* how long parts alone may keep a transaction open */
@@ -362,21 +362,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* Signals are for the threads that serve. */
-static bool start_thread(struct queue_store *store, struct error *err)
-{
-    sigset_t all, before;
-    int failure;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&store->thread, NULL, run, store);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure == 0)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "starting the queue's thread: %s", strerror(failure));
-}
-
 /* The queue itself knows of no session. Where tracking cannot be read, no mail has to wait for that. */
 static void start_ids_behind_sessions(struct queue_store *store, const char *folder)
 {
@@ -409,7 +394,7 @@ static bool open_parts(struct queue_store *store, struct error *err)
            loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&
            loop_timer_open(store->loop, tidy, store, &store->tidy, err) &&
            loop_timer_open(store->loop, give_stories, store, &store->stories.timer, err) &&
-           start_thread(store, err);
+           queue_thread_start(&store->thread, run, store, "the queue", err);
 }
 
 static void close_parts(struct queue_store *store)

@@ -1,11 +1,10 @@
 #include "queue/store_sqlite_checkpoint.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "queue/database.h"
+#include "queue/thread.h"
 
 enum { BUSY_MS = 250 };
 
@@ -42,22 +41,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct sqlite_checkpoint *checkpoint, struct error *err)
-{
-    sigset_t all, before;
-    int failure;
-
-    sigfillset(&all); /* signals are for the threads that serve */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&checkpoint->thread, NULL, run, checkpoint);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    checkpoint->has_thread = failure == 0;
-    if (failure == 0)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "starting the thread of checkpoints: %s",
-                     strerror(failure));
-}
-
 bool sqlite_checkpoint_open(const char *path, struct sqlite_checkpoint **checkpoint,
                             struct error *err)
 {
@@ -68,8 +51,10 @@ bool sqlite_checkpoint_open(const char *path, struct sqlite_checkpoint **checkpo
         return error_set(err, ERROR_MEMORY, "no memory for checkpoints");
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->changed, NULL);
-    if (database_open(&made->database, path, DATABASE_OWN, BUSY_MS, err) &&
-        database_run(&made->database, "PRAGMA synchronous = FULL", err) && start_thread(made, err))
+    made->has_thread = database_open(&made->database, path, DATABASE_OWN, BUSY_MS, err) &&
+                       database_run(&made->database, "PRAGMA synchronous = FULL", err) &&
+                       queue_thread_start(&made->thread, run, made, "checkpoints", err);
+    if (made->has_thread)
         return true;
     sqlite_checkpoint_close(checkpoint);
     return false;

@@ -1,10 +1,9 @@
 #include "queue/story_writer.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <string.h>
 
 #include "base/memory.h"
+#include "queue/thread.h"
 
 struct story_writer {
     struct tracking *tracking; /* the thread's */
@@ -75,21 +74,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct story_writer *writer, struct error *err)
-{
-    sigset_t all, before;
-    int failure;
-
-    sigfillset(&all); /* signals are for the threads that serve */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failure = pthread_create(&writer->thread, NULL, run, writer);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    writer->has_thread = failure == 0;
-    if (failure == 0)
-        return true;
-    return error_set(err, ERROR_SYSTEM, "starting the thread of tracking: %s", strerror(failure));
-}
-
 bool story_writer_open(struct tracking *tracking, struct story_writer **writer, struct error *err)
 {
     struct story_writer *made = memory_new(1, sizeof *made);
@@ -102,7 +86,8 @@ bool story_writer_open(struct tracking *tracking, struct story_writer **writer, 
     made->tracking = tracking;
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->changed, NULL);
-    if (start_thread(made, err))
+    made->has_thread = queue_thread_start(&made->thread, run, made, "tracking", err);
+    if (made->has_thread)
         return true;
     story_writer_close(writer);
     return false;
