@@ -175,12 +175,19 @@ struct journal_point journal_end(const struct journal *journal)
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
+/* What is cut off a file must not be found there once groups go into the next one. */
+static bool takes_no_more(const struct journal *journal)
+{
+    return journal->end.offset >= JOURNAL_FILE_BYTES ||
+           (journal->is_full && journal->end.offset > 0 && !journal->is_too_long);
+}
+
 static bool hold(struct journal *journal, uint32_t kind, struct span head, struct span bytes,
                  bool is_lent, struct journal_place *place)
 {
     size_t offset;
 
-    if (journal_group_len(&journal->held) == 0 && journal->end.offset >= JOURNAL_FILE_BYTES)
+    if (journal_group_len(&journal->held) == 0 && takes_no_more(journal))
         journal_next_file(journal);
     if (!journal_group_add(&journal->held, kind, head, bytes, is_lent, &offset))
         return false;
@@ -304,6 +311,7 @@ enum queue_status journal_sync(struct journal *journal, struct error *err)
         status = make_file(journal, err);
     if (status == QUEUE_OK)
         status = write_group(journal, err);
+    journal->is_full = status == QUEUE_FULL;
     if (status != QUEUE_OK)
         return status;
     journal->end.offset += (int64_t)journal_group_len(&journal->held);

@@ -4,7 +4,7 @@
  * group has a number and a checksum: after a crash it is there whole or not at all. The bodies of
  * messages are records too, and stay where they were written as long as somebody holds their place;
  * a file is dead when no place in it is held and the index of the queue needs none of its records any
- * more. Two dead ones are kept to be written anew, which costs the file system less than a file that
+ * more. A dead one is kept to be written anew, which costs the file system less than a file that
  * grows; the others are deleted. So behind the last group of a file old ones may follow, that nothing
  * but their numbers and a secret tells from new ones, and from what a message says that it is one. Numbers are in the byte order of the machine. Used by one thread at a time.
  */
@@ -20,7 +20,7 @@
 #include "queue/store.h"
 
 enum {
-    JOURNAL_FILE_BYTES = 8 * 1024 * 1024,   /* a file that has so many takes no further group */
+    JOURNAL_FILE_BYTES = 64 * 1024 * 1024,  /* a file that has so many takes no further group */
     JOURNAL_GROUP_BYTES = 64 * 1024 * 1024, /* the most of one group */
 };
 
@@ -79,7 +79,8 @@ MUST_CHECK bool journal_read(struct journal *journal, struct journal_place place
 MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place, int64_t holder);
 void journal_release(struct journal *journal, struct journal_place place);
 void journal_release_all(struct journal *journal);
-/* Keeps or deletes the files that nobody needs, where the index has all up to `point`. */
+/* Keeps or deletes the files that nobody needs, where the index has all up to `point`; where it has all
+ * that there is, the newest may be one of them, or end so that its room can be given back. */
 void journal_drop_dead(struct journal *journal, struct journal_point point);
 
 /* A file of which much is needed by nobody, and who has held places in it. */

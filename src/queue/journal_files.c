@@ -13,13 +13,16 @@
 #include "queue/journal_internal.h"
 
 enum {
-    SMALL_FILE_BYTES = 1024 * 1024, /* a dead one that still grows may stay so small */
-    WASTE_BYTES = 1024 * 1024,      /* so much is worth the work of giving it back */
-    HOLE_BYTES = 4096,              /* holes begin and end at blocks */
-    SMALL_GROUP_BYTES = 64 * 1024,  /* of a larger one the disk has enough to do with its bytes */
-    ROOM_BYTES = 256 * 1024,        /* that are made at once */
+    SMALL_FILE_BYTES = 1024 * 1024,       /* a dead one that still grows may stay so small */
+    WASTE_BYTES = 1024 * 1024,            /* so much is worth the work of giving it back */
+    NEWEST_WASTE_BYTES = 8 * 1024 * 1024, /* and so much, a new file */
+    HOLE_BYTES = 4096,                    /* holes begin and end at blocks */
+    SMALL_GROUP_BYTES = 64 * 1024, /* of a larger one the disk has enough to do with its bytes */
+    ROOM_BYTES = 256 * 1024,       /* that are made at once */
     WRITTEN_AT_ONCE = 64 * 1024,
 };
+
+static const char spare[] = "spare";
 
 void journal_name_file(int64_t number, char name[JOURNAL_NAME_BYTES])
 {
@@ -91,20 +94,10 @@ static bool add_file(struct journal *journal, const char *name, struct error *er
     return true;
 }
 
-static void name_spare(size_t index, char name[JOURNAL_NAME_BYTES])
-{
-    snprintf(name, JOURNAL_NAME_BYTES, "spare%zu", index);
-}
-
 /* What was there when it was opened, and is no file of ours, comes to light when it is wanted. */
-static void find_spares(struct journal *journal)
+static void find_spare(struct journal *journal)
 {
-    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
-        char name[JOURNAL_NAME_BYTES];
-
-        name_spare(i, name);
-        journal->has_spare[i] = faccessat(journal->folder, name, W_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    }
+    journal->has_spare = faccessat(journal->folder, spare, W_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool journal_find_files(struct journal *journal, struct error *err)
@@ -122,7 +115,7 @@ bool journal_find_files(struct journal *journal, struct error *err)
     while (is_well && (entry = readdir(names)) != NULL)
         is_well = add_file(journal, entry->d_name, err);
     closedir(names);
-    find_spares(journal);
+    find_spare(journal);
     return is_well;
 }
 
@@ -173,7 +166,7 @@ int journal_open_to_read(struct journal *journal, int64_t number)
 void journal_next_file(struct journal *journal)
 {
     journal_close_descriptor(&journal->file);
-    journal->is_named = journal->is_too_long = false;
+    journal->is_named = journal->is_too_long = journal->is_full = false;
     journal->end.file++;
     journal->end.offset = 0;
 }
@@ -239,35 +232,25 @@ void journal_release_all(struct journal *journal)
 
 bool journal_take_spare(struct journal *journal, int64_t number)
 {
-    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
-        char spare[JOURNAL_NAME_BYTES], name[JOURNAL_NAME_BYTES];
+    char name[JOURNAL_NAME_BYTES];
 
-        if (!journal->has_spare[i])
-            continue;
-        name_spare(i, spare);
-        journal_name_file(number, name);
-        journal->has_spare[i] = false;
-        if (renameat(journal->folder, spare, journal->folder, name) == 0)
-            return true;
-    }
-    return false;
+    if (!journal->has_spare)
+        return false;
+    journal->has_spare = false;
+    journal_name_file(number, name);
+    return renameat(journal->folder, spare, journal->folder, name) == 0;
 }
 
 /* One with holes would have to find its room again. */
 static bool keep_spare(struct journal *journal, const struct journal_file *file)
 {
-    char spare[JOURNAL_NAME_BYTES], name[JOURNAL_NAME_BYTES];
+    char name[JOURNAL_NAME_BYTES];
 
-    if (file->size < SMALL_FILE_BYTES || file->given_back > 0)
+    if (journal->has_spare || file->size < SMALL_FILE_BYTES || file->given_back > 0)
         return false;
     journal_name_file(file->number, name);
-    for (size_t i = 0; i < JOURNAL_SPARES; i++) {
-        name_spare(i, spare);
-        if (!journal->has_spare[i])
-            return journal->has_spare[i] =
-                       renameat(journal->folder, name, journal->folder, spare) == 0;
-    }
-    return false;
+    journal->has_spare = renameat(journal->folder, name, journal->folder, spare) == 0;
+    return journal->has_spare;
 }
 
 static void delete_file(struct journal *journal, size_t at)
@@ -294,13 +277,23 @@ static bool is_past(const struct journal *journal, const struct journal_file *fi
             (file->number == point.file && file->size <= point.offset));
 }
 
+/* Of the newest file nobody needs so much that it is better given back than written on. */
+static bool is_newest_wasted(const struct journal *journal)
+{
+    const struct journal_file *newest;
+
+    if (journal->file_count == 0)
+        return false;
+    newest = &journal->files[journal->file_count - 1];
+    return newest->number == journal->end.file &&
+           newest->size - newest->held >
+               (newest->held == 0 ? SMALL_FILE_BYTES : NEWEST_WASTE_BYTES);
+}
+
 void journal_drop_dead(struct journal *journal, struct journal_point point)
 {
-    size_t at = journal_find_file(journal, journal->end.file);
-
     if (point.group == journal->end.group && journal_group_len(&journal->held) == 0 &&
-        journal->end.offset > SMALL_FILE_BYTES && at < journal->file_count &&
-        journal->files[at].number == journal->end.file && journal->files[at].held == 0)
+        is_newest_wasted(journal))
         journal_next_file(journal);
     for (size_t i = journal->file_count; i-- > 0;)
         if (journal->files[i].held == 0 && is_past(journal, &journal->files[i], point))

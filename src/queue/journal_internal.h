@@ -4,7 +4,7 @@
 #include "queue/journal.h"
 #include "queue/journal_group.h"
 
-enum { JOURNAL_OPEN_FILES = 16, JOURNAL_NAME_BYTES = 24, JOURNAL_SPARES = 2 };
+enum { JOURNAL_OPEN_FILES = 16, JOURNAL_NAME_BYTES = 24 };
 
 struct journal_file {
     int64_t number, size, held;
@@ -18,13 +18,14 @@ struct journal {
     int file;                 /* that of `end` */
     bool is_named;            /* the folder has its name for certain */
     bool is_too_long;         /* behind `end` is what is to be cut off */
+    bool is_full;             /* there was no room for the last group */
     int64_t room;             /* so long is the file, with what is not of the journal yet */
     bool makes_no_holes;      /* the file system cannot */
     struct journal_point end; /* behind what is durable */
     struct journal_group held;
     uint64_t secret;
-    bool has_spare[JOURNAL_SPARES]; /* a dead file, to be written anew */
-    struct journal_file *files;     /* in order of their numbers */
+    bool has_spare;             /* a dead file, to be written anew */
+    struct journal_file *files; /* in order of their numbers */
     size_t file_count, file_room;
     struct {
         int64_t number;
@@ -48,7 +49,7 @@ struct journal_file *journal_need_file(struct journal *journal, int64_t number);
 /* A descriptor that stays the journal's. -1: errno tells. */
 int journal_open_to_read(struct journal *journal, int64_t number);
 void journal_close_descriptor(int *descriptor);
-/* Gives that number to a spare file. False: there is none. */
+/* Gives that number to the spare file. False: there is none. */
 bool journal_take_spare(struct journal *journal, int64_t number);
 /* The next group begins a file. */
 void journal_next_file(struct journal *journal);

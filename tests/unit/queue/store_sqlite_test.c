@@ -485,7 +485,7 @@ static int64_t size_of_the_files(void)
 
 static void room_that_is_free_goes_back_to_the_file_system(void **state)
 {
-    enum { LARGE = 64 * 1024 * 1024, SPARE = 24 * 1024 * 1024 };
+    enum { LARGE = 160 * 1024 * 1024, SPARE = 72 * 1024 * 1024 };
     struct queue_selection all = { 0 };
 
     (void)state;
