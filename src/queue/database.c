@@ -91,6 +91,11 @@ void database_undo(struct database *database)
     sqlite3_exec(database->connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
+void database_empty_log(struct database *database)
+{
+    sqlite3_wal_checkpoint_v2(database->connection, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 bool database_prepare(struct database *database, const char *const *sql, size_t count,
                       struct error *err)
 {

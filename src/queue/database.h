@@ -43,6 +43,10 @@ MUST_CHECK bool database_run(struct database *database, const char *sql, struct 
 /* Rolls a transaction back; where SQLite has done so by itself, nothing is left to do. */
 void database_undo(struct database *database);
 
+/* Outside of a transaction: what the log has goes to its place, and its room back to the file system. A log that
+ * finds no room to grow, on the disk or by a limit, begins anew. Where it fails all stays as it is. */
+void database_empty_log(struct database *database);
+
 /* Prepares each of `count` texts; database_use then takes its index. */
 MUST_CHECK bool database_prepare(struct database *database, const char *const *sql, size_t count,
                                  struct error *err);

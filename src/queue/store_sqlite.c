@@ -236,13 +236,23 @@ static enum queue_status commit_up_to(struct sqlite_queue *queue, struct journal
     return QUEUE_OK;
 }
 
+/* It may be the log that finds no room: by a limit it ends long before it is large. */
+static void empty_log(struct sqlite_queue *queue)
+{
+    if (queue->checkpoint != NULL)
+        sqlite_checkpoint_wait(queue->checkpoint);
+    database_empty_log(&queue->database);
+}
+
 /* What was promised since the last commit and is not in the database: at the start, and where a
  * commit failed. */
 static enum queue_status catch_up(struct sqlite_queue *queue, bool at_start, struct error *err)
 {
     struct journal_point point = queue->folded;
-    enum queue_status status = run(queue, SQL_BEGIN, err);
+    enum queue_status status;
 
+    empty_log(queue);
+    status = run(queue, SQL_BEGIN, err);
     if (status != QUEUE_OK)
         return status;
     queue->replayed = QUEUE_FAILED; /* unless a record says otherwise */
@@ -367,15 +377,27 @@ static enum queue_status fold(struct sqlite_queue *queue, struct error *err)
     return status;
 }
 
+/* What was held before a group that found no room would be tried again with each that follows, in a file that
+ * takes no more. Leases are in the database for certain by now, and were promised to nobody: only the parts of
+ * bodies go on, in another file. What the log had may be the room that is wanted. */
+static void leave_full_file(struct sqlite_queue *queue)
+{
+    empty_log(queue);
+    sqlite_bodies_hold_anew(queue);
+    queue->found_no_room = false;
+}
+
 /* Whatever a batch needs before it begins. */
 static enum queue_status open_transaction(struct sqlite_queue *queue, struct error *err)
 {
     enum queue_status status = QUEUE_OK;
 
-    if (queue->is_open && queue->changes >= CHANGES_MOST)
+    if (queue->is_open && (queue->changes >= CHANGES_MOST || queue->found_no_room))
         status = fold(queue, err);
     if (status == QUEUE_OK && queue->is_behind)
         status = catch_up(queue, false, err);
+    if (status == QUEUE_OK && queue->found_no_room)
+        leave_full_file(queue);
     if (status != QUEUE_OK || queue->is_open)
         return status;
     look_after_log(queue);
@@ -422,8 +444,10 @@ static enum queue_status commit(void *object, struct error *err)
     struct sqlite_queue *queue = object;
     enum queue_status status = QUEUE_OK;
 
-    if (queue->is_promising || journal_mark(queue->journal) > QUEUE_COMMIT_BYTES)
+    if (queue->is_promising || journal_mark(queue->journal) > QUEUE_COMMIT_BYTES) {
         status = journal_sync(queue->journal, err);
+        queue->found_no_room = status == QUEUE_FULL;
+    }
     if (status != QUEUE_OK)
         return status;
     sqlite_bodies_keep(queue);

@@ -13,7 +13,8 @@ struct upload {
     struct upload *next;
     int64_t id, size_bytes;
     struct sqlite_places places;
-    bool has_ended; /* in this batch: its message was put, or it was dropped */
+    size_t unwritten; /* of its places, the last ones: while they are held anew */
+    bool has_ended;   /* in this batch: its message was put, or it was dropped */
 };
 
 struct sqlite_uploads {
@@ -138,6 +139,83 @@ bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue)
                 if (!journal_hold(queue->journal, upload->places.places[j], upload->id))
                     return false;
     return true;
+}
+
+/* ---- a group that is given up ------------------------------------------------------------------ */
+
+/* Those that are not in a file yet come last. */
+static size_t count_unwritten(const struct sqlite_queue *queue, const struct sqlite_places *places)
+{
+    size_t count = 0;
+
+    while (count < places->count &&
+           journal_is_behind(queue->journal, places->places[places->count - 1 - count], 0))
+        count++;
+    return count;
+}
+
+/* False: no memory for all of them. */
+static bool copy_unwritten(struct sqlite_queue *queue, struct upload *upload, struct buffer *bytes)
+{
+    const struct sqlite_places *places = &upload->places;
+
+    upload->unwritten = count_unwritten(queue, places);
+    for (size_t i = places->count - upload->unwritten; i < places->count; i++) {
+        struct journal_place place = places->places[i];
+
+        if (!buffer_reserve(bytes, place.len) ||
+            !journal_read(queue->journal, place, bytes->data + bytes->len, NULL))
+            return false;
+        bytes->len += place.len;
+    }
+    return true;
+}
+
+static bool hold_again(struct sqlite_queue *queue, int64_t id, struct span bytes,
+                       struct journal_place *place)
+{
+    return bytes.len == place->len &&
+           journal_append(queue->journal, JOURNAL_PART, (struct span){ 0 }, bytes, place) &&
+           journal_hold(queue->journal, *place, id);
+}
+
+/* From the first that cannot be held on all are lost: the put will notice. */
+static void hold_unwritten(struct sqlite_queue *queue, struct upload *upload, struct span *bytes)
+{
+    struct sqlite_places *places = &upload->places;
+    size_t kept = places->count - upload->unwritten;
+
+    for (size_t i = kept; i < places->count; i++) {
+        struct journal_place *place = &places->places[i];
+        struct span part = span_take_front(bytes, place->len);
+
+        journal_release(queue->journal, *place);
+        upload->size_bytes -= place->len;
+        if (kept == i && hold_again(queue, upload->id, part, place)) {
+            upload->size_bytes += place->len;
+            kept++;
+        }
+    }
+    places->count = kept;
+}
+
+void sqlite_bodies_hold_anew(struct sqlite_queue *queue)
+{
+    AUTO(buffer_clear) struct buffer copied;
+    bool has_memory = true;
+    struct span bytes;
+
+    buffer_init(&copied, JOURNAL_GROUP_BYTES);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
+             upload = upload->next)
+            has_memory = copy_unwritten(queue, upload, &copied) && has_memory;
+    journal_cut(queue->journal, 0);
+    bytes = has_memory ? buffer_span(&copied) : (struct span){ 0 };
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
+             upload = upload->next)
+            hold_unwritten(queue, upload, &bytes);
 }
 
 /* ---- in and out ------------------------------------------------------------------------------- */

@@ -67,6 +67,7 @@ struct sqlite_queue {
     enum queue_status replayed;  /* how the last record went */
     int64_t changes;             /* in that transaction */
     bool is_promising;           /* the batch has what must be durable */
+    bool found_no_room;          /* the journal, for the last one */
     size_t mark;                 /* where the batch begins in the journal */
     struct buffer record;        /* to format one */
 
@@ -108,8 +109,11 @@ void sqlite_bodies_close(struct sqlite_queue *queue);
 /* The batch was kept, or its traces are to go. */
 void sqlite_bodies_keep(struct sqlite_queue *queue);
 void sqlite_bodies_undo(struct sqlite_queue *queue);
-/* Holds those of all uploads anew. */
+/* Counts those of all uploads as held again. */
 MUST_CHECK bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue);
+/* Drops all that the journal holds and has not written, and holds the parts of uploads among it once more;
+ * between two batches. */
+void sqlite_bodies_hold_anew(struct sqlite_queue *queue);
 /* Lends bytes to the journal, till the batch ends, and holds their place. */
 enum queue_status sqlite_bodies_lend(struct sqlite_queue *queue, int64_t id, struct span bytes,
                                      struct journal_place *place, struct error *err);

@@ -272,4 +272,5 @@ void tracking_rollback(struct tracking *tracking)
         sqlite3_reset(tracking->database.statements[i]);
     if (!sqlite3_get_autocommit(tracking->database.connection))
         database_undo(&tracking->database);
+    database_empty_log(&tracking->database);
 }

@@ -90,6 +90,40 @@ def where_no_file_may_grow_it_says_452_and_goes_on():
         must(any(line.get("lost") for line in one.log()), f"lines were lost, and none says so: {one.said()}")
 
 
+FILE_MOST = 4 << 20  # octets of every file that it writes
+TAKEN = 240  # LARGE ones: four such files full of them
+
+
+def take_or_refuse_once(client, number):
+    """A message until it is taken, which is at once or at the second attempt; how often it was refused."""
+    message = LARGE.replace(b"large", b"%d" % number, 1)
+    client.envelope(SENDER, f"large@{LOCAL}")
+    answer = client.data(message)
+    if answer.code == 250:
+        return 0
+    must((answer.code, answer.enhanced) == (452, "4.3.1"), f"{number}: {answer}")
+    must_take(client, "large", message)
+    return 1
+
+
+def where_a_file_may_not_grow_on_another_takes_what_follows():
+    with Gateway(PROGRAM, [Listener("none")]) as one:
+        with Limited(one.pid, resource.RLIMIT_FSIZE, FILE_MOST):
+            with open_client(one, "none") as client, open_client(one, "none") as slow:
+                slow.envelope(SENDER, f"slow@{LOCAL}")
+                slow.send(b"BDAT %d\r\n" % len(LARGE * 2) + LARGE * 2)  # a part of it is in the queue all the time
+                must(slow.reply().code == 250, f"{slow.transcript}")
+                refused = sum(take_or_refuse_once(client, number) for number in range(TAKEN))
+                slow.expect("BDAT 0 LAST", 250)
+                client.quit()
+                slow.quit()
+            mail = one.mail("large", TAKEN)
+            one.one("slow")
+        subjects = {one.body.splitlines()[0] for one in mail}
+        must(len(subjects) == TAKEN, f"some came twice, others not: {sorted(subjects)}")
+        must(refused > 0, "no file came to its end")
+
+
 NO_MORE = 3  # descriptors: so many are open in every process, and new ones have the lowest free number
 
 
@@ -170,6 +204,7 @@ def open_if_it_listens(one):
 
 TESTS = [
     where_no_file_may_grow_it_says_452_and_goes_on,
+    where_a_file_may_not_grow_on_another_takes_what_follows,
     without_a_descriptor_those_who_are_in_are_served_and_others_wait,
     a_log_that_nobody_reads_keeps_no_mail_waiting,
 ]

@@ -1,8 +1,10 @@
 /* tests/unit/queue/store_sqlite_test.c - promises of queue/store.h, kept by SQLite */
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -521,6 +523,127 @@ static void one_message_that_stays_does_not_keep_the_room_of_all(void **state)
         assert_true(asking_has_body(&asking, ids[i], LARGE));
 }
 
+/* ---- files that may not grow ---- */
+
+enum { FILE_MOST = 256 * 1024, THIRD = 100 * 1024 };
+
+static void *alone;
+static struct error why;
+
+/* 0: as much as there is room. */
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+/* Only what nobody else asks for in between tells what is in which batch. */
+static void open_alone(void)
+{
+    int64_t newest;
+
+    if (asking.store != NULL)
+        asking_stop(&asking);
+    if (!queue_sqlite.open(asking.folder, 0, &alone, &newest, &why))
+        fail_msg("%s", why.text);
+}
+
+static void close_alone(void)
+{
+    queue_sqlite.close(&alone);
+    asking_start(&asking);
+}
+
+/* What was done since begin: its end. */
+static enum queue_status end_batch(enum queue_status status)
+{
+    if (status == QUEUE_OK)
+        status = queue_sqlite.commit(alone, &why);
+    if (status != QUEUE_OK)
+        queue_sqlite.rollback(alone);
+    return status;
+}
+
+static struct span body_of(int64_t id, size_t from, size_t len)
+{
+    static char bytes[QUEUE_PART_BYTES];
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = asking_byte(id, from + i);
+    return (struct span){ bytes, len };
+}
+
+static enum queue_status append_alone(int64_t id, size_t from, size_t len)
+{
+    enum queue_status status = queue_sqlite.begin(alone, &why);
+
+    return status != QUEUE_OK
+               ? status
+               : end_batch(queue_sqlite.append(alone, id, 0, body_of(id, from, len), &why));
+}
+
+/* A message of which so many octets were appended in that many parts, and `len` are its last. */
+static enum queue_status put_alone(int64_t id, int64_t parts, size_t appended, size_t len)
+{
+    const struct queue_recipient recipient = { .address = span_of("a@example.org") };
+    const struct queue_envelope envelope = { .id = id, .received_at_s = ASKING_NOW_S };
+    const struct queue_put put = { .id = id,
+                                   .bytes = body_of(id, appended, len),
+                                   .parts = parts,
+                                   .size_bytes = (int64_t)appended,
+                                   .envelope = &envelope,
+                                   .recipients = &recipient,
+                                   .recipient_count = 1 };
+    enum queue_status status = queue_sqlite.begin(alone, &why);
+
+    return status != QUEUE_OK ? status : end_batch(queue_sqlite.put(alone, &put, &why));
+}
+
+static void parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full(void **state)
+{
+    (void)state;
+    open_alone();
+    limit_files_to(FILE_MOST);
+    assert_int_equal(put_alone(1, 0, 0, THIRD), QUEUE_OK);
+    assert_int_equal(append_alone(2, 0, THIRD),
+                     QUEUE_OK); /* it waits for who is promised something */
+    assert_int_equal(append_alone(3, 0, 1000), QUEUE_OK);
+    assert_int_equal(append_alone(2, THIRD, 1000), QUEUE_OK);
+    assert_int_equal(put_alone(4, 0, 0, THIRD), QUEUE_FULL);
+    assert_int_equal(put_alone(5, 0, 0, THIRD), QUEUE_OK);
+    assert_int_equal(append_alone(2, THIRD + 1000, 1000), QUEUE_OK);
+    assert_int_equal(put_alone(3, 1, 1000, 1000), QUEUE_OK);
+    assert_int_equal(put_alone(2, 3, THIRD + 2000, 1000), QUEUE_OK);
+    limit_files_to(0);
+    close_alone();
+    assert_int_equal(asking_stats(&asking).messages, 4);
+    assert_true(asking_has_body(&asking, 1, THIRD));
+    assert_true(asking_has_body(&asking, 2, THIRD + 3000));
+    assert_true(asking_has_body(&asking, 3, 2000));
+    assert_true(asking_has_body(&asking, 5, THIRD));
+}
+
+static void a_log_that_may_not_grow_begins_anew(void **state)
+{
+    enum { COUNT = 200 };
+
+    (void)state;
+    open_alone();
+    limit_files_to(FILE_MOST);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(put_alone(i + 1, 0, 0, 100), QUEUE_OK);
+        queue_sqlite.tidy(alone); /* writes the index */
+    }
+    limit_files_to(0);
+    close_alone();
+    assert_int_equal(asking_stats(&asking).messages, COUNT);
+    assert_true(asking_has_body(&asking, COUNT, 100));
+}
+
 static void a_list_shows_whole_messages_page_by_page(void **state)
 {
     struct queue_list list = { .most = 2, .arena = &arena };
@@ -807,6 +930,8 @@ int main(void)
         TEST(a_change_goes_through_more_than_one_round),
         TEST(room_that_is_free_goes_back_to_the_file_system),
         TEST(one_message_that_stays_does_not_keep_the_room_of_all),
+        TEST(parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full),
+        TEST(a_log_that_may_not_grow_begins_anew),
         TEST(a_list_shows_whole_messages_page_by_page),
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),

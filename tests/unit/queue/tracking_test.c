@@ -1,7 +1,9 @@
 /* tests/unit/queue/tracking_test.c - promises of queue/tracking.h and queue/tracking_days.h */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../test.h"
@@ -214,6 +216,46 @@ static void what_is_rolled_back_was_never_told(void **state)
     tracking_rollback(tracking);
     story = find((struct tracking_query){ .id = id }, &count);
     assert_int_equal(story->event_count, 1);
+}
+
+/* 0: as much as there is room. */
+static void limit_files_to(rlim_t bytes)
+{
+    struct rlimit limit;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static bool note_again(void)
+{
+    struct queue_origin origin = { .client_address = span_of("192.0.2.1") };
+    struct queue_attempt what = { .at_s = NOW_S };
+
+    begin(NOW_S);
+    if (tracking_add_note(tracking, &origin, &what, NULL) && tracking_commit(tracking, NULL))
+        return true;
+    tracking_rollback(tracking);
+    return false;
+}
+
+static void a_log_that_may_not_grow_begins_anew(void **state)
+{
+    int lost = 0;
+
+    (void)state;
+    assert_true(note_again());
+    limit_files_to(256 * 1024);
+    for (int i = 0; i < 300; i++) {
+        bool was_kept = note_again() || note_again();
+
+        if (!was_kept)
+            lost++;
+    }
+    limit_files_to(0);
+    assert_int_equal(lost, 0);
 }
 
 static void old_days_are_unlinked_and_late_stories_keep_what_is_left(void **state)
@@ -469,6 +511,7 @@ int main(void)
         TEST(only_the_time_that_was_asked_for_is_shown),
         TEST(a_session_that_failed_is_a_note_of_its_own),
         TEST(what_is_rolled_back_was_never_told),
+        TEST(a_log_that_may_not_grow_begins_anew),
         TEST(old_days_are_unlinked_and_late_stories_keep_what_is_left),
         TEST(an_id_that_nobody_knows_has_no_story),
         TEST(a_folder_that_is_not_there_has_no_stories),
