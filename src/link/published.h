@@ -1,7 +1,7 @@
 /* link/published.h - what a domain publishes of how mail to it is to be protected, as a plain record.
  *
  * MTA-STS (RFC 8461): the record _mta-sts, the policy file, what is in force by them. TLS reports (RFC 8460): the record
- * _smtp._tls. Only link/policy_lookup writes it. Texts live in the arena of whoever asked. It can be saved
+ * _smtp._tls. Only link/policy_lookup writes it, and its link/policy_fetch. Texts live in the arena of whoever asked. It can be saved
  * as JSON and judged again later without a network (link/published_json.h). TLSA records are of hosts: link/route.h.
  */
 #pragma once
