@@ -15,9 +15,9 @@ static void insist(bool claim)
         abort();
 }
 
-static void check_flaw(enum mta_sts_record answer, const char *flaw)
+static void check_flaw(enum txt_record_status answer, const char *flaw)
 {
-    bool is_flawed = answer == MTA_STS_RECORD_INVALID || answer == MTA_STS_RECORD_SEVERAL;
+    bool is_flawed = answer == TXT_RECORD_INVALID || answer == TXT_RECORD_SEVERAL;
 
     insist(is_flawed == (flaw != NULL));
     insist(flaw == NULL ||
@@ -27,16 +27,16 @@ static void check_flaw(enum mta_sts_record answer, const char *flaw)
 static void check_sts(const struct span *texts, size_t count, struct arena *arena)
 {
     const char *id, *flaw, *again;
-    enum mta_sts_record answer = mta_sts_record_read(texts, count, arena, &id, &flaw);
+    enum txt_record_status answer = mta_sts_record_read(texts, count, arena, &id, &flaw);
     struct span text;
 
     check_flaw(answer, flaw);
-    insist((answer == MTA_STS_RECORD_VALID) == (id != NULL));
+    insist((answer == TXT_RECORD_VALID) == (id != NULL));
     if (id == NULL)
         return;
     insist(strlen(id) >= 1 && strlen(id) <= MTA_STS_ID_MOST);
     text = span_of(arena_format(arena, "v=STSv1;id=%s", id));
-    insist(mta_sts_record_read(&text, 1, arena, &again, &flaw) == MTA_STS_RECORD_VALID);
+    insist(mta_sts_record_read(&text, 1, arena, &again, &flaw) == TXT_RECORD_VALID);
     insist(strcmp(id, again) == 0);
 }
 
@@ -44,15 +44,15 @@ static void check_reports(const struct span *texts, size_t count, struct arena *
 {
     struct tlsrpt_record record, again;
     const char *flaw;
-    enum mta_sts_record answer = tlsrpt_record_read(texts, count, arena, &record, &flaw);
+    enum txt_record_status answer = tlsrpt_record_read(texts, count, arena, &record, &flaw);
 
     check_flaw(answer, flaw);
-    insist((answer == MTA_STS_RECORD_VALID) == (record.count > 0));
+    insist((answer == TXT_RECORD_VALID) == (record.count > 0));
     insist(record.count <= TLSRPT_URIS_MOST);
     for (size_t i = 0; i < record.count; i++) {
         struct span text = span_of(arena_format(arena, "v=TLSRPTv1;rua=%s", record.uris[i]));
 
-        insist(tlsrpt_record_read(&text, 1, arena, &again, &flaw) == MTA_STS_RECORD_VALID);
+        insist(tlsrpt_record_read(&text, 1, arena, &again, &flaw) == TXT_RECORD_VALID);
         insist(again.count == 1 && strcmp(again.uris[0], record.uris[i]) == 0);
     }
 }

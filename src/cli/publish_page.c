@@ -51,14 +51,14 @@ static enum presence tlsa_presence(const struct publication_host *host, bool is_
     return is_live ? LIVE : NOT_LIVE;
 }
 
-static enum presence record_presence(enum mta_sts_record record,
+static enum presence record_presence(enum txt_record_status record,
                                      const struct observed_lookup *lookup, bool is_same)
 {
     if (!is_told(lookup->outcome))
         return NOT_KNOWN;
-    if (record == MTA_STS_RECORD_NONE)
+    if (record == TXT_RECORD_NONE)
         return NOT_LIVE;
-    return is_same && record == MTA_STS_RECORD_VALID ? LIVE : DIFFERS;
+    return is_same && record == TXT_RECORD_VALID ? LIVE : DIFFERS;
 }
 
 static bool has_live_policy(const struct publication *publication)
@@ -87,7 +87,7 @@ static enum presence policy_presence(const struct publication *publication)
     if (publication->live == NULL)
         return NOT_LOOKED_UP;
     if (policy == NULL)
-        return publication->live->sts_record == MTA_STS_RECORD_VALID ? NOT_KNOWN : NOT_LOOKED_UP;
+        return publication->live->sts_record == TXT_RECORD_VALID ? NOT_KNOWN : NOT_LOOKED_UP;
     return has_live_policy(publication) ? LIVE : DIFFERS;
 }
 

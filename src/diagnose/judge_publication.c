@@ -441,7 +441,7 @@ static void judge_sts_live(struct judge *judge, const struct publication *public
     } else if (publication->wants_sts && live != NULL) {
         judge_policy_in_force(judge, publication, live);
     } else if (publication->wants_sts && is_told(published->sts_lookup.outcome) &&
-               published->sts_record == MTA_STS_RECORD_NONE) {
+               published->sts_record == TXT_RECORD_NONE) {
         finding = JUDGE_ADD(judge, "publish-sts-missing",
                             { "mode", mta_sts_mode_name(publication->policy.mode) },
                             { "record", publication->sts_record });
@@ -470,11 +470,11 @@ static void judge_reports(struct judge *judge, const struct publication *publica
     if (live == NULL || publication->report_record == NULL || !live->asked_reports ||
         !is_told(live->report_lookup.outcome))
         return;
-    if (live->report_record == MTA_STS_RECORD_NONE) {
+    if (live->report_record == TXT_RECORD_NONE) {
         finding = judge_add(judge, "publish-reports-missing", &record, 1);
         judge_prove(judge, finding, "_smtp._tls.%s TXT: no such record, %s", judge->common[0].value,
                     dns_security_name(live->report_lookup.security));
-    } else if (live->report_record == MTA_STS_RECORD_VALID &&
+    } else if (live->report_record == TXT_RECORD_VALID &&
                !publication_reports_are_live(publication)) {
         finding = JUDGE_ADD(
             judge, "publish-reports-stale", record,

@@ -72,12 +72,11 @@ static void judge_record(struct judge *judge, const struct observed_published *p
     const char *flaw = printable(judge, published->sts_record_flaw);
     struct finding *finding;
 
-    if (published->sts_record != MTA_STS_RECORD_INVALID &&
-        published->sts_record != MTA_STS_RECORD_SEVERAL)
+    if (published->sts_record != TXT_RECORD_INVALID && published->sts_record != TXT_RECORD_SEVERAL)
         return;
     finding = JUDGE_ADD(judge, "sts-record-invalid", { "why", flaw },
                         { "id", proposed_id(judge, published) });
-    if (published->sts_record == MTA_STS_RECORD_SEVERAL)
+    if (published->sts_record == TXT_RECORD_SEVERAL)
         JUDGE_REWORD(judge, finding, "sts-records-several", { "why", flaw });
     judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->sts_lookup.name),
                 printable(judge, published->sts_text));
@@ -328,12 +327,12 @@ static void judge_report_record(struct judge *judge, const struct observed_publi
 {
     struct finding *finding;
 
-    if (published->report_record != MTA_STS_RECORD_INVALID &&
-        published->report_record != MTA_STS_RECORD_SEVERAL)
+    if (published->report_record != TXT_RECORD_INVALID &&
+        published->report_record != TXT_RECORD_SEVERAL)
         return;
     finding = JUDGE_ADD(judge, "tlsrpt-record-invalid",
                         { "why", printable(judge, published->report_flaw) });
-    if (published->report_record == MTA_STS_RECORD_SEVERAL)
+    if (published->report_record == TXT_RECORD_SEVERAL)
         JUDGE_REWORD(judge, finding, "tlsrpt-records-several",
                      { "why", printable(judge, published->report_flaw) });
     judge_prove(judge, finding, "%s TXT \"%s\"", printable(judge, published->report_lookup.name),

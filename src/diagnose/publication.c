@@ -311,7 +311,7 @@ static bool has_uri(const char *const *uris, size_t count, const char *uri)
 bool publication_reports_are_live(const struct publication *publication)
 {
     const struct observed_published *live = publication->live;
-    bool is_same = live != NULL && live->report_record == MTA_STS_RECORD_VALID &&
+    bool is_same = live != NULL && live->report_record == TXT_RECORD_VALID &&
                    live->reports.count == publication->report_uri_count;
 
     for (size_t i = 0; is_same && i < publication->report_uri_count; i++)

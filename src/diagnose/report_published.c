@@ -56,9 +56,9 @@ static const char *why_none(struct arena *arena, const struct observed_published
     if (published->failure != NULL)
         return arena_format(arena, "it could not be told: %s",
                             printable(arena, published->failure));
-    if (published->sts_record == MTA_STS_RECORD_NONE)
+    if (published->sts_record == TXT_RECORD_NONE)
         return was_told(&published->sts_lookup) ? "none is published" : "the look-up fails";
-    if (published->sts_record != MTA_STS_RECORD_VALID)
+    if (published->sts_record != TXT_RECORD_VALID)
         return arena_format(arena, "none that counts: the record is not valid: %s",
                             printable(arena, published->sts_record_flaw));
     return arena_format(arena, "none that counts: %s",
@@ -74,7 +74,7 @@ static void write_reports(struct page *page, struct arena *arena,
         return;
     for (size_t i = 0; i < published->reports.count; i++)
         write_line(page, i == 0 ? "Reports" : "", printable(arena, published->reports.uris[i]));
-    if (published->reports.count == 0 && published->report_record == MTA_STS_RECORD_NONE)
+    if (published->reports.count == 0 && published->report_record == TXT_RECORD_NONE)
         write_line(page, "Reports",
                    was_told(&published->report_lookup) ? "none are asked for"
                                                        : "the look-up fails");
@@ -91,7 +91,7 @@ void report_published_write(struct page *page, struct arena *arena,
         write_policy(page, arena, published);
     else
         write_line(page, "MTA-STS", why_none(arena, published));
-    if (published->sts_record == MTA_STS_RECORD_VALID)
+    if (published->sts_record == TXT_RECORD_VALID)
         write_line(page, "",
                    arena_format(arena, "id %s; %s%s%s", printable(arena, published->sts_id),
                                 printable(arena, published->url),
@@ -128,13 +128,13 @@ static const char *state_word(enum policy_sts sts)
 
 json_t *report_published_sts_json(const struct observed_published *published)
 {
-    bool was_asked = published->sts_record == MTA_STS_RECORD_VALID;
+    bool was_asked = published->sts_record == TXT_RECORD_VALID;
     const char *failure =
         published->failure != NULL ? published->failure : published->fetch_failure;
 
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "state",
-        state_word(published->sts), "record", mta_sts_record_name(published->sts_record), "text",
+        state_word(published->sts), "record", txt_record_status_name(published->sts_record), "text",
         json_value_text(published->sts_text[0] == '\0' ? NULL : published->sts_text), "id",
         json_value_text(published->sts_id), "flaw", json_value_text(published->sts_record_flaw),
         "url", json_value_text(was_asked ? published->url : NULL), "address",
@@ -149,7 +149,7 @@ json_t *report_published_reports_json(const struct observed_published *published
     if (!published->asked_reports)
         return json_null();
     return json_pack(
-        "{s:s, s:o, s:o, s:o}", "record", mta_sts_record_name(published->report_record), "text",
+        "{s:s, s:o, s:o, s:o}", "record", txt_record_status_name(published->report_record), "text",
         json_value_text(published->report_text[0] == '\0' ? NULL : published->report_text), "flaw",
         json_value_text(published->report_flaw), "uris",
         json_value_texts(published->reports.uris, published->reports.count));

@@ -228,7 +228,7 @@ static const char *find_obstacle(struct tls_report_sending *sending)
     const struct observed_published *published = sending->published;
     enum dns_outcome outcome = published->report_lookup.outcome;
 
-    if (published->report_record == MTA_STS_RECORD_VALID)
+    if (published->report_record == TXT_RECORD_VALID)
         return NULL;
     if (outcome != DNS_ANSWERED && outcome != DNS_NO_DATA && outcome != DNS_NXDOMAIN)
         return "_smtp._tls cannot be looked up";

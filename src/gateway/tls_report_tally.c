@@ -202,7 +202,7 @@ static const char *flaw_of(const struct tls_report_session *session)
                                          "sts-policy-invalid", "sts-fetch-failed" };
     const struct observed_published *published = session->published;
 
-    if (published->sts_record == MTA_STS_RECORD_INVALID)
+    if (published->sts_record == TXT_RECORD_INVALID)
         return codes[0];
     if (published->failure != NULL || !observed_published_fetch_failed(published))
         return NULL;

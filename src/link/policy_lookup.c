@@ -232,7 +232,7 @@ static void go_on_from_record(struct policy_lookup *lookup)
     struct observed_published *published = lookup->published;
 
     look_into_cache(lookup);
-    if (published->sts_record != MTA_STS_RECORD_VALID || has_that_version(lookup) ||
+    if (published->sts_record != TXT_RECORD_VALID || has_that_version(lookup) ||
         is_held_back(lookup)) {
         end_sts(lookup);
     } else if (lookup->settings.https == NULL) {

@@ -21,7 +21,7 @@ void observed_published_init(struct observed_published *published)
 
 bool observed_published_fetch_failed(const struct observed_published *published)
 {
-    return published->sts_record == MTA_STS_RECORD_VALID &&
+    return published->sts_record == TXT_RECORD_VALID &&
            (published->fetch_failure != NULL || published->policy_flaw != NULL);
 }
 

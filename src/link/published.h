@@ -16,6 +16,7 @@
 #include "trust/mta_sts.h"
 #include "trust/policy.h"
 #include "trust/tlsrpt.h"
+#include "trust/txt_record.h"
 
 enum {
     PUBLISHED_TEXT_MOST = 4096
@@ -27,7 +28,7 @@ struct observed_published {
 
     /* the record _mta-sts.DOMAIN */
     struct observed_lookup sts_lookup;
-    enum mta_sts_record sts_record;
+    enum txt_record_status sts_record;
     const char *sts_text;        /* the first that was meant for one, printable; "" */
     const char *sts_id;          /* of a valid one; NULL */
     const char *sts_record_flaw; /* of one that is not; NULL */
@@ -63,7 +64,7 @@ struct observed_published {
     /* the record _smtp._tls.DOMAIN */
     bool asked_reports;
     struct observed_lookup report_lookup;
-    enum mta_sts_record report_record;
+    enum txt_record_status report_record;
     const char *report_text; /* as sts_text */
     const char *report_flaw; /* NULL */
     struct tlsrpt_record reports;

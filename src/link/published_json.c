@@ -5,7 +5,7 @@
 
 static const char *record_word(unsigned value)
 {
-    return mta_sts_record_name((enum mta_sts_record)value);
+    return txt_record_status_name((enum txt_record_status)value);
 }
 
 static const char *mode_word(unsigned value)
@@ -18,7 +18,7 @@ static const char *outcome_word(unsigned value)
     return https_outcome_name((enum https_outcome)value);
 }
 
-static const struct words records = { MTA_STS_RECORD_COUNT, record_word, NULL };
+static const struct words records = { TXT_RECORD_STATUS_COUNT, record_word, NULL };
 static const struct words modes = { MTA_STS_MODE_COUNT, mode_word, NULL };
 static const struct words outcomes = { HTTPS_FAILED + 1, outcome_word, NULL };
 
@@ -88,7 +88,7 @@ static bool check_whole(const struct observed_published *published, struct error
 {
     if (published->domain[0] == '\0')
         return error_set(err, ERROR_FORMAT, "domain is missing");
-    if (published->sts_record == MTA_STS_RECORD_VALID && published->sts_id == NULL)
+    if (published->sts_record == TXT_RECORD_VALID && published->sts_id == NULL)
         return error_set(err, ERROR_FORMAT, "sts_id is missing");
     return verdict_is_whole(&published->verdict, err);
 }

@@ -17,18 +17,6 @@ const char *mta_sts_mode_name(enum mta_sts_mode mode)
     return mode < MTA_STS_MODE_COUNT ? names[mode] : NULL;
 }
 
-const char *mta_sts_record_name(enum mta_sts_record record)
-{
-    static const char *const names[MTA_STS_RECORD_COUNT] = {
-        [MTA_STS_RECORD_NONE] = "none",
-        [MTA_STS_RECORD_VALID] = "valid",
-        [MTA_STS_RECORD_INVALID] = "invalid",
-        [MTA_STS_RECORD_SEVERAL] = "several",
-    };
-
-    return record < MTA_STS_RECORD_COUNT ? names[record] : NULL;
-}
-
 static bool is_letter_or_digit(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -68,21 +56,21 @@ static bool read_id(struct span record, struct arena *arena, struct span *id, co
     return false;
 }
 
-enum mta_sts_record mta_sts_record_read(const struct span *texts, size_t count, struct arena *arena,
-                                        const char **id, const char **flaw)
+enum txt_record_status mta_sts_record_read(const struct span *texts, size_t count,
+                                           struct arena *arena, const char **id, const char **flaw)
 {
     struct span picked, value;
     size_t found = txt_record_choose(&mta_sts_record_kind, texts, count, arena, &picked, flaw);
 
     *id = NULL;
     if (found == 0)
-        return *flaw == NULL ? MTA_STS_RECORD_NONE : MTA_STS_RECORD_INVALID;
+        return *flaw == NULL ? TXT_RECORD_NONE : TXT_RECORD_INVALID;
     if (found > 1)
-        return MTA_STS_RECORD_SEVERAL;
+        return TXT_RECORD_SEVERAL;
     if (!read_id(picked, arena, &value, flaw))
-        return MTA_STS_RECORD_INVALID;
+        return TXT_RECORD_INVALID;
     *id = arena_copy(arena, value);
-    return MTA_STS_RECORD_VALID;
+    return TXT_RECORD_VALID;
 }
 
 /* ---- the policy file ---- */

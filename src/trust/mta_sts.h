@@ -30,16 +30,6 @@ enum mta_sts_mode {
 };
 const char *mta_sts_mode_name(enum mta_sts_mode mode); /* "enforce" */
 
-/* Of the TXT records of one name, here and in trust/tlsrpt.h. */
-enum mta_sts_record {
-    MTA_STS_RECORD_NONE, /* there is no record of this kind */
-    MTA_STS_RECORD_VALID,
-    MTA_STS_RECORD_INVALID, /* one that cannot be read, or that others will not take for one */
-    MTA_STS_RECORD_SEVERAL, /* which is as none: RFC 8461 section 3.1 */
-    MTA_STS_RECORD_COUNT,
-};
-const char *mta_sts_record_name(enum mta_sts_record record); /* "several" */
-
 struct mta_sts_policy {
     enum mta_sts_mode mode;
     int64_t max_age_s;
@@ -51,8 +41,8 @@ extern const struct txt_record_kind mta_sts_record_kind;
 
 /* All TXT records of _mta-sts.DOMAIN, the strings of each joined. *id with VALID alone, else NULL; *flaw in words unless
  * VALID or NONE, else NULL. Both live in the arena. */
-enum mta_sts_record mta_sts_record_read(const struct span *texts, size_t count, struct arena *arena,
-                                        const char **id, const char **flaw);
+enum txt_record_status mta_sts_record_read(const struct span *texts, size_t count,
+                                           struct arena *arena, const char **id, const char **flaw);
 
 /* The policy file as it was served. False: *flaw names the line, such as "line 2: the mode is \"doubt\", ...". */
 MUST_CHECK bool mta_sts_policy_read(struct span body, struct arena *arena,

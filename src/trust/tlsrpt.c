@@ -137,8 +137,9 @@ static bool keep_uris(const struct reading *reading, struct tlsrpt_record *recor
     return true;
 }
 
-enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, struct arena *arena,
-                                       struct tlsrpt_record *record, const char **flaw)
+enum txt_record_status tlsrpt_record_read(const struct span *texts, size_t count,
+                                          struct arena *arena, struct tlsrpt_record *record,
+                                          const char **flaw)
 {
     struct reading reading = { .arena = arena };
     struct span picked;
@@ -146,11 +147,11 @@ enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, s
 
     *record = (struct tlsrpt_record){ NULL, 0 };
     if (found == 0)
-        return *flaw == NULL ? MTA_STS_RECORD_NONE : MTA_STS_RECORD_INVALID;
+        return *flaw == NULL ? TXT_RECORD_NONE : TXT_RECORD_INVALID;
     if (found > 1)
-        return MTA_STS_RECORD_SEVERAL;
+        return TXT_RECORD_SEVERAL;
     if (read_fields(&reading, picked) && keep_uris(&reading, record))
-        return MTA_STS_RECORD_VALID;
+        return TXT_RECORD_VALID;
     *flaw = reading.flaw == NULL ? "there is no memory to read it" : reading.flaw;
-    return MTA_STS_RECORD_INVALID;
+    return TXT_RECORD_INVALID;
 }

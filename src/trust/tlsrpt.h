@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/span.h"
-#include "trust/mta_sts.h"
+#include "trust/txt_record.h"
 
 enum { TLSRPT_URIS_MOST = 32 }; /* taken of one record */
 
@@ -22,5 +22,6 @@ extern const struct txt_record_kind tlsrpt_record_kind;
 
 /* All TXT records of the name, the strings of each joined. *record with VALID alone; *flaw in words unless VALID or NONE,
  * else NULL. All of it lives in the arena. */
-enum mta_sts_record tlsrpt_record_read(const struct span *texts, size_t count, struct arena *arena,
-                                       struct tlsrpt_record *record, const char **flaw);
+enum txt_record_status tlsrpt_record_read(const struct span *texts, size_t count,
+                                          struct arena *arena, struct tlsrpt_record *record,
+                                          const char **flaw);

@@ -4,6 +4,18 @@
 
 enum { NAME_MOST = 32 };
 
+const char *txt_record_status_name(enum txt_record_status status)
+{
+    static const char *const names[TXT_RECORD_STATUS_COUNT] = {
+        [TXT_RECORD_NONE] = "none",
+        [TXT_RECORD_VALID] = "valid",
+        [TXT_RECORD_INVALID] = "invalid",
+        [TXT_RECORD_SEVERAL] = "several",
+    };
+
+    return status < TXT_RECORD_STATUS_COUNT ? names[status] : NULL;
+}
+
 const char *txt_record_quote(struct arena *arena, struct span text)
 {
     const char *rest = text.len > TXT_RECORD_FLAW_TEXT ? "..." : "";

@@ -21,6 +21,16 @@ struct txt_record_kind {
     const char *field;   /* "id": the one that it must have, and whose value its reader judges */
 };
 
+/* What all TXT records of one name come to, as one of a kind. */
+enum txt_record_status {
+    TXT_RECORD_NONE, /* there is no record of this kind */
+    TXT_RECORD_VALID,
+    TXT_RECORD_INVALID, /* one that cannot be read, or that others will not take for one */
+    TXT_RECORD_SEVERAL, /* which is as none: RFC 8461 section 3.1, RFC 8460 section 3 */
+    TXT_RECORD_STATUS_COUNT,
+};
+const char *txt_record_status_name(enum txt_record_status status); /* "several" */
+
 /* RFC 1035 section 3.3.14: the strings of the data of a TXT record, joined. */
 struct span txt_record_join(struct arena *arena, struct span rdata);
 

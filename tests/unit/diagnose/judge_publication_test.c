@@ -230,7 +230,7 @@ static void tells_of_a_record_for_mta_sts_that_is_missing(void **state)
 
     well->published.has_policy = false;
     well->published.sts_id = NULL;
-    well->published.sts_record = MTA_STS_RECORD_NONE;
+    well->published.sts_record = TXT_RECORD_NONE;
     well->published.sts_lookup.outcome = DNS_NXDOMAIN;
     finding = expect_only(well, "publish-sts-missing", SEVERITY_WARNING);
     expect_words(finding->remedy, well->publication.sts_record);
@@ -271,10 +271,10 @@ static void what_others_cannot_read_is_told_as_to_them(void **state)
     well->published.domain = "example.org";
     well->published.has_policy = false;
     well->published.sts_id = NULL;
-    well->published.sts_record = MTA_STS_RECORD_INVALID;
+    well->published.sts_record = TXT_RECORD_INVALID;
     well->published.sts_record_flaw = "it has no id";
     (void)expect_only(well, "sts-record-invalid", SEVERITY_UNTRUSTED);
-    well->published.sts_record = MTA_STS_RECORD_VALID;
+    well->published.sts_record = TXT_RECORD_VALID;
     well->published.sts_id = "1";
     well->published.fetched = true;
     well->published.fetch_outcome = HTTPS_ANSWERED;
@@ -391,7 +391,7 @@ static void tells_where_reports_do_not_go(void **state)
     well->published.reports = (struct tlsrpt_record){ others, 1 };
     expect_words(expect_only(well, "publish-reports-stale", SEVERITY_WARNING)->cause,
                  "go to mailto:old@example.org, and the settings say mailto:tlsrpt@example.org");
-    well->published.report_record = MTA_STS_RECORD_NONE;
+    well->published.report_record = TXT_RECORD_NONE;
     well->published.report_lookup.outcome = DNS_NXDOMAIN;
     (void)expect_only(well, "publish-reports-missing", SEVERITY_WARNING);
     well->published.report_lookup.outcome = DNS_SERVFAIL;

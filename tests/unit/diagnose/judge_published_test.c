@@ -14,7 +14,7 @@ static void begin(void)
     published.domain = "example.org";
     published.wall_s = SAMPLE_NOW;
     published.sts_lookup.name = "_mta-sts.example.org";
-    published.sts_record = MTA_STS_RECORD_VALID;
+    published.sts_record = TXT_RECORD_VALID;
     published.sts_text = "v=STSv1; id=1";
     published.sts_id = "1";
     published.fetched = published.has_policy = true;
@@ -29,7 +29,7 @@ static void begin(void)
     published.ends_at_s = SAMPLE_NOW + SAMPLE_DAY;
     published.asked_reports = true;
     published.report_lookup.name = "_smtp._tls.example.org";
-    published.report_record = MTA_STS_RECORD_VALID;
+    published.report_record = TXT_RECORD_VALID;
 }
 
 static void fail_to_fetch(enum https_outcome outcome, const char *failure)
@@ -92,7 +92,7 @@ static void proposes_the_id_of_the_record_and_else_the_day(void **state)
 
         fail_to_fetch(HTTPS_ANSWERED, NULL);
         published.wall_s = 1795000000;
-        published.sts_record = MTA_STS_RECORD_INVALID;
+        published.sts_record = TXT_RECORD_INVALID;
         published.sts_record_flaw = "its id";
         published.sts_text = cases[i].text;
         judge(NULL, NULL);
@@ -108,7 +108,7 @@ static void names_the_flaw_of_a_record(void **state)
 
     (void)state;
     fail_to_fetch(HTTPS_ANSWERED, NULL);
-    published.sts_record = MTA_STS_RECORD_SEVERAL;
+    published.sts_record = TXT_RECORD_SEVERAL;
     published.sts_record_flaw = "there are 2 records that begin with \"v=STSv1;\"";
     judge(NULL, NULL);
     finding = only("sts-record-invalid", SEVERITY_UNTRUSTED, "there are 2 records");
@@ -116,7 +116,7 @@ static void names_the_flaw_of_a_record(void **state)
     assert_string_equal(finding->tls_report, "sts-policy-invalid");
     assert_non_null(strstr(finding->remedy, "delete the others"));
     begin();
-    published.report_record = MTA_STS_RECORD_INVALID;
+    published.report_record = TXT_RECORD_INVALID;
     published.report_flaw = "it has no rua";
     published.report_text = "v=TLSRPTv1";
     judge(NULL, NULL);
@@ -235,7 +235,7 @@ static void warns_of_look_ups_that_fail_while_the_domain_is_there(void **state)
     (void)state;
     begin();
     published.has_policy = false;
-    published.sts_record = MTA_STS_RECORD_NONE;
+    published.sts_record = TXT_RECORD_NONE;
     published.sts_lookup.outcome = DNS_BOGUS;
     published.sts_lookup.why_bogus = "signature expired";
     judge(&route, NULL);

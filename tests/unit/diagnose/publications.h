@@ -88,13 +88,13 @@ static inline void set_up_live(struct published_well *well)
     well->published.domain = "example.org";
     well->published.sts_lookup =
         (struct observed_lookup){ .outcome = DNS_ANSWERED, .security = DNS_SECURE };
-    well->published.sts_record = MTA_STS_RECORD_VALID;
+    well->published.sts_record = TXT_RECORD_VALID;
     well->published.sts_id = publish_policy_id(&arena, &well->publication.policy);
     well->published.has_policy = true;
     well->published.policy = well->publication.policy;
     well->published.asked_reports = true;
     well->published.report_lookup = well->published.sts_lookup;
-    well->published.report_record = MTA_STS_RECORD_VALID;
+    well->published.report_record = TXT_RECORD_VALID;
     well->published.report_text = "v=TLSRPTv1; rua=mailto:tlsrpt@example.org";
     well->published.reports = (struct tlsrpt_record){ our_reports, 1 };
 }

@@ -21,7 +21,7 @@ static void begin(void)
 static void publish_all(void)
 {
     begin();
-    published.sts_record = published.report_record = MTA_STS_RECORD_VALID;
+    published.sts_record = published.report_record = TXT_RECORD_VALID;
     published.sts_id = published.policy_id = "20261121";
     published.url = "https://mta-sts.example.org/.well-known/mta-sts.txt";
     published.address = "192.0.2.7";
@@ -72,12 +72,12 @@ static void says_why_there_is_none(void **state)
     published.sts_lookup.outcome = DNS_TIMEOUT;
     published.asked_reports = false;
     assert_string_equal(shown(), "  MTA-STS  the look-up fails\n");
-    published.sts_record = MTA_STS_RECORD_INVALID;
+    published.sts_record = TXT_RECORD_INVALID;
     published.sts_record_flaw = "it has no id";
     assert_string_equal(shown(),
                         "  MTA-STS  none that counts: the record is not valid: it has no id\n");
     begin();
-    published.report_record = MTA_STS_RECORD_INVALID;
+    published.report_record = TXT_RECORD_INVALID;
     published.report_flaw = "it has no rua";
     published.failure = "no memory";
     assert_string_equal(shown(), "  MTA-STS  it could not be told: no memory\n"

@@ -269,7 +269,7 @@ static void judges_what_a_domain_publishes_of_a_saved_checkup_too(void **state)
     observed_published_init(&published);
     published.domain = "example.org";
     published.sts_lookup.name = "_mta-sts.example.org";
-    published.sts_record = MTA_STS_RECORD_INVALID;
+    published.sts_record = TXT_RECORD_INVALID;
     published.sts_text = "v=STSv1;";
     published.sts_record_flaw = "it has no id";
     checkup->route = &route;

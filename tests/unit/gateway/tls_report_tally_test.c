@@ -294,7 +294,7 @@ static void publish_sts(enum policy_sts sts)
 {
     observed_published_init(&published);
     published.domain = "example.org";
-    published.sts_record = MTA_STS_RECORD_VALID;
+    published.sts_record = TXT_RECORD_VALID;
     published.sts = sts;
     published.has_policy = true;
     published.policy =
@@ -409,7 +409,7 @@ static void a_record_that_cannot_be_read_is_an_invalid_policy(void **state)
 {
     (void)state;
     observed_published_init(&published);
-    published.sts_record = MTA_STS_RECORD_INVALID;
+    published.sts_record = TXT_RECORD_INVALID;
     published.sts = POLICY_STS_NONE;
     session.published = &published;
     assert_int_equal(tally(), 1);

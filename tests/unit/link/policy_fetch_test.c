@@ -83,7 +83,7 @@ static void start(const struct scripted_answer *answers, size_t count)
     observed_published_init(&stage.published);
     stage.published.domain = "example.org";
     stage.published.url = URL;
-    stage.published.sts_record = MTA_STS_RECORD_VALID;
+    stage.published.sts_record = TXT_RECORD_VALID;
     stage.published.sts_id = "2";
     stage.fetch = (struct policy_fetch){ .loop = stage.loop,
                                          .dns = (struct dns *)&stage,

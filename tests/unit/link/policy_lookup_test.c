@@ -155,7 +155,7 @@ static void finds_the_policy_that_is_published(void **state)
 
     (void)state;
     assert_string_equal(found->domain, "example.org");
-    assert_int_equal(found->sts_record, MTA_STS_RECORD_VALID);
+    assert_int_equal(found->sts_record, TXT_RECORD_VALID);
     assert_string_equal(found->sts_text, "v=STSv1; id=2;");
     assert_string_equal(found->sts_id, "2");
     assert_int_equal(found->sts_lookup.type, DNS_TYPE_TXT);
@@ -187,7 +187,7 @@ static void asks_nothing_where_no_record_is(void **state)
     const struct observed_published *found = look(NULL, 0, true);
 
     (void)state;
-    assert_int_equal(found->sts_record, MTA_STS_RECORD_NONE);
+    assert_int_equal(found->sts_record, TXT_RECORD_NONE);
     assert_int_equal(found->sts_lookup.outcome, DNS_NXDOMAIN);
     assert_int_equal(found->sts, POLICY_STS_NONE);
     assert_false(found->fetched || found->has_policy);
@@ -201,7 +201,7 @@ static void asks_nothing_by_a_record_with_a_flaw(void **state)
     const struct observed_published *found = look(answers, 2, false);
 
     (void)state;
-    assert_int_equal(found->sts_record, MTA_STS_RECORD_INVALID);
+    assert_int_equal(found->sts_record, TXT_RECORD_INVALID);
     assert_string_equal(found->sts_record_flaw, "its id \"-\" is not 1 to 32 letters and digits");
     assert_int_equal(found->sts, POLICY_STS_NONE);
     assert_int_equal(scripted.sent, 0);
@@ -332,7 +332,7 @@ static void finds_where_reports_go(void **state)
     stage.settings.with_reports = true;
     found = look(answers, 1, false);
     assert_true(found->asked_reports);
-    assert_int_equal(found->report_record, MTA_STS_RECORD_VALID);
+    assert_int_equal(found->report_record, TXT_RECORD_VALID);
     assert_int_equal(found->reports.count, 1);
     assert_string_equal(found->reports.uris[0], "mailto:tls@example.org");
     assert_string_equal(found->report_text, "v=TLSRPTv1; rua=mailto:tls@example.org");

@@ -10,7 +10,7 @@ static void says_nothing_before_anything_was_looked_up(void **state)
     (void)state;
     observed_published_init(&published);
     assert_int_equal(published.sts, POLICY_STS_UNKNOWN);
-    assert_int_equal(published.sts_record, MTA_STS_RECORD_NONE);
+    assert_int_equal(published.sts_record, TXT_RECORD_NONE);
     assert_string_equal(published.policy_text, "");
     assert_false(published.has_policy || published.fetched || published.asked_reports);
     assert_false(observed_published_fetch_failed(&published));
@@ -24,7 +24,7 @@ static void tells_a_fetch_that_failed_by_a_valid_record(void **state)
     observed_published_init(&published);
     published.fetch_failure = "no answer";
     assert_false(observed_published_fetch_failed(&published));
-    published.sts_record = MTA_STS_RECORD_VALID;
+    published.sts_record = TXT_RECORD_VALID;
     assert_true(observed_published_fetch_failed(&published));
     published.fetch_failure = NULL;
     assert_false(observed_published_fetch_failed(&published));

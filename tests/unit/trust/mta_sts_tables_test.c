@@ -34,7 +34,7 @@ static bool judges_record(const json_t *row, struct arena *arena)
     struct span text = span_of(text_of(row, "txt"));
     const char *id, *flaw;
 
-    return mta_sts_record_read(&text, 1, arena, &id, &flaw) == MTA_STS_RECORD_VALID;
+    return mta_sts_record_read(&text, 1, arena, &id, &flaw) == TXT_RECORD_VALID;
 }
 
 static bool lists_as_wanted(const json_t *row, const struct mta_sts_policy *policy)
@@ -74,7 +74,7 @@ static bool judges_report_record(const json_t *row, struct arena *arena)
     struct tlsrpt_record record;
     const char *flaw;
 
-    return tlsrpt_record_read(&text, 1, arena, &record, &flaw) == MTA_STS_RECORD_VALID;
+    return tlsrpt_record_read(&text, 1, arena, &record, &flaw) == TXT_RECORD_VALID;
 }
 
 static size_t count_agreeing(const json_t *tables, const char *table, const char *verdict,
@@ -128,16 +128,16 @@ static void check_set(const json_t *row, struct arena *arena)
 {
     static const struct {
         const char *word;
-        enum mta_sts_record record;
+        enum txt_record_status record;
     } words[] = {
-        { "none", MTA_STS_RECORD_NONE },
-        { "valid", MTA_STS_RECORD_VALID },
-        { "syntax", MTA_STS_RECORD_INVALID },
-        { "multiple", MTA_STS_RECORD_SEVERAL },
+        { "none", TXT_RECORD_NONE },
+        { "valid", TXT_RECORD_VALID },
+        { "syntax", TXT_RECORD_INVALID },
+        { "multiple", TXT_RECORD_SEVERAL },
     };
     const json_t *list = json_object_get(row, "txt");
     const char *id, *flaw, *wanted = text_of(row, "result");
-    enum mta_sts_record answer;
+    enum txt_record_status answer;
     struct span texts[4];
 
     for (size_t i = 0; i < json_array_size(list); i++)
@@ -146,7 +146,7 @@ static void check_set(const json_t *row, struct arena *arena)
     for (size_t i = 0; i < ARRAY_SIZE(words); i++)
         if (strcmp(wanted, words[i].word) == 0)
             assert_int_equal(answer, words[i].record);
-    if (answer == MTA_STS_RECORD_VALID)
+    if (answer == TXT_RECORD_VALID)
         assert_string_equal(id, text_of(row, "id"));
 }
 

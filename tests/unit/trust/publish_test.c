@@ -143,7 +143,7 @@ static void what_is_written_as_a_record_is_read_with_that_id(void **state)
     struct span text = span_of(publish_sts_record(&arena, id));
 
     (void)state;
-    assert_int_equal(mta_sts_record_read(&text, 1, &arena, &read, &flaw), MTA_STS_RECORD_VALID);
+    assert_int_equal(mta_sts_record_read(&text, 1, &arena, &read, &flaw), TXT_RECORD_VALID);
     assert_string_equal(read, id);
 }
 
@@ -155,7 +155,7 @@ static void what_is_written_for_reports_is_read_with_those_addresses(void **stat
     const char *flaw;
 
     (void)state;
-    assert_int_equal(tlsrpt_record_read(&text, 1, &arena, &record, &flaw), MTA_STS_RECORD_VALID);
+    assert_int_equal(tlsrpt_record_read(&text, 1, &arena, &record, &flaw), TXT_RECORD_VALID);
     assert_int_equal(record.count, 2);
     for (size_t i = 0; i < 2; i++)
         assert_string_equal(record.uris[i], uris[i]);
@@ -173,7 +173,7 @@ static void a_mailbox_is_written_so_that_no_record_breaks(void **state)
                         "mailto:tls-rpt+x_1@example.org");
     assert_string_equal(publish_mailto(&arena, "a!b,c;\"d@example.org"), uri[0]);
     text = span_of(publish_report_record(&arena, uri, 1));
-    assert_int_equal(tlsrpt_record_read(&text, 1, &arena, &record, &flaw), MTA_STS_RECORD_VALID);
+    assert_int_equal(tlsrpt_record_read(&text, 1, &arena, &record, &flaw), TXT_RECORD_VALID);
 }
 
 static void lines_fit_a_terminal_and_a_zone_file(void **state)

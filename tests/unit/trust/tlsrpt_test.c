@@ -18,8 +18,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum mta_sts_record read_one(struct arena *arena, const char *text,
-                                    struct tlsrpt_record *record, const char **flaw)
+static enum txt_record_status read_one(struct arena *arena, const char *text,
+                                       struct tlsrpt_record *record, const char **flaw)
 {
     struct span line = span_of(text);
 
@@ -36,7 +36,7 @@ static void gives_each_address_in_order(void **state)
                  "v=TLSRPTv1 ; rua=mailto:a@example.org , https://r.example.org/x?y=1%21"
                  ";new=1; rua=mailto:b@example.org?subject=x; ",
                  &record, &flaw),
-        MTA_STS_RECORD_VALID);
+        TXT_RECORD_VALID);
     assert_int_equal(record.count, 3);
     assert_string_equal(record.uris[0], "mailto:a@example.org");
     assert_string_equal(record.uris[1], "https://r.example.org/x?y=1%21");
@@ -51,10 +51,10 @@ static void passes_over_a_scheme_that_nobody_can_use(void **state)
 
     assert_int_equal(
         read_one(*state, "v=TLSRPTv1;rua=http://a.example/,mailto:a@example.org", &record, &flaw),
-        MTA_STS_RECORD_VALID);
+        TXT_RECORD_VALID);
     assert_int_equal(record.count, 1);
     assert_int_equal(read_one(*state, "v=TLSRPTv1;rua=http://a.example/", &record, &flaw),
-                     MTA_STS_RECORD_INVALID);
+                     TXT_RECORD_INVALID);
     assert_string_equal(flaw, "no rua begins with mailto: or https:");
 }
 
@@ -84,7 +84,7 @@ static void says_what_is_wrong_with_a_record(void **state)
     const char *flaw;
 
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        assert_int_equal(read_one(*state, cases[i].text, &record, &flaw), MTA_STS_RECORD_INVALID);
+        assert_int_equal(read_one(*state, cases[i].text, &record, &flaw), TXT_RECORD_INVALID);
         assert_int_equal(record.count, 0);
         if (strncmp(flaw, cases[i].flaw, strlen(cases[i].flaw)) != 0)
             assert_string_equal(flaw, cases[i].flaw);
@@ -98,10 +98,10 @@ static void takes_the_one_record_among_others(void **state)
     struct tlsrpt_record record;
     const char *flaw;
 
-    assert_int_equal(tlsrpt_record_read(texts, 2, *state, &record, &flaw), MTA_STS_RECORD_VALID);
-    assert_int_equal(tlsrpt_record_read(texts, 1, *state, &record, &flaw), MTA_STS_RECORD_NONE);
+    assert_int_equal(tlsrpt_record_read(texts, 2, *state, &record, &flaw), TXT_RECORD_VALID);
+    assert_int_equal(tlsrpt_record_read(texts, 1, *state, &record, &flaw), TXT_RECORD_NONE);
     assert_null(flaw);
-    assert_int_equal(tlsrpt_record_read(texts, 3, *state, &record, &flaw), MTA_STS_RECORD_SEVERAL);
+    assert_int_equal(tlsrpt_record_read(texts, 3, *state, &record, &flaw), TXT_RECORD_SEVERAL);
     assert_string_equal(flaw, "there are 2 records that begin with \"v=TLSRPTv1;\"");
 }
 
@@ -114,7 +114,7 @@ static void bounds_the_addresses(void **state)
 
     for (size_t i = 0; i < TLSRPT_URIS_MOST; i++)
         text = arena_format(arena, "%s,mailto:a@x", text);
-    assert_int_equal(read_one(arena, text, &record, &flaw), MTA_STS_RECORD_VALID);
+    assert_int_equal(read_one(arena, text, &record, &flaw), TXT_RECORD_VALID);
     assert_int_equal(record.count, TLSRPT_URIS_MOST);
 }
 

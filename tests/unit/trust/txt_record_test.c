@@ -163,6 +163,15 @@ static void quotes_no_more_than_a_sentence_bears(void **state)
         "\"012345678901234567890123456789012345678901234567890123456789...\"");
 }
 
+static void has_a_word_for_whatever_the_records_come_to(void **state)
+{
+    (void)state;
+    assert_string_equal(txt_record_status_name(TXT_RECORD_SEVERAL), "several");
+    for (unsigned i = 0; i < TXT_RECORD_STATUS_COUNT; i++)
+        assert_non_null(txt_record_status_name((enum txt_record_status)i));
+    assert_null(txt_record_status_name(TXT_RECORD_STATUS_COUNT));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +181,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_why_none_of_them_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(joins_the_strings_of_a_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(quotes_no_more_than_a_sentence_bears, set_up, tear_down),
+        cmocka_unit_test(has_a_word_for_whatever_the_records_come_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
