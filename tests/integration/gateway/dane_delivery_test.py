@@ -24,20 +24,19 @@ SENDER = "from@here.test"
 WORLD_CASES = [case for case in CASES if not case.get("port")]
 
 
-class Place:
+class Place(gateway.Place):
     """The zones, the server and a gateway at one level."""
 
     def __init__(self, server, level):
         self.level = level
-        self.one = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",))
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",)))
         world = self.one.world
         self.now = world.leaf(common_name="now", names=NAMES, start=-200)
         self.after = world.leaf(common_name="next", names=NAMES)
-        self.host = Counting(world, trouble=0, slowness_s=0, identity=self.now, address=("127.0.0.1", 0))
-        self.zones = None
-        try:
+        self.host = self.keep(Counting(world, trouble=0, slowness_s=0, identity=self.now, address=("127.0.0.1", 0)))
+        with self.closed_on_failure():
             content = DaneZones(world, self.now, self.after, [self.host.port])
-            self.zones = Zones(server, content.more, content.spoil)
+            self.zones = self.keep(Zones(server, content.more, content.spoil))
             self.one.more = f"""dns {{ resolver = "127.0.0.1:{self.zones.port}" trust_anchor = "{self.zones.trust_anchor}" }}
 client {{ port = {self.host.port} }}
 queue {{ retry = {{ 1h }} }}
@@ -49,25 +48,6 @@ policy "bystale.test" {{ level = {level} next_hop = "mx-mismatch{S}:{self.host.p
 policy "byfailing.test" {{ level = {level} next_hop = "mx-bogus-tlsa{S}:{self.host.port}" }}
 """
             self.one.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.one.stop()
-        finally:
-            self.close()
-
-    def close(self):
-        self.one.remove()
-        self.host.stop()
-        if self.zones:
-            self.zones.stop()
 
     def show(self, identity):
         """From the next connection on."""

@@ -95,24 +95,20 @@ def hosts(world, identity):
             picky.stop()  # that port is taken there
 
 
-class Place:
+class Place(gateway.Place):
     """The zones, two servers that all hosts are, and a gateway that has a level for each domain."""
 
     def __init__(self, server):
-        self.one = Gateway(PROGRAM, listeners=[Listener("none")], relay_from=("127.0.0.0/8",))
-        self.host = self.old = self.web = self.zones = None
-        try:
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], relay_from=("127.0.0.0/8",)))
+        with self.closed_on_failure():
             world = self.one.world
             identity = world.leaf(names=[name + SIGNED for name in ("alias-dane", "alias-sts", "mx-shared")])
-            self.host, self.old = hosts(world, identity)
-            self.web = PolicyHosts(world)
+            self.host, self.old = map(self.keep, hosts(world, identity))
+            self.web = self.keep(PolicyHosts(world))
             self.web.put("old" + UNSIGNED, Page(f"version: STSv1\nmode: enforce\nmx: {OLD}\nmax_age: 86400\n"))
-            self.zones = Zones(server, self.zone_lines(key_record(identity)))
+            self.zones = self.keep(Zones(server, self.zone_lines(key_record(identity))))
             self.one.more = self.settings()
             self.one.start()
-        except BaseException:
-            self.close()
-            raise
 
     def zone_lines(self, record):
         """A host that is an alias: its records, and so the name that is sent to it, are where that leads."""
@@ -138,22 +134,6 @@ policy "by-sts{SIGNED}" {{ level = sts }}
 policy "old{UNSIGNED}" {{ level = sts minimum_tls = "1.0" }}
 policy "broken{UNSIGNED}" {{ level = sts }}
 """
-
-    def close(self):
-        self.one.remove()
-        for server in (self.host, self.old, self.web, self.zones):
-            if server:
-                server.stop()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.one.stop()
-        finally:
-            self.close()
 
     def send(self, domain):
         return destinations.send_all(self.one, [f"user@{domain}"])

@@ -5,6 +5,7 @@ id of its process. Nothing here measures time: what is waited for comes, or PATI
 """
 
 import atexit
+import contextlib
 import email.utils
 import itertools
 import json
@@ -288,6 +289,42 @@ class Gateway:
 
     def one(self, user, domain=LOCAL):
         return self.mail(user, 1, domain)[0]
+
+
+class Place:
+    """A gateway, `one`, and the servers around it, as long as a `with` lasts: then it drains, and all of them stop."""
+
+    def __init__(self, one):
+        self.one, self.servers = one, []
+
+    def keep(self, server):
+        """The server; it is stopped with the place, and may have been before."""
+        self.servers.append(server)
+        return server
+
+    @contextlib.contextmanager
+    def closed_on_failure(self):
+        """Around what is set up."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        self.one.remove()
+        for server in self.servers:
+            server.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None and self.one.child is not None:
+                self.one.stop()
+        finally:
+            self.close()
 
 
 RECEIVED = re.compile(

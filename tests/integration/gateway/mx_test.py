@@ -57,15 +57,16 @@ class MxZones(Zones):
         super().make()
 
 
-class Place:
+class Place(gateway.Place):
     """The zones, the hosts and a gateway that finds them."""
 
     def __init__(self, server):
-        self.one = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",))
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",)))
         world = self.one.world
         self.port = self.one.listeners[0].port + 1
-        self.hosts, self.zones = {}, MxZones(server)
-        try:
+        self.hosts = {}
+        with self.closed_on_failure():
+            self.zones = self.keep(MxZones(server))
             names = {"names": (f"*.{ZONE}",)}
             strange = pki.issue(world.stranger, **names).with_chain(world.stranger)
             self.port = self.find_port()
@@ -84,9 +85,6 @@ policy "byhost.test" {{ level = verify next_hop = "b.{ZONE}:{self.port}" }}
 policy "nowhere.test" {{ level = may next_hop = "missing.{ZONE}:{self.port}" }}
 """
             self.one.start()
-        except BaseException:
-            self.close()
-            raise
 
     @staticmethod
     def find_port():
@@ -103,23 +101,7 @@ policy "nowhere.test" {{ level = may next_hop = "missing.{ZONE}:{self.port}" }}
                 return port
 
     def host(self, address, identity=None):
-        return Counting(self.one.world, trouble=0, slowness_s=0, identity=identity, address=(address, self.port))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.one.stop()
-        finally:
-            self.close()
-
-    def close(self):
-        self.one.remove()
-        self.zones.stop()
-        for host in self.hosts.values():
-            host.stop()
+        return self.keep(Counting(self.one.world, trouble=0, slowness_s=0, identity=identity, address=(address, self.port)))
 
     def send(self, *recipients):
         with Client(self.one.port("none")) as client:

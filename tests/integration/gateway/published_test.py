@@ -139,29 +139,26 @@ class PublishedZones(Zones):
         self.zones[f"_tcp.unasked.{ZONE}."] = os.path.join(self.folder, "there-is-no-such.zone")
 
 
-class Place:
+class Place(gateway.Place):
     """The zones, the hosts, the policies and a gateway that finds them."""
 
     def __init__(self):
-        self.one = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",))
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",)))
         self.world = self.one.world
         self.port, self.sts_port = gateway.free_port(), gateway.free_port()
         names = {"names": [f"{name}.{ZONE}" for name in (*HOSTS, *NAMES)]}
         trusted, stranger = self.world.leaf(**names), pki.issue(self.world.stranger, **names).with_chain(self.world.stranger)
         self.identities = {name: stranger if name == "strange" else trusted for name in HOSTS}
-        self.hosts, self.zones, self.web = {}, None, None
-        try:
-            self.zones = PublishedZones(self.identities, self.port)
+        self.hosts = {}
+        with self.closed_on_failure():
+            self.zones = self.keep(PublishedZones(self.identities, self.port))
             for name, address in HOSTS.items():
-                self.hosts[name] = Counting(self.world, trouble=0, slowness_s=0, identity=self.identities[name],
-                                            address=(address, self.port))
+                self.hosts[name] = self.keep(Counting(self.world, trouble=0, slowness_s=0, identity=self.identities[name],
+                                                      address=(address, self.port)))
             self.hosts["plain"].offers_tls = False
-            self.web = Web(self.world, self.sts_port)
+            self.web = self.keep(Web(self.world, self.sts_port))
             self.one.more = self.settings()
             self.one.start()
-        except BaseException:
-            self.close()
-            raise
 
     def settings(self):
         rules = "".join(f'policy "{name}.{ZONE}" {{ level = {level} }}\n' for level, names in RULES.items() for name in names)
@@ -173,22 +170,6 @@ policy "byhop.{ZONE}" {{ level = sts next_hop = "strange.{ZONE}:{self.port}" }}
 policy "hop.test" {{ level = dane-only next_hop = "matched.{ZONE}:{self.port}" }}
 policy "wronghop.test" {{ level = sts next_hop = "mismatched.{ZONE}:{self.port}" }}
 {rules}"""
-
-    def close(self):
-        self.one.remove()
-        for thing in (self.zones, self.web, *self.hosts.values()):
-            if thing is not None:
-                thing.stop()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.one.stop()
-        finally:
-            self.close()
 
     def send(self, recipient):
         with Client(self.one.port("none")) as client:

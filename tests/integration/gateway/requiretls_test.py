@@ -102,44 +102,30 @@ policy "toclear.{ZONE}" {{ level = encrypt }}
 """
 
 
-class Place:
+class Place(gateway.Place):
     """The zones, the hosts, and a gateway that finds them and has the sender's mailbox."""
 
     def __init__(self):
-        self.one = Gateway(PROGRAM, listeners=[Listener("may"), Listener("none")], relay_from=("127.0.0.0/8",))
-        world, self.hosts, self.zones = self.one.world, {}, TwoZones("nsd")
-        try:
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("may"), Listener("none")], relay_from=("127.0.0.0/8",)))
+        world, self.hosts = self.one.world, {}
+        with self.closed_on_failure():
+            self.zones = self.keep(TwoZones("nsd"))
             names = {"names": (f"*.{ZONE}", f"*.{UNSIGNED}")}
             strange = pki.issue(world.stranger, **names).with_chain(world.stranger)
             self.port = find_port()
             for name, offers in (("good", "inside"), ("plain", None), ("clear", "outside"), ("strange", "inside"),
                                  ("early", "outside")):
-                self.hosts[name] = Host(world, (HOSTS[name], self.port), offers, has_tls=name != "clear",
-                                        identity=strange if name == "strange" else world.leaf(**names))
+                self.add_host(name, offers, strange if name == "strange" else world.leaf(**names), name != "clear")
             self.one.more = self.dns() + policies(self.port)
             self.one.start()
-        except BaseException:
-            self.close()
-            raise
+
+    def add_host(self, name, offers, identity, has_tls=True):
+        host = Host(self.one.world, (HOSTS[name], self.port), offers, has_tls=has_tls, identity=identity)
+        self.hosts[name] = self.keep(host)
+        return host
 
     def dns(self):
         return f'dns {{ resolver = "127.0.0.1:{self.zones.port}" trust_anchor = "{self.zones.trust_anchor}" }}\n'
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None:
-                self.one.stop()
-        finally:
-            self.close()
-
-    def close(self):
-        self.one.remove()
-        self.zones.stop()
-        for host in self.hosts.values():
-            host.stop()
 
     def send(self, recipient, parameters=" REQUIRETLS", content=CONTENT, sender=SENDER):
         with Client(self.one.port("may")) as client:
@@ -284,9 +270,7 @@ def a_host_that_is_down_may_be_the_one_that_offers_it():
             place.ended(recipient, "deferred")
         listed = place.one.run("queue", "list", "--json", "-c", place.one.settings_file)
         must(all(json.loads(line)["requires_tls"] for line in listed.splitlines()), listed)
-        host = Host(place.one.world, (HOSTS["down"], place.port), "inside",
-                    identity=place.one.world.leaf(names=(f"*.{ZONE}",)))
-        place.hosts["down"] = host
+        host = place.add_host("down", "inside", place.one.world.leaf(names=(f"*.{ZONE}",)))
         for recipient in (f"a@maybe.{ZONE}", f"a@other.{ZONE}"):
             place.ended(recipient, "delivered")
         must(len(host.mails) == 2 and all("REQUIRETLS" in line for line, _ in host.mails), f"{host.mails}")
@@ -300,8 +284,7 @@ def it_is_known_again_after_a_crash():
         place.one.start()
         shown = place.one.run("queue", "show", number, "-c", place.one.settings_file)
         must("REQUIRETLS" in shown, shown)
-        place.hosts["down"] = Host(place.one.world, (HOSTS["down"], place.port), "inside",
-                                   identity=place.one.world.leaf(names=(f"*.{ZONE}",)))
+        place.add_host("down", "inside", place.one.world.leaf(names=(f"*.{ZONE}",)))
         place.ended(f"a@todown.{ZONE}", "delivered")
         must("REQUIRETLS" in place.mails("down")[0], f"{place.mails('down')}")
 

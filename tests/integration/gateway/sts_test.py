@@ -65,29 +65,26 @@ def expected_state(zone, entry):
     return STATES.get(zone, "none")
 
 
-class Place:
+class Place(gateway.Place):
     """Domains that publish, two mail hosts, and a gateway at level sts that is not started yet."""
 
     def __init__(self):
-        self.one = Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",))
-        self.dns, self.web, self.hosts = None, None, {}
-        try:
+        super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",)))
+        self.hosts = {}
+        with self.closed_on_failure():
             self.world = self.one.world
-            self.dns, self.web = Dns(self.one.folder), PolicyHosts(self.world)
+            self.dns, self.web = self.keep(Dns(self.one.folder)), self.keep(PolicyHosts(self.world))
             self.port = self.find_port()
             for name, address in ADDRESSES.items():
                 self.dns.add(name, "A", address)
-                self.hosts[name] = Counting(
+                self.hosts[name] = self.keep(Counting(
                     self.world, trouble=0, slowness_s=0, address=(address, self.port),
-                    identity=from_a_stranger(self.world, name) if name == "mail.loc" else self.world.leaf(names=(name,)))
+                    identity=from_a_stranger(self.world, name) if name == "mail.loc" else self.world.leaf(names=(name,))))
             self.one.more = f"""dns {{ resolver = "127.0.0.1:{self.dns.port}" trust_anchor = "{self.dns.trust_anchor}" }}
 client {{ port = {self.port} sts_port = {self.web.port} private_addresses = yes }}
 queue {{ retry = {{ 1h }} }}
 policy "default" {{ level = sts }}
 """
-        except BaseException:
-            self.close()
-            raise
 
     @staticmethod
     def find_port():
@@ -100,22 +97,6 @@ policy "default" {{ level = sts }}
                 return port
             except OSError:
                 continue
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        try:
-            if kind is None and self.one.child is not None:
-                self.one.stop()
-        finally:
-            self.close()
-
-    def close(self):
-        self.one.remove()
-        for server in [self.dns, self.web, *self.hosts.values()]:
-            if server is not None:
-                server.stop()
 
     def publish(self, domain, record=RECORD, page=None, identity=None, hosts=("10 mail.loc",)):
         self.dns.add(domain, "MX", *hosts)
