@@ -33,11 +33,6 @@ int64_t queue_id_time_s(int64_t id)
     return id >> (COUNT_BITS + LANE_BITS);
 }
 
-int64_t queue_id_first_of(int64_t second)
-{
-    return (int64_t)(first_of(second) << LANE_BITS);
-}
-
 void queue_id_format(int64_t id, char text[QUEUE_ID_TEXT + 1])
 {
     uint64_t rest = (uint64_t)id;

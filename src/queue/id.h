@@ -33,9 +33,6 @@ int64_t queue_id_next(struct queue_id_maker *maker, int64_t now_s);
 /* The second that the id was made in, as far as its maker's clock was right. */
 int64_t queue_id_time_s(int64_t id);
 
-/* The least id that can be made in that second, for ranges. */
-int64_t queue_id_first_of(int64_t second);
-
 /* 13 lower-case letters and digits (without i, l, o, u) and a NUL; texts sort as ids do. */
 void queue_id_format(int64_t id, char text[QUEUE_ID_TEXT + 1]);
 

@@ -23,9 +23,12 @@ static struct bounce_form form;
 
 static int set_up(void **state)
 {
+    struct queue_id_maker maker;
+
     (void)state;
+    queue_id_init(&maker, 0, 0);
     envelope = (struct queue_envelope){
-        .id = queue_id_first_of(NOW_S - 60),
+        .id = queue_id_next(&maker, NOW_S - 60),
         .sender = span_of("from@example.net"),
         .message_id = span_of("<1@example.net>"),
         .received_at_s = NOW_S - 60,
