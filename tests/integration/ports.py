@@ -8,17 +8,18 @@ import random
 import socket
 
 
-def free_port(address="127.0.0.1"):
-    """A port where nothing listens, over TCP or UDP."""
+def free_port(*addresses):
+    """A port where nothing listens, over TCP or UDP: at any of these addresses of IPv4, or at 127.0.0.1."""
     while True:
         port = random.randrange(10240, 32000)
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
-            try:
-                stream.bind((address, port))
-                datagram.bind((address, port))
-                return port
-            except OSError:
-                continue
+        try:
+            for address in addresses or ("127.0.0.1",):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind((address, port))
+            return port
+        except OSError:
+            continue
 
 
 def free_ports(count):

@@ -4,7 +4,6 @@
 Every host has an address of loopback of its own, and the same port. Each promise is a TAP test.
 """
 import os
-import socket
 import subprocess
 import sys
 
@@ -63,13 +62,12 @@ class Place(gateway.Place):
     def __init__(self, server):
         super().__init__(Gateway(PROGRAM, listeners=[Listener("none")], domains=("here.test",), relay_from=("127.0.0.0/8",)))
         world = self.one.world
-        self.port = self.one.listeners[0].port + 1
         self.hosts = {}
         with self.closed_on_failure():
             self.zones = self.keep(MxZones(server))
             names = {"names": (f"*.{ZONE}",)}
             strange = pki.issue(world.stranger, **names).with_chain(world.stranger)
-            self.port = self.find_port()
+            self.port = gateway.free_port(*ADDRESSES.values())
             for name in ("a", "b", "c", "strange", "busy"):
                 self.hosts[name] = self.host(ADDRESSES[name], strange if name == "strange" else world.leaf(**names))
             self.hosts["busy"].greeting = "421 4.3.2 Too busy"
@@ -85,20 +83,6 @@ policy "byhost.test" {{ level = verify next_hop = "b.{ZONE}:{self.port}" }}
 policy "nowhere.test" {{ level = may next_hop = "missing.{ZONE}:{self.port}" }}
 """
             self.one.start()
-
-    @staticmethod
-    def find_port():
-        """Free at every address that is used here."""
-        while True:
-            port, taken = gateway.free_port(), False
-            for address in ADDRESSES.values():
-                with socket.socket() as probe:
-                    try:
-                        probe.bind((address, port))
-                    except OSError:
-                        taken = True
-            if not taken:
-                return port
 
     def host(self, address, identity=None):
         return self.keep(Counting(self.one.world, trouble=0, slowness_s=0, identity=identity, address=(address, self.port)))

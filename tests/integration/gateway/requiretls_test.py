@@ -7,7 +7,6 @@ and write down what MAIL said. Each promise is a TAP test.
 import json
 import os
 import re
-import socket
 import ssl
 import sys
 
@@ -80,19 +79,6 @@ class TwoZones(Zones):
             file.write(f"$ORIGIN {UNSIGNED}.\n$TTL 60\n" + records(f"{UNSIGNED}."))
 
 
-def find_port():
-    """Free at every address that is used here."""
-    while True:
-        port = gateway.free_port()
-        try:
-            for address in HOSTS.values():
-                with socket.socket() as probe:
-                    probe.bind((address, port))
-            return port
-        except OSError:
-            pass
-
-
 def policies(port):
     return f"""client {{ port = {port} }}
 queue {{ retry = {{ 1s }} }}
@@ -112,7 +98,7 @@ class Place(gateway.Place):
             self.zones = self.keep(TwoZones("nsd"))
             names = {"names": (f"*.{ZONE}", f"*.{UNSIGNED}")}
             strange = pki.issue(world.stranger, **names).with_chain(world.stranger)
-            self.port = find_port()
+            self.port = gateway.free_port(*HOSTS.values())
             for name, offers in (("good", "inside"), ("plain", None), ("clear", "outside"), ("strange", "inside"),
                                  ("early", "outside")):
                 self.add_host(name, offers, strange if name == "strange" else world.leaf(**names), name != "clear")

@@ -9,7 +9,6 @@ command and the gateway look up by the code of delivery.
 """
 import json
 import os
-import socket
 import sys
 
 import gateway
@@ -74,7 +73,7 @@ class Place(gateway.Place):
         with self.closed_on_failure():
             self.world = self.one.world
             self.dns, self.web = self.keep(Dns(self.one.folder)), self.keep(PolicyHosts(self.world))
-            self.port = self.find_port()
+            self.port = gateway.free_port(*ADDRESSES.values())
             for name, address in ADDRESSES.items():
                 self.dns.add(name, "A", address)
                 self.hosts[name] = self.keep(Counting(
@@ -85,18 +84,6 @@ client {{ port = {self.port} sts_port = {self.web.port} private_addresses = yes 
 queue {{ retry = {{ 1h }} }}
 policy "default" {{ level = sts }}
 """
-
-    @staticmethod
-    def find_port():
-        while True:
-            port = gateway.free_port()
-            try:
-                for address in ADDRESSES.values():
-                    with socket.socket() as probe:
-                        probe.bind((address, port))
-                return port
-            except OSError:
-                continue
 
     def publish(self, domain, record=RECORD, page=None, identity=None, hosts=("10 mail.loc",)):
         self.dns.add(domain, "MX", *hosts)
