@@ -17,18 +17,13 @@ const char *mta_sts_mode_name(enum mta_sts_mode mode)
     return mode < MTA_STS_MODE_COUNT ? names[mode] : NULL;
 }
 
-static bool is_letter_or_digit(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 /* ---- the record ---- */
 
 /* RFC 8461 section 3.1: sts-id */
 static bool is_id(struct span value)
 {
     for (size_t i = 0; i < value.len; i++)
-        if (!is_letter_or_digit(value.data[i]))
+        if (!text_is_letter_or_digit(value.data[i]))
             return false;
     return value.len > 0 && value.len <= MTA_STS_ID_MOST;
 }
@@ -133,7 +128,7 @@ static bool is_host_name(struct span name)
             label.data[label.len - 1] == '-')
             return false;
         for (size_t i = 0; i < label.len; i++)
-            if (!is_letter_or_digit(label.data[i]) && label.data[i] != '-')
+            if (!text_is_letter_or_digit(label.data[i]) && label.data[i] != '-')
                 return false;
         name = dot == name.len ? (struct span){ NULL, 0 } : span_part(name, dot + 1, name.len);
     }
