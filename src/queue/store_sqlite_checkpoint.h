@@ -3,7 +3,7 @@
  * A checkpoint reads the log, writes the database and waits twice for the disk: tens of
  * milliseconds in which nothing would be answered. So a thread with a connection of its own does
  * it; SQLite lets commits go on meanwhile. What they add in that time is left to the asker, who
- * then has little to do before the log can begin anew.
+ * then has little to do before the log can begin anew. Asked by one thread.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ struct sqlite_checkpoint;
 /* The database is in WAL mode already. */
 MUST_CHECK bool sqlite_checkpoint_open(const char *path, struct sqlite_checkpoint **checkpoint,
                                        struct error *err);
-/* Waits for what is under way. */
+/* Waits for what was begun. */
 void sqlite_checkpoint_close(struct sqlite_checkpoint **checkpoint);
 
 /* Begins, unless it is under way. */

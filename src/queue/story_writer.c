@@ -1,20 +1,15 @@
 #include "queue/story_writer.h"
 
-#include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/memory.h"
-#include "queue/thread.h"
+#include "queue/errand.h"
 
 struct story_writer {
-    struct tracking *tracking; /* the thread's */
-    pthread_t thread;
-    bool has_thread;
-
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t changed;
-    bool is_writing, is_closing;
-    int64_t lost;
-    /* The thread's while it writes: */
+    struct errand errand;
+    _Atomic int64_t lost;
+    /* The errand's while it is under way: */
+    struct tracking *tracking;
     const struct story *first;
     struct arena arena;
     int64_t now_s;
@@ -41,37 +36,15 @@ static bool write_all(struct tracking *tracking, const struct story *first, int6
     return tracking_commit(tracking, NULL);
 }
 
-static bool write_given(struct story_writer *writer)
+static void write_given(void *owner)
 {
-    bool is_written =
-        !writer->arena.exhausted && write_all(writer->tracking, writer->first, writer->now_s);
+    struct story_writer *writer = owner;
 
-    if (!is_written)
+    if (writer->arena.exhausted || !write_all(writer->tracking, writer->first, writer->now_s)) {
         tracking_rollback(writer->tracking);
-    arena_clear(&writer->arena);
-    return is_written;
-}
-
-static void *run(void *argument)
-{
-    struct story_writer *writer = argument;
-    bool is_written;
-
-    pthread_mutex_lock(&writer->lock);
-    while (writer->is_writing || !writer->is_closing) {
-        if (!writer->is_writing) {
-            pthread_cond_wait(&writer->changed, &writer->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&writer->lock);
-        is_written = write_given(writer);
-        pthread_mutex_lock(&writer->lock);
-        writer->lost += !is_written;
-        writer->is_writing = false;
-        pthread_cond_broadcast(&writer->changed);
+        writer->lost++;
     }
-    pthread_mutex_unlock(&writer->lock);
-    return NULL;
+    arena_clear(&writer->arena);
 }
 
 bool story_writer_open(struct tracking *tracking, struct story_writer **writer, struct error *err)
@@ -84,10 +57,7 @@ bool story_writer_open(struct tracking *tracking, struct story_writer **writer, 
         return error_set(err, ERROR_MEMORY, "no memory for tracking");
     }
     made->tracking = tracking;
-    pthread_mutex_init(&made->lock, NULL);
-    pthread_cond_init(&made->changed, NULL);
-    made->has_thread = queue_thread_start(&made->thread, run, made, "tracking", err);
-    if (made->has_thread)
+    if (errand_open(&made->errand, write_given, made, "tracking", err))
         return true;
     story_writer_close(writer);
     return false;
@@ -100,52 +70,30 @@ void story_writer_close(struct story_writer **writer)
     *writer = NULL;
     if (closing == NULL)
         return;
-    pthread_mutex_lock(&closing->lock);
-    closing->is_closing = true;
-    pthread_cond_broadcast(&closing->changed);
-    pthread_mutex_unlock(&closing->lock);
-    if (closing->has_thread)
-        pthread_join(closing->thread, NULL);
+    errand_close(&closing->errand);
     tracking_close(&closing->tracking);
-    pthread_cond_destroy(&closing->changed);
-    pthread_mutex_destroy(&closing->lock);
     memory_free(closing);
 }
 
 bool story_writer_give(struct story_writer *writer, const struct story *first, struct arena *arena,
                        int64_t now_s)
 {
-    bool is_taken;
-
-    pthread_mutex_lock(&writer->lock);
-    is_taken = !writer->is_writing;
-    if (is_taken) {
-        writer->first = first;
-        writer->arena = *arena;
-        writer->now_s = now_s;
-        writer->is_writing = true;
-        pthread_cond_broadcast(&writer->changed);
-    }
-    pthread_mutex_unlock(&writer->lock);
-    if (is_taken)
-        arena_init(arena, arena->limit);
-    return is_taken;
+    if (errand_is_under_way(&writer->errand))
+        return false;
+    writer->first = first;
+    writer->arena = *arena;
+    writer->now_s = now_s;
+    errand_start(&writer->errand);
+    arena_init(arena, arena->limit);
+    return true;
 }
 
 void story_writer_wait(struct story_writer *writer)
 {
-    pthread_mutex_lock(&writer->lock);
-    while (writer->is_writing)
-        pthread_cond_wait(&writer->changed, &writer->lock);
-    pthread_mutex_unlock(&writer->lock);
+    errand_wait(&writer->errand);
 }
 
 int64_t story_writer_lost(struct story_writer *writer)
 {
-    int64_t lost;
-
-    pthread_mutex_lock(&writer->lock);
-    lost = writer->lost;
-    pthread_mutex_unlock(&writer->lock);
-    return lost;
+    return writer->lost;
 }
