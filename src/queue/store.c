@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,9 +13,10 @@
 #include "queue/thread.h"
 
 enum {
-    LINGER_MS = 20,            /* how long parts alone may keep a transaction open */
-    SHARED_BYTES = 256 * 1024, /* a batch that has so many waits for no others */
-    TURN_NS = 100 * 1000,      /* of the processor; the least that can be asked for */
+    LINGER_MS = 20,                  /* how long parts alone may keep a transaction open */
+    SHARED_BYTES = 256 * 1024,       /* a batch that has so many waits for no others */
+    TURN_NS = 100 * 1000,            /* of the processor; the least that can be asked for */
+    RESERVE_BYTES = 4 * 1024 * 1024, /* or an eighth of a small disk */
     TIDY_MS = 250, /* from work to looking for room to give back, and to looking again */
 };
 
@@ -234,12 +236,36 @@ static bool has_waited_too_long(const struct queue_store *store,
            queue_store_now_ms(store) - request->asked_at_ms > store->settings.patience_ms;
 }
 
+/* A disk to the last block of which mail was taken has no room to write down that it was delivered, and nothing
+ * ever makes room again. */
+static bool is_reserve_reached(const struct queue_store *store)
+{
+    struct statvfs facts;
+    uint64_t reserve;
+
+    if (statvfs(store->settings.folder, &facts) != 0)
+        return false;
+    reserve = facts.f_blocks * facts.f_frsize / 8;
+    return facts.f_bavail * facts.f_frsize < (reserve < RESERVE_BYTES ? reserve : RESERVE_BYTES);
+}
+
+static void refuse_for_room(struct queue_store *store, struct queue_request *request)
+{
+    error_set(&store->err, ERROR_SYSTEM,
+              "the disk of %s is full but for what mail on its way needs", store->settings.folder);
+    queue_store_note_failure(store);
+    answer_failure(store, request, QUEUE_FULL);
+    tidy_later(store); /* its parts */
+}
+
 static void work_on(struct queue_store *store, struct queue_request *request)
 {
     if (has_waited_too_long(store, request)) {
         store->refused++;
         request->status = QUEUE_BUSY;
         queue_store_answer(request);
+    } else if (request->takes_room && is_reserve_reached(store)) {
+        refuse_for_room(store, request);
     } else if (!request->work->is_beside && !begin(store)) {
         fail_without_transaction(store, request);
     } else {

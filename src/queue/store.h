@@ -7,6 +7,8 @@
  *   or not at all. What was leased is due again.
  * - A full disk, an I/O error, a store that cannot follow: each request is answered with its
  *   status (452 or 451), nothing is half done, and later requests succeed once the cause is gone.
+ *   The last 4 MB of a disk (an eighth of a small one) take no new mail: what becomes of the mail that is there
+ *   needs room to be written down.
  * - One instance per queue: a second one does not open, and says who holds it.
  *
  * One thread of its own does all the work and groups it: what came while one commit was under way
@@ -96,6 +98,7 @@ struct queue_request {
     const struct queue_work *work;
     int64_t asked_at_ms;
     bool may_be_refused; /* where too much waits */
+    bool takes_room;     /* for good: refused while the disk has only what the rest needs */
 };
 
 /* ---- a new message: parts of its body, then all else ------------------------------------- */

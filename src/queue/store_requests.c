@@ -111,7 +111,7 @@ void queue_put_append(struct queue_door *door, struct queue_put *put, void (*ans
     static const struct queue_work work_of_append = { .perform = perform_append };
 
     assert(put->id > 0 && put->bytes.len > 0 && put->bytes.len <= QUEUE_PART_BYTES);
-    put->request.may_be_refused = true;
+    put->request.may_be_refused = put->request.takes_room = true;
     ask(door, &put->request, &work_of_append, answered, owner);
 }
 
@@ -146,6 +146,7 @@ void queue_put_commit(struct queue_door *door, struct queue_put *put, void (*ans
     assert(queue_envelope_flaw(put->envelope, put->recipients, put->recipient_count) == NULL);
     /* A refusal would leave the parts behind. */
     put->request.may_be_refused = put->parts == 0;
+    put->request.takes_room = true;
     ask(door, &put->request, &work_of_commit, answered, owner);
 }
 
@@ -164,7 +165,7 @@ void queue_put_abort(struct queue_door *door, struct queue_put *put, void (*answ
     static const struct queue_work work_of_abort = { .perform = perform_abort,
                                                      .undo = abandon_put };
 
-    put->request.may_be_refused = false;
+    put->request.may_be_refused = put->request.takes_room = false;
     ask(door, &put->request, &work_of_abort, answered, owner);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -644,6 +645,44 @@ static void a_log_that_may_not_grow_begins_anew(void **state)
     assert_true(asking_has_body(&asking, COUNT, 100));
 }
 
+static uint64_t free_bytes, disk_bytes;
+
+/* In the place of the system's. */
+int statvfs(const char *path, struct statvfs *facts)
+{
+    (void)path;
+    *facts = (struct statvfs){ .f_frsize = 1, .f_blocks = disk_bytes, .f_bavail = free_bytes };
+    return 0;
+}
+
+static enum queue_status put_one(size_t size)
+{
+    return asking_put(&asking, "", "a@example.org", size, QUEUE_PART_BYTES, NULL);
+}
+
+static void the_last_room_of_a_disk_is_for_mail_that_is_there(void **state)
+{
+    struct queue_selection all = { 0 };
+    struct queue_lease lease;
+
+    (void)state;
+    put("a@example.org,b@example.org");
+    disk_bytes = 1 << 30;
+    free_bytes = 1 << 20;
+    assert_int_equal(put_one(1000), QUEUE_FULL);
+    assert_int_equal(put_one(2 * QUEUE_PART_BYTES), QUEUE_FULL);
+    lease = asking_lease(&asking, ASKING_NOW_S, 1, &arena);
+    assert_int_equal(asking_settle(&asking, &lease, 0, 0, QUEUE_DONE, 0), 1);
+    asking_change(&asking, QUEUE_DELETE, all, ASKING_NOW_S);
+    assert_int_equal(asking_stats(&asking).messages, 0);
+    disk_bytes = 4 << 20; /* a small one */
+    assert_int_equal(put_one(1000), QUEUE_OK);
+    free_bytes = 0;
+    assert_int_equal(put_one(1000), QUEUE_FULL);
+    disk_bytes = 0; /* a file system that does not tell */
+    assert_int_equal(put_one(1000), QUEUE_OK);
+}
+
 static void a_list_shows_whole_messages_page_by_page(void **state)
 {
     struct queue_list list = { .most = 2, .arena = &arena };
@@ -932,6 +971,7 @@ int main(void)
         TEST(one_message_that_stays_does_not_keep_the_room_of_all),
         TEST(parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full),
         TEST(a_log_that_may_not_grow_begins_anew),
+        TEST(the_last_room_of_a_disk_is_for_mail_that_is_there),
         TEST(a_list_shows_whole_messages_page_by_page),
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
