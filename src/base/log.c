@@ -1,17 +1,11 @@
 #include "base/log.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
@@ -49,37 +43,27 @@ static const char *level_name(enum log_level level)
     return names[level];
 }
 
-/* O_NONBLOCK belongs to an open file, which we share with whoever started us; a pipe that is opened
- * anew has one of its own. Where that is not permitted, writes block as they are. */
-static int open_pipe_again(int descriptor)
+static void init(struct log *log, enum log_form form, enum log_level most,
+                 const struct clock *clock)
 {
-    char path[32];
-
-    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
-    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    log->form = form;
+    log->most = most;
+    log->clock = clock;
+    atomic_init(&log->lost, 0);
 }
 
 void log_init(struct log *log, enum log_form form, enum log_level most, int descriptor,
               const struct clock *clock)
 {
-    struct stat file;
-    bool is_known = descriptor >= 0 && fstat(descriptor, &file) == 0;
-
-    log->form = form;
-    log->most = most;
-    log->descriptor = descriptor;
-    log->own = is_known && S_ISFIFO(file.st_mode) ? open_pipe_again(descriptor) : -1;
-    log->is_socket = is_known && S_ISSOCK(file.st_mode);
-    log->clock = clock;
-    atomic_init(&log->is_stalled, false);
-    atomic_init(&log->lost, 0);
+    init(log, form, most, clock);
+    log_sink_init(&log->sink, descriptor);
 }
 
-void log_init_syslog(struct log *log, enum log_form form, enum log_level most, const char *name,
+void log_init_syslog(struct log *log, enum log_form form, enum log_level most, const char *path,
                      const struct clock *clock)
 {
-    log_init(log, form, most, -1, clock);
-    openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
+    init(log, form, most, clock);
+    log_sink_init_syslog(&log->sink, path);
 }
 
 bool log_wants(const struct log *log, enum log_level level)
@@ -304,18 +288,22 @@ static void put_fields(struct line *line, const char *text, struct arguments *ar
 static bool put_head(struct line *line, const struct log *log, enum log_level level,
                      const char *event)
 {
-    const char *time = text_time(line->arena, log->clock->wall_s(log->clock));
+    static const int severities[] = { [LOG_ERROR] = LOG_ERR,
+                                      [LOG_WARN] = LOG_WARNING,
+                                      [LOG_NOTE] = LOG_INFO,
+                                      [LOG_DETAIL] = LOG_DEBUG };
+    int64_t wall_s = log->clock->wall_s(log->clock);
+    const char *time = text_time(line->arena, wall_s);
     const char *level_word = level_name(level);
-    bool fits;
 
+    if (!log_sink_begin(&log->sink, severities[level], wall_s, line->bytes))
+        return false;
     if (line->form == LOG_JSON)
-        fits = buffer_format(line->bytes, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
+        return buffer_format(line->bytes, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
                              time, level_word, event);
-    else if (log->descriptor < 0)
-        fits = buffer_append_text(line->bytes, event);
-    else
-        fits = buffer_format(line->bytes, "%s %s %s", time, level_word, event);
-    return fits;
+    if (log_sink_is_syslog(&log->sink))
+        return buffer_append_text(line->bytes, event);
+    return buffer_format(line->bytes, "%s %s %s", time, level_word, event);
 }
 
 static bool put_tail(struct line *line)
@@ -324,57 +312,6 @@ static bool put_tail(struct line *line)
 
     return (!line->was_cut || buffer_append_text(line->bytes, cut)) &&
            (line->form != LOG_JSON || buffer_append_text(line->bytes, "}"));
-}
-
-/* A line is at most PIPE_BUF: a pipe takes it whole or not at all, as a local socket does. */
-static ssize_t write_some(const struct log *log, struct span bytes)
-{
-    if (log->is_socket)
-        return send(log->descriptor, bytes.data, bytes.len, MSG_DONTWAIT);
-    return write(log->own >= 0 ? log->own : log->descriptor, bytes.data, bytes.len);
-}
-
-/* False: whoever reads has stopped, and the line is lost. */
-static bool wait_for_reader(struct log *log)
-{
-    struct pollfd room = { .fd = log->descriptor, .events = POLLOUT };
-
-    int ready = atomic_load(&log->is_stalled) ? 0 : poll(&room, 1, LOG_PATIENCE_MS);
-
-    if (ready > 0 || (ready < 0 && errno == EINTR))
-        return true;
-    atomic_store(&log->is_stalled, true);
-    return false;
-}
-
-static bool write_all(struct log *log, struct span bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t written = write_some(log, bytes);
-
-        if (written > 0)
-            span_take_front(&bytes, (size_t)written);
-        else if (written < 0 && errno == EAGAIN ? !wait_for_reader(log)
-                                                : written < 0 && errno != EINTR)
-            return false;
-    }
-    if (atomic_load(&log->is_stalled))
-        atomic_store(&log->is_stalled, false);
-    return true;
-}
-
-static bool write_line(struct log *log, enum log_level level, struct buffer *bytes)
-{
-    static const int priorities[] = { [LOG_ERROR] = LOG_ERR,
-                                      [LOG_WARN] = LOG_WARNING,
-                                      [LOG_NOTE] = LOG_INFO,
-                                      [LOG_DETAIL] = LOG_DEBUG };
-
-    if (log->descriptor < 0) {
-        syslog(priorities[level], "%.*s", (int)bytes->len, bytes->data);
-        return true;
-    }
-    return buffer_append_text(bytes, "\n") && write_all(log, buffer_span(bytes));
 }
 
 /* How many lines are missing in front of this one. */
@@ -408,6 +345,6 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
     va_start(arguments.list, format);
     put_fields(&line, format, &arguments);
     va_end(arguments.list);
-    if (!is_whole || !put_tail(&line) || !write_line(log, level, &bytes))
+    if (!is_whole || !put_tail(&line) || !log_sink_write(&log->sink, &bytes))
         atomic_fetch_add(&log->lost, lost + 1);
 }

@@ -11,8 +11,8 @@
  * hides text are escaped (text_printable), values with blanks are quoted. AUTH data, keys and
  * message bodies are never given to it. One log may be shared by threads: a line is one write.
  *
- * Whoever reads a pipe or a socket is waited for, LOG_PATIENCE_MS in all once nothing moves: from then on
- * lines are lost until one can be written, which says how many they were (lost=N).
+ * No reader keeps anybody waiting for long (base/log_sink.h): lines are lost then, and the next one that can be
+ * written says how many they were (lost=N).
  */
 #pragma once
 
@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/log_sink.h"
 
 enum log_level {
     LOG_ERROR,  /* somebody has to act */
@@ -33,28 +34,23 @@ enum log_level {
 enum log_form { LOG_TEXT, LOG_JSON };
 
 enum {
-    LOG_LINE_MOST = 4096,  /* octets with the line feed: PIPE_BUF, so lines never mix in a pipe */
+    LOG_LINE_MOST = 4096,  /* octets with its end: PIPE_BUF, so lines never mix in a pipe */
     LOG_VALUE_MOST = 1024, /* octets of one value before escaping; the rest is cut */
-    LOG_PATIENCE_MS = 1000,
 };
 
 struct log {
     enum log_form form;
     enum log_level most; /* what is more detailed than this is left out */
-    int descriptor;      /* borrowed; -1: syslog, which adds time and level itself */
-    int own; /* the same pipe, where our writes do not block; stays open, for threads that log to the
-              * end of the process; -1: none */
-    bool is_socket;
+    struct log_sink sink;
     const struct clock *clock;
-    atomic_bool is_stalled; /* nobody reads: nobody is waited for */
-    atomic_uint lost;       /* lines that could not be written since the last one that could */
+    atomic_uint lost; /* lines that could not be written since the last one that could */
 };
 
 /* The clock outlives the log. */
 void log_init(struct log *log, enum log_form form, enum log_level most, int descriptor,
               const struct clock *clock);
-/* To syslog under `name` (which outlives the log), facility mail. One a process. */
-void log_init_syslog(struct log *log, enum log_form form, enum log_level most, const char *name,
+/* To the syslog daemon that listens at the path, which adds time and level itself. */
+void log_init_syslog(struct log *log, enum log_form form, enum log_level most, const char *path,
                      const struct clock *clock);
 
 /* Is it worth the trouble to gather values for this level? */

@@ -41,6 +41,7 @@ struct fixed {
     size_t workers;
     enum log_form form;
     enum settings_log_to to;
+    const char *syslog_socket;
     uint32_t clients_known;
 };
 
@@ -102,16 +103,19 @@ static struct fixed fix(struct serve *serve, const struct settings *settings)
                            .workers = (size_t)settings->workers,
                            .form = settings->log,
                            .to = settings->log_to,
+                           .syslog_socket =
+                               arena_copy(&serve->arena, span_of(settings->syslog_socket)),
                            .clients_known = (uint32_t)settings->limits.clients_known };
 }
 
-/* Once: who becomes another user could not open the pipe of root again (base/log.c). */
+/* Once: who becomes another user could not open the pipe of root again (base/log_sink.c). */
 static void open_log(struct serve *serve)
 {
     if (serve->log.clock != NULL)
         return;
     if (serve->fixed.to == SETTINGS_LOG_TO_SYSLOG)
-        log_init_syslog(&serve->log, serve->fixed.form, LOG_NOTE, "postern", &serve->clock);
+        log_init_syslog(&serve->log, serve->fixed.form, LOG_NOTE, serve->fixed.syslog_socket,
+                        &serve->clock);
     else
         log_init(&serve->log, serve->fixed.form, LOG_NOTE, STDERR_FILENO, &serve->clock);
 }
@@ -295,6 +299,7 @@ static void log_what_waits(struct serve *serve, const struct settings *settings)
         { "workers", settings->workers != fixed->workers },
         { "log", settings->log != fixed->form },
         { "log_to", settings->log_to != fixed->to },
+        { "syslog_socket", strcmp(settings->syslog_socket, fixed->syslog_socket) != 0 },
         { "clients_known", settings->limits.clients_known != fixed->clients_known },
     };
 

@@ -71,6 +71,8 @@ const struct settings_option settings_options[] = {
       .help = "Lines for people, or one JSON object a line", .since = "0.1" },
     { AT(log_to), .key = "log_to", .type = SETTINGS_WORD, .words = log_to_words,
       .fallback = "stderr", .help = "Where the log goes", .since = "0.1" },
+    { AT(syslog_socket), .key = "syslog_socket", .type = SETTINGS_SOCKET, .fallback = "/dev/log",
+      .help = "Where the syslog daemon listens", .since = "0.1" },
     { AT(relay.networks), .count_offset = offsetof(struct settings, relay.network_count),
       .key = "relay_from", .type = SETTINGS_NETWORK, .list_most = LISTED_MOST,
       .help = "Who may send to any domain; everybody else may send to our own domains only",

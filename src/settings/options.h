@@ -37,6 +37,7 @@ extern const struct settings_section_row settings_sections[SETTINGS_SECTION_COUN
 enum settings_type {
     SETTINGS_HOST,        /* a domain name */
     SETTINGS_DIRECTORY,   /* an absolute path; need not be there */
+    SETTINGS_SOCKET,      /* an absolute path of a local socket; need not be there */
     SETTINGS_FILE,        /* an absolute path of a readable file */
     SETTINGS_ROOTS,       /* likewise, or a directory */
     SETTINGS_WORD,        /* one of `words`; the n-th has value n */

@@ -152,6 +152,7 @@ struct settings {
     unsigned sandbox; /* 1: gateway/sandbox */
     enum log_form log;
     enum settings_log_to log_to;
+    const char *syslog_socket;
     struct settings_listener *listeners;
     size_t listener_count;
     struct settings_domain *domains; /* sorted by name */

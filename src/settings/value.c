@@ -424,6 +424,16 @@ static bool parse_path(const struct settings_option *option, struct span text, v
     return true;
 }
 
+static bool parse_socket(const struct settings_option *option, struct span text, void *place,
+                         const struct settings_value_context *context, struct error *err)
+{
+    if (text.len > NET_LOCAL_PATH_MOST)
+        return error_set(err, ERROR_FORMAT,
+                         "has a path longer than the %d octets of a local socket",
+                         (int)NET_LOCAL_PATH_MOST);
+    return parse_path(option, text, place, context, err);
+}
+
 /* A folder of ours has a local socket in it. */
 static bool parse_directory(const struct settings_option *option, struct span text, void *place,
                             const struct settings_value_context *context, struct error *err)
@@ -518,11 +528,7 @@ static bool parse_delivery(const struct settings_option *option, struct span tex
         return read_hop(text, &delivery->hop, LMTP_PORT, context, err);
     delivery->how = SETTINGS_LMTP_SOCKET;
     span_take_front(&text, strlen("unix:"));
-    if (text.len > NET_LOCAL_PATH_MOST)
-        return error_set(err, ERROR_FORMAT,
-                         "has a path longer than the %d octets of a local socket",
-                         (int)NET_LOCAL_PATH_MOST);
-    return parse_path(option, text, &delivery->path, context, err);
+    return parse_socket(option, text, &delivery->path, context, err);
 }
 
 /* --- the table --- */
@@ -533,6 +539,7 @@ static const struct type {
 } types[] = {
     [SETTINGS_HOST] = { sizeof(const char *), parse_host },
     [SETTINGS_DIRECTORY] = { sizeof(const char *), parse_directory },
+    [SETTINGS_SOCKET] = { sizeof(const char *), parse_socket },
     [SETTINGS_FILE] = { sizeof(const char *), parse_file },
     [SETTINGS_ROOTS] = { sizeof(const char *), parse_file },
     [SETTINGS_WORD] = { sizeof(unsigned), parse_word },

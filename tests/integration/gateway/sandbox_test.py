@@ -15,6 +15,7 @@ import threading
 
 import gateway
 from gateway import LOCAL, Failed, Gateway, Listener, as_stored, open_client
+from syslog_daemon import SyslogDaemon
 
 PROGRAM = gateway.take_program()
 USER = "nobody"
@@ -193,6 +194,23 @@ def mail_is_taken_and_goes_to_a_maildir_and_over_a_local_socket():
             must(server.has_one.is_set() and server.taken[0].endswith(MESSAGE), f"{server.taken}")
     finally:
         server.close()
+
+
+def a_syslog_daemon_that_was_started_again_is_found_by_that_user():
+    one = gateway_of()
+    daemon = SyslogDaemon(one)
+    try:
+        with one:
+            must(one.log("sandbox", user=USER, seccomp="yes"), one.said())
+            daemon.stop()
+            send(one, f"first@{LOCAL}")
+            one.mail("first")
+            daemon.start()
+            send(one, f"second@{LOCAL}")
+            one.wait_log("delivered", to=f"<second@{LOCAL}>")
+            must(any("lost" in line for line in one.log()), one.said())
+    finally:
+        daemon.stop()
 
 
 def a_port_below_1024_can_be_bound_by_a_reload():
@@ -379,6 +397,7 @@ TESTS = [
     every_thread_is_of_that_user_and_may_bind_ports_and_nothing_else,
     all_that_it_makes_is_of_that_user,
     mail_is_taken_and_goes_to_a_maildir_and_over_a_local_socket,
+    a_syslog_daemon_that_was_started_again_is_found_by_that_user,
     a_port_below_1024_can_be_bound_by_a_reload,
     a_key_that_the_user_cannot_read_is_named_with_the_user_and_a_remedy,
     a_folder_that_the_user_cannot_pass_is_the_one_that_is_named,

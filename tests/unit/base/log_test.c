@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <syslog.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,8 +31,8 @@ static int tear_down(void **state)
     (void)state;
     close(ends[0]);
     close(ends[1]);
-    if (out.own >= 0)
-        close(out.own);
+    if (out.sink.own >= 0)
+        close(out.sink.own);
     return 0;
 }
 
@@ -169,13 +168,13 @@ static void bounds_a_line_and_stays_well_formed(void **state)
 
 static void tells_how_many_lines_were_lost(void **state)
 {
-    int own = out.own;
+    int own = out.sink.own;
 
     (void)state;
-    out.own = ends[0]; /* the end for reading takes no bytes */
+    out.sink.own = ends[0]; /* the end for reading takes no bytes */
     log_event(&out, LOG_NOTE, "one", "id=%d", 1);
     log_event(&out, LOG_NOTE, "two", "id=%d", 2);
-    out.own = own;
+    out.sink.own = own;
     log_event(&out, LOG_NOTE, "three", "id=%d", 3);
     assert_string_equal(take_line(), "2026-11-21T19:05:00Z note three lost=2 id=3\n");
     log_event(&out, LOG_NOTE, "four", "id=%d", 4);
@@ -210,10 +209,10 @@ static void waits_for_no_reader_who_has_stopped_and_counts_what_is_lost(void **s
     int pair[2];
 
     (void)state;
-    assert_true(out.own >= 0);
+    assert_true(out.sink.own >= 0);
     assert_in_range(lines_lost_to(ends[0], ends[1]), 1, 20000);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    close(out.own);
+    close(out.sink.own);
     log_init(&out, LOG_TEXT, LOG_DETAIL, pair[1], &noon);
     assert_in_range(lines_lost_to(pair[0], pair[1]), 1, 20000);
     close(pair[0]);
@@ -234,7 +233,7 @@ static void waits_for_a_reader_who_is_late(void **state)
 
     (void)state;
     assert_true(fcntl(ends[1], F_SETPIPE_SZ, LOG_LINE_MOST) > 0);
-    while (write(out.own, "x", 1) == 1)
+    while (write(out.sink.own, "x", 1) == 1)
         ;
     assert_int_equal(pthread_create(&reader, NULL, read_late, NULL), 0);
     log_event(&out, LOG_NOTE, "two", "id=%d", 2);
@@ -280,55 +279,6 @@ static void keeps_lines_of_threads_whole(void **state)
     assert_int_equal(seen, WRITERS * LINES);
 }
 
-/* The linker puts these two in place of the C library's. */
-void __wrap_syslog(int priority, const char *format, ...) PRINTF_LIKE(2, 3);
-void __wrap___syslog_chk(int priority, int flag, const char *format, ...) PRINTF_LIKE(3, 4);
-static int said_priority;
-static char said[LOG_LINE_MOST];
-
-void __wrap_syslog(int priority, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(said, sizeof said, format, arguments);
-    va_end(arguments);
-    said_priority = priority;
-}
-
-void __wrap___syslog_chk(int priority, int flag, const char *format, ...)
-{
-    va_list arguments;
-
-    (void)flag;
-    va_start(arguments, format);
-    vsnprintf(said, sizeof said, format, arguments);
-    va_end(arguments);
-    said_priority = priority;
-}
-
-static void leaves_time_and_level_to_syslog(void **state)
-{
-    struct log system;
-
-    (void)state;
-    log_init_syslog(&system, LOG_TEXT, LOG_NOTE, "postern", &noon);
-    log_event(&system, LOG_WARN, "starttls-refused", "mx=%s what=%s", "mx", "%n%s");
-    assert_int_equal(said_priority, LOG_WARNING);
-    assert_string_equal(said, "starttls-refused mx=mx what=%n%s");
-    log_event(&system, LOG_ERROR, "queue-full", "left=%d", 0);
-    assert_int_equal(said_priority, LOG_ERR);
-    assert_string_equal(said, "queue-full left=0");
-    log_event(&system, LOG_NOTE, "started", "pid=%d", 1);
-    assert_int_equal(said_priority, LOG_INFO);
-    log_event(&system, LOG_DETAIL, "refused", "code=%d", 500); /* more than was asked for */
-    assert_string_equal(said, "started pid=1");
-    system.most = LOG_DETAIL;
-    log_event(&system, LOG_DETAIL, "refused", "code=%d", 500);
-    assert_int_equal(said_priority, LOG_DEBUG);
-    closelog();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,7 +294,6 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(waits_for_a_reader_who_is_late, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_lines_of_threads_whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(leaves_time_and_level_to_syslog, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,7 +196,7 @@ static void end(struct scene *scene)
     tls_server_context_free(&scene->at.tls);
     tls_credentials_free(&scene->credentials);
     asking_close(&scene->asking);
-    close(scene->log.descriptor);
+    close(scene->log.sink.descriptor);
     unlink(scene->log_path);
 }
 
@@ -208,7 +208,7 @@ static bool heard(const struct scene *scene, const char *text)
 static bool is_logged(const struct scene *scene, const char *text)
 {
     char log[64 * 1024];
-    ssize_t len = pread(scene->log.descriptor, log, sizeof log, 0);
+    ssize_t len = pread(scene->log.sink.descriptor, log, sizeof log, 0);
 
     return len > 0 && memmem(log, (size_t)len, text, strlen(text)) != NULL;
 }

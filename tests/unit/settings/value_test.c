@@ -57,6 +57,12 @@ static const struct {
       { "stderr", "syslog" },
       { { "sysolg", "did you mean syslog?" }, { "/var/log/x", "stderr or syslog" } } },
     { SETTINGS_TOP,
+      "syslog_socket",
+      { "/dev/log", "\"/srv/with space\"" },
+      { { "dev/log", "begins with /" },
+        { "\"\"", "begins with /" },
+        { "\"/" HUNDRED HUNDRED "\"", "longer than the 107 octets of a local socket" } } },
+    { SETTINGS_TOP,
       "relay_from",
       { "{ }", "{ \"127.0.0.0/8\", \"::1\" }", "10.0.0.1", "{ 2001:db8::/32, }" },
       { { "{ 10.0.0.5/8 }", "is it the network 10.0.0.0/8" },
@@ -374,7 +380,7 @@ static void keeps_what_was_written(void **state)
 {
     struct loaded loaded = load_sound(
         "hostname = \"MX.Example.ORG.\" state_dir = /srv/p workers = 3\n"
-        "bare_lf_from = 192.0.2.0/24 log = json log_to = syslog relay_from = { \"10.0.0.0/8\", \"::1\" }\n"
+        "bare_lf_from = 192.0.2.0/24 log = json log_to = syslog syslog_socket = /srv/log relay_from = { \"10.0.0.0/8\", \"::1\" }\n"
         "listener \"[::]:465\" { certificate = { /a.pem, /b.pem } key = { /a.key, /b.key }\n"
         "    tls = implicit client_certificate = require\n"
         "    client_ca = /ca.pem }\n"
@@ -405,6 +411,7 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(settings->bare_lf_from[0].bits, 24);
     assert_int_equal(settings->log, LOG_JSON);
     assert_int_equal(settings->log_to, SETTINGS_LOG_TO_SYSLOG);
+    assert_string_equal(settings->syslog_socket, "/srv/log");
     assert_int_equal(settings->relay.network_count, 2);
     assert_int_equal(settings->relay.networks[0].bits, 8);
     assert_int_equal(settings->relay.networks[1].bits, 128);
