@@ -92,58 +92,87 @@ static bool read_records(struct span records, journal_reader *read, void *owner,
     return true;
 }
 
-/* The group at that point with memory of its own, to be freed; NULL: none that is whole is there. */
-static char *read_group(const struct journal *journal, int descriptor, int64_t size, int64_t offset,
-                        struct journal_group_header *header)
-{
-    char *records = NULL;
+/* A file that is read anew, from one group to the next. */
+struct reading {
+    const struct journal *journal;
+    int64_t number, size, offset;
+    int descriptor;
+    struct journal_group_header header;
+    char *records; /* of that group, to be freed; NULL: no whole one is there */
+};
 
-    if (read_at(descriptor, (char *)header, sizeof *header, offset) != sizeof *header ||
-        !journal_group_is_header(header) || header->len > JOURNAL_GROUP_BYTES ||
-        size - offset - (int64_t)sizeof *header < header->len)
-        return NULL;
+/* False: nobody knows what is there. */
+static bool read_group(struct reading *reading, struct error *err)
+{
+    struct journal_group_header *header = &reading->header;
+    int64_t behind = reading->offset + (int64_t)sizeof *header;
+    ssize_t got = read_at(reading->descriptor, (char *)header, sizeof *header, reading->offset);
+    char *records;
+
+    reading->records = NULL;
+    if (got < 0)
+        return journal_fail(reading->journal, reading->number, "reading", err);
+    if (got != sizeof *header || !journal_group_is_header(header) ||
+        header->len > JOURNAL_GROUP_BYTES || reading->size - behind < header->len)
+        return true;
     records = memory_new(1, header->len + 1);
     if (records == NULL)
-        return NULL;
-    if (read_at(descriptor, records, header->len, offset + (int64_t)sizeof *header) ==
-            (ssize_t)header->len &&
-        journal_group_fits(header, (struct span){ records, header->len }, journal->secret))
-        return records;
-    memory_free(records);
-    return NULL;
+        return error_set(err, ERROR_MEMORY, "no memory for a group of the journal");
+    got = read_at(reading->descriptor, records, header->len, behind);
+    if (got < 0)
+        journal_fail(reading->journal, reading->number, "reading", err);
+    if (got == (ssize_t)header->len &&
+        journal_group_fits(header, (struct span){ records, header->len }, reading->journal->secret))
+        reading->records = records;
+    else
+        memory_free(records);
+    return got >= 0;
+}
+
+/* The next group of the file, which nobody has had yet; *is_old: the file was written anew, and there is none. */
+static bool replay_group(struct reading *reading, struct journal_point *point, bool *is_old,
+                         journal_reader *read, void *owner, struct error *err)
+{
+    const struct journal_group_header *header = &reading->header;
+
+    *is_old = header->number < (uint64_t)point->group;
+    if (header->number > (uint64_t)point->group)
+        return error_set(err, ERROR_FORMAT,
+                         "%s/%010lld at %lld: group %lld of the journal is missing before",
+                         reading->journal->path, (long long)reading->number,
+                         (long long)reading->offset, (long long)point->group);
+    if (*is_old)
+        return true;
+    if (!read_records((struct span){ reading->records, header->len }, read, owner, err))
+        return false;
+    reading->offset += (int64_t)(sizeof *header + header->len);
+    *point = (struct journal_point){ reading->number, reading->offset, point->group + 1 };
+    return true;
 }
 
 static bool replay_file(struct journal *journal, int64_t number, struct journal_point *point,
                         journal_reader *read, void *owner, struct error *err)
 {
-    int descriptor = journal_open_to_read(journal, number);
-    int64_t offset = number == point->file ? point->offset : 0;
+    struct reading reading = { .journal = journal,
+                               .number = number,
+                               .offset = number == point->file ? point->offset : 0,
+                               .descriptor = journal_open_to_read(journal, number) };
     struct stat facts;
-    struct journal_group_header group;
-    char *records;
-    bool is_well = true, is_old = false;
+    bool is_well = true, is_over = false;
 
-    if (descriptor < 0 || fstat(descriptor, &facts) != 0)
+    if (reading.descriptor < 0 || fstat(reading.descriptor, &facts) != 0)
         return journal_fail(journal, number, "opening", err);
-    if (number == journal->end.file) /* behind it may be what was not kept */
-        facts.st_size = journal->end.offset;
-    while (is_well && !is_old &&
-           (records = read_group(journal, descriptor, facts.st_size, offset, &group)) != NULL) {
-        is_old = group.number < (uint64_t)point->group; /* the file was written anew */
-        if (group.number > (uint64_t)point->group)
-            is_well = error_set(err, ERROR_FORMAT,
-                                "%s/%010lld at %lld: group %lld of the journal is missing before",
-                                journal->path, (long long)number, (long long)offset,
-                                (long long)point->group);
-        else if (!is_old)
-            is_well = read_records((struct span){ records, group.len }, read, owner, err);
-        memory_free(records);
-        offset += (int64_t)(sizeof group + group.len);
-        if (is_well && !is_old)
-            *point = (struct journal_point){ number, offset, point->group + 1 };
+    /* behind the end may be what was not kept */
+    reading.size = number == journal->end.file ? journal->end.offset : facts.st_size;
+    while (is_well && !is_over) {
+        is_well = read_group(&reading, err);
+        is_over = reading.records == NULL;
+        if (!is_over)
+            is_well = replay_group(&reading, point, &is_over, read, owner, err);
+        memory_free(reading.records);
     }
     /* What a killed process has written it may not have synced: nobody may build on that. */
-    if (is_well && journal->end.file == 0 && fdatasync(descriptor) != 0)
+    if (is_well && journal->end.file == 0 && fdatasync(reading.descriptor) != 0)
         return journal_fail(journal, number, "syncing", err);
     return is_well;
 }
@@ -175,11 +204,10 @@ struct journal_point journal_end(const struct journal *journal)
 
 /* ---- writing ---------------------------------------------------------------------------------- */
 
-/* What is cut off a file must not be found there once groups go into the next one. */
 static bool takes_no_more(const struct journal *journal)
 {
     return journal->end.offset >= JOURNAL_FILE_BYTES ||
-           (journal->is_full && journal->end.offset > 0 && !journal->is_too_long);
+           (journal->is_full && journal->end.offset > 0);
 }
 
 static bool hold(struct journal *journal, uint32_t kind, struct span head, struct span bytes,
@@ -188,7 +216,7 @@ static bool hold(struct journal *journal, uint32_t kind, struct span head, struc
     size_t offset;
 
     if (journal_group_len(&journal->held) == 0 && takes_no_more(journal))
-        journal_next_file(journal);
+        journal_end_file(journal);
     if (!journal_group_add(&journal->held, kind, head, bytes, is_lent, &offset))
         return false;
     *place = (struct journal_place){
@@ -242,11 +270,10 @@ static enum queue_status make_file(struct journal *journal, struct error *err)
 
     journal_name_file(journal->end.file, name);
     if (journal->file < 0)
-        journal->file =
-            openat(journal->folder, name,
-                   O_WRONLY | O_CLOEXEC | O_NOFOLLOW |
-                       (journal_take_spare(journal, journal->end.file) ? 0 : O_CREAT | O_EXCL),
-                   0600);
+        journal->file = journal_take_spare(journal, journal->end.file);
+    if (journal->file < 0)
+        journal->file = openat(journal->folder, name,
+                               O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_CREAT | O_EXCL, 0600);
     if (journal->file < 0)
         return refuse(journal, "making", err);
     if (fsync(journal->folder) != 0)
@@ -256,16 +283,6 @@ static enum queue_status make_file(struct journal *journal, struct error *err)
     journal->room = facts.st_size;
     journal->is_named = true;
     return QUEUE_OK;
-}
-
-/* What a group that failed has left must not be taken for one that was kept. */
-static bool cut_off(struct journal *journal)
-{
-    if (!journal->is_too_long)
-        return true;
-    journal->is_too_long = ftruncate(journal->file, journal->end.offset) != 0;
-    journal->room = journal->end.offset;
-    return !journal->is_too_long;
 }
 
 /* Whatever happens it may be in the file. */
@@ -286,12 +303,12 @@ static enum queue_status write_group(struct journal *journal, struct error *err)
 {
     enum queue_status status;
 
-    if (!cut_off(journal))
+    if (!journal_cut_off(journal))
         return refuse(journal, "cutting off the end of", err);
     status = write_and_wait(journal, err);
     if (status != QUEUE_OK) {
         journal->is_too_long = true;
-        (void)cut_off(journal); /* else before the next */
+        (void)journal_cut_off(journal); /* else before the next */
     }
     return status;
 }
@@ -314,6 +331,7 @@ enum queue_status journal_sync(struct journal *journal, struct error *err)
     journal->is_full = status == QUEUE_FULL;
     if (status != QUEUE_OK)
         return status;
+    journal->was_cut = false;
     journal->end.offset += (int64_t)journal_group_len(&journal->held);
     journal->end.group++;
     file->size = journal->end.offset;

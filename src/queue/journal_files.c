@@ -22,7 +22,7 @@ enum {
     WRITTEN_AT_ONCE = 64 * 1024,
 };
 
-static const char spare[] = "spare";
+static const char spare[] = "spare"; /* its name */
 
 void journal_name_file(int64_t number, char name[JOURNAL_NAME_BYTES])
 {
@@ -163,10 +163,22 @@ int journal_open_to_read(struct journal *journal, int64_t number)
     return journal->open[at].descriptor;
 }
 
-void journal_next_file(struct journal *journal)
+bool journal_cut_off(struct journal *journal)
 {
+    if (!journal->is_too_long)
+        return true;
+    journal->is_too_long = ftruncate(journal->file, journal->end.offset) != 0;
+    journal->was_cut = true;
+    journal->room = journal->end.offset;
+    return !journal->is_too_long;
+}
+
+void journal_end_file(struct journal *journal)
+{
+    if (!journal_cut_off(journal) || (journal->was_cut && fsync(journal->file) != 0))
+        return;
     journal_close_descriptor(&journal->file);
-    journal->is_named = journal->is_too_long = journal->is_full = false;
+    journal->is_named = journal->was_cut = journal->is_full = false;
     journal->end.file++;
     journal->end.offset = 0;
 }
@@ -230,15 +242,21 @@ void journal_release_all(struct journal *journal)
         journal->files[i].held = 0;
 }
 
-bool journal_take_spare(struct journal *journal, int64_t number)
+int journal_take_spare(struct journal *journal, int64_t number)
 {
     char name[JOURNAL_NAME_BYTES];
+    int descriptor;
 
     if (!journal->has_spare)
-        return false;
+        return -1;
+    descriptor = openat(journal->folder, spare, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (descriptor < 0)
+        return -1;
     journal->has_spare = false;
     journal_name_file(number, name);
-    return renameat(journal->folder, spare, journal->folder, name) == 0;
+    if (renameat(journal->folder, spare, journal->folder, name) != 0)
+        journal_close_descriptor(&descriptor);
+    return descriptor;
 }
 
 /* One with holes would have to find its room again. */
@@ -294,7 +312,7 @@ void journal_drop_dead(struct journal *journal, struct journal_point point)
 {
     if (point.group == journal->end.group && journal_group_len(&journal->held) == 0 &&
         is_newest_wasted(journal))
-        journal_next_file(journal);
+        journal_end_file(journal);
     for (size_t i = journal->file_count; i-- > 0;)
         if (journal->files[i].held == 0 && is_past(journal, &journal->files[i], point))
             delete_file(journal, i);

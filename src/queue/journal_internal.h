@@ -18,6 +18,7 @@ struct journal {
     int file;                 /* that of `end` */
     bool is_named;            /* the folder has its name for certain */
     bool is_too_long;         /* behind `end` is what is to be cut off */
+    bool was_cut;             /* and no sync since: after a crash it may be there again */
     bool is_full;             /* there was no room for the last group */
     int64_t room;             /* so long is the file, with what is not of the journal yet */
     bool makes_no_holes;      /* the file system cannot */
@@ -49,10 +50,13 @@ struct journal_file *journal_need_file(struct journal *journal, int64_t number);
 /* A descriptor that stays the journal's. -1: errno tells. */
 int journal_open_to_read(struct journal *journal, int64_t number);
 void journal_close_descriptor(int *descriptor);
-/* Gives that number to the spare file. False: there is none. */
-bool journal_take_spare(struct journal *journal, int64_t number);
-/* The next group begins a file. */
-void journal_next_file(struct journal *journal);
+/* Gives that number to the spare file, which is open to write then. -1: there is none, or errno tells. */
+int journal_take_spare(struct journal *journal, int64_t number);
+/* What a group that failed has left must not be taken for one that was kept. */
+bool journal_cut_off(struct journal *journal);
+/* The next group begins another file, if for certain nothing of one that failed is in this one: it would be found
+ * there first. */
+void journal_end_file(struct journal *journal);
 /* For the groups that follow the one that is held, which was written, if they are small, too: a file that
  * grows is news for the file system, and a sync then waits for the disk once more. None is no failure. */
 void journal_make_room(struct journal *journal);

@@ -22,13 +22,29 @@ static struct journal *journal;
 static struct error err;
 static struct journal_place place;
 
-static bool sync_fails;
+static bool sync_fails, cut_fails, read_fails;
 
 /* In the place of the system's: what was written stays where it is. */
 int fdatasync(int descriptor)
 {
     if (!sync_fails)
         return (int)syscall(SYS_fdatasync, descriptor);
+    errno = EIO;
+    return -1;
+}
+
+int ftruncate(int descriptor, off_t len)
+{
+    if (!cut_fails)
+        return (int)syscall(SYS_ftruncate, descriptor, len);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t len, off_t offset)
+{
+    if (!read_fails)
+        return syscall(SYS_pread64, descriptor, bytes, len, offset);
     errno = EIO;
     return -1;
 }
@@ -525,6 +541,84 @@ static void a_group_that_could_not_be_synced_leaves_no_trace(void **state)
     assert_string_equal(told, "1:(kept 2:(held ");
 }
 
+/* Else it would be found there in the place of the group that is in the next file. */
+static void what_could_be_neither_synced_nor_cut_off_keeps_its_file(void **state)
+{
+    static char large[9 * 1024 * 1024];
+    struct journal_point point;
+
+    (void)state;
+    memset(large, 'y', sizeof large - 1);
+    append(1, "needed");
+    assert_true(journal_hold(journal, place, 7));
+    append(1, large);
+    sync_it();
+    point = journal_end(journal);
+    append(2, "refused");
+    sync_fails = cut_fails = true;
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    journal_cut(journal, 0);
+    journal_drop_dead(journal, point);
+    append(3, "refused too");
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    journal_cut(journal, 0);
+    sync_fails = cut_fails = false;
+    append(4, "promised");
+    sync_it();
+    append(5, "promised too");
+    sync_it();
+    journal_drop_dead(journal, journal_end(journal));
+    append(6, "in the next");
+    sync_it();
+    assert_int_equal(count_files(), 2);
+    open_again();
+    assert_string_equal(told, "1:(needed 1:(yy 4:(promised 5:(promised too 6:(in the next ");
+}
+
+static void what_cannot_be_read_is_no_end_of_the_journal(void **state)
+{
+    struct journal_point point = beginning;
+
+    (void)state;
+    append(1, "promised");
+    sync_it();
+    journal_close(&journal);
+    open_journal();
+    told[0] = '\0';
+    read_fails = true;
+    assert_false(journal_replay(journal, &point, read_record, NULL, &err));
+    read_fails = false;
+    assert_non_null(strstr(err.text, "reading"));
+    assert_non_null(strstr(err.text, "/0000000001: Input/output error"));
+    open_again();
+    assert_string_equal(told, "1:(promised ");
+}
+
+static void a_spare_file_for_which_there_was_no_descriptor_is_taken_later(void **state)
+{
+    static char large[2 * 1024 * 1024];
+    struct rlimit limit, none;
+    struct journal_point point;
+
+    (void)state;
+    memset(large, 'y', sizeof large - 1);
+    append(1, large);
+    sync_it();
+    journal_drop_dead(journal, journal_end(journal));
+    point = journal_end(journal);
+    append(2, "promised");
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = 3;
+    setrlimit(RLIMIT_NOFILE, &none);
+    assert_int_equal(journal_sync(journal, &err), QUEUE_FAILED);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    sync_it();
+    assert_int_equal(for_files(NULL), 1);
+    assert_true(replay(point));
+    assert_string_equal(told, "2:(promised ");
+}
+
 static void fill_file(void)
 {
     static char large[1024 * 1024];
@@ -814,6 +908,9 @@ int main(void)
         TEST(a_group_that_is_missing_before_others_is_an_error),
         TEST(a_group_for_which_there_is_no_room_leaves_no_trace),
         TEST(a_file_that_has_no_room_is_followed_by_the_next),
+        TEST(what_could_be_neither_synced_nor_cut_off_keeps_its_file),
+        TEST(what_cannot_be_read_is_no_end_of_the_journal),
+        TEST(a_spare_file_for_which_there_was_no_descriptor_is_taken_later),
         TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
         TEST(a_file_that_is_written_anew_has_nothing_of_what_it_was),
