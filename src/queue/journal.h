@@ -6,7 +6,8 @@
  * a file is dead when no place in it is held and the index of the queue needs none of its records any
  * more. A dead one is kept to be written anew, which costs the file system less than a file that
  * grows; the others are deleted. So behind the last group of a file old ones may follow, that nothing
- * but their numbers and a secret tells from new ones, and from what a message says that it is one. Numbers are in the byte order of the machine. Used by one thread at a time.
+ * but their numbers and a secret tells from new ones, and from what a message says that it is one.
+ * Numbers are in the byte order of the machine. Used by one thread at a time.
  */
 #pragma once
 

@@ -38,19 +38,12 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&stage, 0, sizeof stage);
-    memset(&scripted, 0, sizeof scripted);
     arena_init(&stage.arena, 4 << 20);
     stage.clock = clock_fixed(NOW_S, 0);
     stage.private_addresses = true;
     assert_true(loop_open(&stage.loop, NULL));
     assert_true(loop_timer_open(stage.loop, run_out, NULL, &stage.limit, NULL));
-    scripted.loop = stage.loop;
-    scripted.arena = &stage.arena;
-    scripted.https = (struct https_answer){ .outcome = HTTPS_ANSWERED,
-                                            .status = 200,
-                                            .content_type = span_of("text/plain; charset=utf-8"),
-                                            .body = span_of(POLICY),
-                                            .failure = "" };
+    scripted_begin(stage.loop, &stage.arena, POLICY);
     return 0;
 }
 

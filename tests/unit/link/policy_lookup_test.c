@@ -78,13 +78,11 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&stage, 0, sizeof stage);
-    memset(&scripted, 0, sizeof scripted);
     arena_init(&stage.arena, 4 << 20);
     stage.clock = clock_fixed(NOW_S, 0);
     assert_true(loop_open(&stage.loop, NULL));
     assert_true(loop_timer_open(stage.loop, run_out, NULL, &stage.limit, NULL));
-    scripted.loop = stage.loop;
-    scripted.arena = &stage.arena;
+    scripted_begin(stage.loop, &stage.arena, POLICY);
     stage.cache = (struct sts_cache){ NULL, find, keep, find_failed, keep_failed };
     stage.settings = (struct policy_lookup_settings){ .loop = stage.loop,
                                                       .dns = (struct dns *)&stage,
@@ -92,11 +90,6 @@ static int set_up(void **state)
                                                       .clock = &stage.clock,
                                                       .private_addresses = true,
                                                       .with_sts = true };
-    scripted.https = (struct https_answer){ .outcome = HTTPS_ANSWERED,
-                                            .status = 200,
-                                            .content_type = span_of("text/plain"),
-                                            .body = span_of(POLICY),
-                                            .failure = "" };
     return 0;
 }
 

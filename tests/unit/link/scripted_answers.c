@@ -10,6 +10,17 @@
 
 struct scripted scripted;
 
+void scripted_begin(struct loop *loop, struct arena *arena, const char *file)
+{
+    scripted = (struct scripted){ .loop = loop,
+                                  .arena = arena,
+                                  .https = { .outcome = HTTPS_ANSWERED,
+                                             .status = 200,
+                                             .content_type = span_of("text/plain; charset=utf-8"),
+                                             .body = span_of(file),
+                                             .failure = "" } };
+}
+
 struct dns_query {
     struct loop_timer *timer;
     void (*answered)(void *owner, const struct dns_answer *answer);

@@ -52,3 +52,6 @@ extern struct scripted {
     struct net_address first;
     size_t address_count;
 } scripted;
+
+/* Nobody has an answer yet but every HTTPS server: this file, as text/plain. Both are borrowed. */
+void scripted_begin(struct loop *loop, struct arena *arena, const char *file);

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "../test.h"
 #include "base/compiler.h"
+#include "file_limit.h"
 
 static const struct journal_point beginning = { .group = 1 };
 
@@ -436,16 +436,6 @@ static void a_group_that_is_missing_before_others_is_an_error(void **state)
     assert_false(replay(beginning));
     assert_non_null(strstr(err.text, "missing"));
     assert_non_null(strstr(err.text, "0000000002"));
-}
-
-static void limit_files_to(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
-    setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 static void a_group_for_which_there_is_no_room_leaves_no_trace(void **state)

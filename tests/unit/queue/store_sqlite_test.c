@@ -1,16 +1,15 @@
 /* tests/unit/queue/store_sqlite_test.c - promises of queue/store.h, kept by SQLite */
-#include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../test.h"
 #include "asking.h"
+#include "file_limit.h"
 #include "queue/id.h"
 #include "queue/store_sqlite_internal.h"
 
@@ -530,17 +529,6 @@ enum { FILE_MOST = 256 * 1024, THIRD = 100 * 1024 };
 
 static void *alone;
 static struct error why;
-
-/* 0: as much as there is room. */
-static void limit_files_to(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
-    setrlimit(RLIMIT_FSIZE, &limit);
-}
 
 /* Only what nobody else asks for in between tells what is in which batch. */
 static void open_alone(void)

@@ -1,13 +1,12 @@
 /* tests/unit/queue/tracking_test.c - promises of queue/tracking.h and queue/tracking_days.h */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../test.h"
 #include "asking.h"
+#include "file_limit.h"
 #include "queue/id.h"
 #include "queue/tracking.h"
 #include "queue/tracking_days.h"
@@ -216,17 +215,6 @@ static void what_is_rolled_back_was_never_told(void **state)
     tracking_rollback(tracking);
     story = find((struct tracking_query){ .id = id }, &count);
     assert_int_equal(story->event_count, 1);
-}
-
-/* 0: as much as there is room. */
-static void limit_files_to(rlim_t bytes)
-{
-    struct rlimit limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = bytes == 0 ? limit.rlim_max : bytes;
-    setrlimit(RLIMIT_FSIZE, &limit);
 }
 
 static bool note_again(void)

@@ -102,6 +102,7 @@ static json_t *load(struct arena *arena)
 
     if (tables == NULL) {
         print_message("no %s here\n", file_path(arena));
+        arena_clear(arena);
         skip();
     }
     return tables;
