@@ -31,12 +31,21 @@ static bool is_plain(const char *url)
     return len > 0;
 }
 
-/* Letters, digits, hyphens and underscores between single dots, and not all of the last label digits:
- * what libcurl takes for an address (RFC 3986 section 3.2.2, and its older spellings) is none. */
+/* "7", "0177", "0x7f": a host that ends in one is an address or nothing (URL Standard, "ends in a number"). */
+static bool is_number(const char *label)
+{
+    size_t digits = strspn(label, "0123456789");
+
+    if (label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
+        digits = 2 + strspn(label + 2, "0123456789abcdefABCDEF");
+    return label[digits] == '\0';
+}
+
+/* Letters, digits, hyphens and underscores between single dots, and the last label is no number: libcurl
+ * tells what it takes for an address only where no octet of it is encoded (RFC 3986 section 3.2.2). */
 static bool is_domain_name(const char *host, size_t len)
 {
-    size_t label = 0;
-    bool has_letter = false;
+    size_t start = 0; /* of the label */
 
     if (len == 0 || len > 253)
         return false;
@@ -44,19 +53,17 @@ static bool is_domain_name(const char *host, size_t len)
         unsigned char c = (unsigned char)host[i];
 
         if (c == '.') {
-            if (label == 0)
+            if (i == start)
                 return false;
-            label = 0;
-            has_letter = false;
+            start = i + 1;
             continue;
         }
         if (!isalnum(c) && c != '-' && c != '_')
             return false;
-        if (++label > 63)
+        if (i - start == 63)
             return false;
-        has_letter = has_letter || !isdigit(c);
     }
-    return label > 0 && has_letter;
+    return start < len && !is_number(host + start);
 }
 
 static bool take_host(CURLU *parsed, struct arena *arena, struct https_url *read, const char **flaw)

@@ -38,6 +38,12 @@ static const struct {
     { "https://0177.0.0.1/", NULL, 0 },
     { "https://[::1]/", NULL, 0 },
     { "https://%31%32%37.0.0.1/", NULL, 0 },
+    { "https://0x7f000%61/", NULL, 0 },
+    { "https://0%78/", NULL, 0 },
+    { "https://127.0.0%2e0X%41/", NULL, 0 },
+    { "https://1.2.3.4.0177/", NULL, 0 },
+    { "https://0x7fg.0xa.0xyz/", "0x7fg.0xa.0xyz", 443 },
+    { "https://127.0.0.a%31/", "127.0.0.a1", 443 },
     { "https://a%2etest%2f@b.test/", NULL, 0 },
     { "https://a%00.test/", NULL, 0 },
     { "https://b\xc3\xbc"
