@@ -76,7 +76,7 @@ struct smtp_command {
     bool is_8bit, is_utf8;          /* BODY=8BITMIME; SMTPUTF8 */
     bool requires_tls;              /* REQUIRETLS */
     bool is_last;                   /* BDAT n LAST */
-    uint64_t size;                  /* SIZE=n, or BDAT n */
+    uint64_t size;                  /* SIZE=n, UINT64_MAX where it is more; or BDAT n */
     enum smtp_command_return parts; /* RET */
     unsigned notify;                /* NOTIFY: enum smtp_notify bits, 0 where not given */
     struct span envelope_id;        /* ENVID, as xtext */

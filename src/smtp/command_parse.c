@@ -42,11 +42,15 @@ static bool is_xtext(struct span text)
     return true;
 }
 
-/* size-value = 1*20DIGIT: RFC 1870 section 3 */
+/* size-value = 1*20DIGIT: RFC 1870 section 3. The largest do not fit, and are UINT64_MAX: too large, and no bad syntax. */
 static bool read_size(struct smtp_command *command, struct span value)
 {
     command->has_size = true;
-    return value.len <= 20 && text_to_number(value, UINT64_MAX, &command->size);
+    command->size = UINT64_MAX;
+    for (size_t i = 0; i < value.len; i++)
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+    return value.len <= 20 && (text_to_number(value, UINT64_MAX, &command->size) || value.len > 0);
 }
 
 static bool read_body(struct smtp_command *command, struct span value)
