@@ -17,6 +17,7 @@ enum {
     SHARED_BYTES = 256 * 1024,       /* a batch that has so many waits for no others */
     TURN_NS = 100 * 1000,            /* of the processor; the least that can be asked for */
     RESERVE_BYTES = 4 * 1024 * 1024, /* or an eighth of a small disk */
+    UNSEEN_BYTES = 256 * 1024,       /* taken of one batch until the disk is looked at again */
     TIDY_MS = 250, /* from work to looking for room to give back, and to looking again */
 };
 
@@ -151,7 +152,7 @@ static bool begin(struct queue_store *store)
     store->batch_status = store->backend->begin(store->queue, &store->err);
     store->is_in_transaction = store->batch_status == QUEUE_OK;
     store->began_at_ms = queue_store_now_ms(store);
-    store->batch_bytes = 0;
+    store->batch_bytes = store->look_at_bytes = 0;
     store->puts = store->settled = 0;
     return store->is_in_transaction;
 }
@@ -238,15 +239,20 @@ static bool has_waited_too_long(const struct queue_store *store,
 
 /* A disk to the last block of which mail was taken has no room to write down that it was delivered, and nothing
  * ever makes room again. */
-static bool is_reserve_reached(const struct queue_store *store)
+static bool is_reserve_reached(struct queue_store *store)
 {
     struct statvfs facts;
     uint64_t reserve;
 
-    if (statvfs(store->settings.folder, &facts) != 0)
+    if (store->is_in_transaction && store->batch_bytes < store->look_at_bytes)
         return false;
-    reserve = facts.f_blocks * facts.f_frsize / 8;
-    return facts.f_bavail * facts.f_frsize < (reserve < RESERVE_BYTES ? reserve : RESERVE_BYTES);
+    if (statvfs(store->settings.folder, &facts) == 0) {
+        reserve = facts.f_blocks * facts.f_frsize / 8;
+        if (facts.f_bavail * facts.f_frsize < (reserve < RESERVE_BYTES ? reserve : RESERVE_BYTES))
+            return true;
+    }
+    store->look_at_bytes = store->batch_bytes + UNSEEN_BYTES;
+    return false;
 }
 
 static void refuse_for_room(struct queue_store *store, struct queue_request *request)

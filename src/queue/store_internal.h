@@ -58,6 +58,7 @@ struct queue_store {
 
     bool is_in_transaction;
     int64_t began_at_ms, batch_bytes;
+    int64_t look_at_bytes;          /* when the batch has so many, the disk is looked at again */
     enum queue_status batch_status; /* worse than QUEUE_OK: the batch is to be rolled back */
     struct mailbox_message *waiters, **last_waiter; /* to be answered after the commit */
     struct error err;                               /* of batch_status */

@@ -634,11 +634,16 @@ static void a_log_that_may_not_grow_begins_anew(void **state)
 }
 
 static uint64_t free_bytes, disk_bytes;
+static size_t looks_until_full = SIZE_MAX;
 
 /* In the place of the system's. */
 int statvfs(const char *path, struct statvfs *facts)
 {
     (void)path;
+    if (looks_until_full > 0)
+        looks_until_full--;
+    else
+        free_bytes = 0;
     *facts = (struct statvfs){ .f_frsize = 1, .f_blocks = disk_bytes, .f_bavail = free_bytes };
     return 0;
 }
@@ -669,6 +674,19 @@ static void the_last_room_of_a_disk_is_for_mail_that_is_there(void **state)
     assert_int_equal(put_one(1000), QUEUE_FULL);
     disk_bytes = 0; /* a file system that does not tell */
     assert_int_equal(put_one(1000), QUEUE_OK);
+}
+
+static void a_disk_that_fills_while_a_message_comes_is_noticed(void **state)
+{
+    (void)state;
+    disk_bytes = free_bytes = 1 << 30;
+    looks_until_full = 3;
+    assert_int_equal(put_one(10 * QUEUE_PART_BYTES), QUEUE_FULL);
+    assert_int_equal(put_one(1000), QUEUE_FULL);
+    looks_until_full = SIZE_MAX;
+    free_bytes = 1 << 30;
+    assert_int_equal(put_one(1000), QUEUE_OK);
+    disk_bytes = 0;
 }
 
 static void a_list_shows_whole_messages_page_by_page(void **state)
@@ -960,6 +978,7 @@ int main(void)
         TEST(parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full),
         TEST(a_log_that_may_not_grow_begins_anew),
         TEST(the_last_room_of_a_disk_is_for_mail_that_is_there),
+        TEST(a_disk_that_fills_while_a_message_comes_is_noticed),
         TEST(a_list_shows_whole_messages_page_by_page),
         TEST(a_list_shows_only_what_was_asked_for),
         TEST(memory_that_is_too_small_for_an_answer_is_an_error_and_leases_nothing),
