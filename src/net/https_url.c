@@ -1,7 +1,6 @@
 /* net/https_url.c - which URLs are asked: a domain name by HTTPS, and nothing that could mean another host. */
 #include "net/https.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include <curl/curl.h>
@@ -42,15 +41,16 @@ static bool is_number(const char *label)
 }
 
 /* Letters, digits, hyphens and underscores between single dots, and the last label is no number: libcurl
- * tells what it takes for an address only where no octet of it is encoded (RFC 3986 section 3.2.2). */
+ * tells what it takes for an address only where no octet of it is encoded (RFC 3986 section 3.2.2). No host
+ * has a hyphen in front (RFC 1123 section 2.1), by which libcurl's list of addresses says "forget this one". */
 static bool is_domain_name(const char *host, size_t len)
 {
     size_t start = 0; /* of the label */
 
-    if (len == 0 || len > 253)
+    if (len == 0 || len > 253 || host[0] == '-')
         return false;
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)host[i];
+        char c = host[i];
 
         if (c == '.') {
             if (i == start)
@@ -58,7 +58,7 @@ static bool is_domain_name(const char *host, size_t len)
             start = i + 1;
             continue;
         }
-        if (!isalnum(c) && c != '-' && c != '_')
+        if (!text_is_letter_or_digit(c) && c != '-' && c != '_')
             return false;
         if (i - start == 63)
             return false;
@@ -87,7 +87,7 @@ static bool take_host(CURLU *parsed, struct arena *arena, struct https_url *read
         return false;
     }
     for (size_t i = 0; i < len; i++)
-        copy[i] = (char)tolower((unsigned char)host[i]);
+        copy[i] = host[i] >= 'A' && host[i] <= 'Z' ? (char)(host[i] | 0x20) : host[i];
     read->host = copy;
     return true;
 }

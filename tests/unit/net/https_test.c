@@ -625,10 +625,10 @@ static void a_silent_server_keeps_no_other_waiting(void **state)
 
 static void a_request_that_cannot_be_is_refused_at_once(void **state)
 {
-    static const char *const urls[] = { "http://a.test/",      "https://127.0.0.1/",
-                                        "https://[::1]/",      "https://user@a.test/",
-                                        "file:///etc/passwd",  "https://a..test/",
-                                        "https://a.test:99999" };
+    static const char *const urls[] = { "http://a.test/",       "https://127.0.0.1/",
+                                        "https://[::1]/",       "https://user@a.test/",
+                                        "file:///etc/passwd",   "https://a..test/",
+                                        "https://a.test:99999", "https://-a.test/" };
     struct fixture *fixture = *state;
     struct net_address address = { .bytes = { 127, 0, 0, 1 } };
     struct https_request request = {

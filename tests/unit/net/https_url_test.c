@@ -44,6 +44,9 @@ static const struct {
     { "https://1.2.3.4.0177/", NULL, 0 },
     { "https://0x7fg.0xa.0xyz/", "0x7fg.0xa.0xyz", 443 },
     { "https://127.0.0.a%31/", "127.0.0.a1", 443 },
+    { "https://-a.test/", NULL, 0 }, /* which libcurl would look up by itself */
+    { "https://%2Da.test/", NULL, 0 },
+    { "https://a.-b-.test/", "a.-b-.test", 443 },
     { "https://a%2etest%2f@b.test/", NULL, 0 },
     { "https://a%00.test/", NULL, 0 },
     { "https://b\xc3\xbc"
