@@ -37,7 +37,8 @@ struct span span_part(struct span span, size_t start, size_t len);
 struct span span_trim(struct span span);
 
 bool span_equal(struct span a, struct span b);
-bool span_equal_nocase(struct span a, struct span b); /* ASCII letters only */
+bool span_equal_nocase(struct span a,
+                       struct span b); /* ASCII letters only, whatever the locale; NULs, too */
 bool span_starts_with(struct span span, const char *prefix);
 bool span_starts_with_nocase(struct span span, const char *prefix);
 

@@ -21,17 +21,27 @@ static int columns_of(int descriptor)
     return size.ws_col > WIDEST ? WIDEST : size.ws_col;
 }
 
+/* The locale is asked and never put in force: what letters are alike would depend on it, in names and in SMTP. */
+static bool speaks_utf8(void)
+{
+    locale_t named = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    bool is_utf8 = named != (locale_t)0 && strcmp(nl_langinfo_l(CODESET, named), "UTF-8") == 0;
+
+    if (named != (locale_t)0)
+        freelocale(named);
+    return is_utf8;
+}
+
 struct report_style terminal_style(bool with_transcript)
 {
     const char *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
     bool is_terminal = isatty(STDOUT_FILENO) == 1;
 
-    setlocale(LC_CTYPE, "");
     return (struct report_style){
         .with_colour = is_terminal && (no_colour == NULL || *no_colour == '\0') &&
                        (kind == NULL || strcmp(kind, "dumb") != 0),
         .with_transcript = with_transcript,
-        .with_utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+        .with_utf8 = speaks_utf8(),
         .columns = columns_of(STDOUT_FILENO),
     };
 }

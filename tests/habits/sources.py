@@ -6,6 +6,7 @@ import tree as habits
 
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|strtok)\s*\(")
 HEAP = re.compile(r"\b(malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf)\s*\(")
+LOCALE = re.compile(r"\b(setlocale|uselocale)\s*\(")
 CLOCK_OR_CHANCE = re.compile(
     r"\b(time|clock_gettime|gettimeofday|rand|random|getrandom|RAND_bytes|getenv|fopen|open|socket"
     r"|BIO_new_file|printf|fprintf|puts)\s*\(")
@@ -47,6 +48,11 @@ def no_call_that_cannot_know_its_bounds(tree):
 def only_base_memory_calls_the_heap(tree):
     paths = [path for path in tree.files("src", "*.[ch]") if path != "src/base/memory.c"]
     yield from calls(tree, paths, HEAP, "calls")
+
+
+def no_locale_is_put_in_force(tree):
+    """A Turkish one has "PIPELINING" and "pipelining" be two words, and strcasecmp() and tolower() obey."""
+    yield from calls(tree, tree.files("src", "*.[ch]"), LOCALE, "calls")
 
 
 def pure_code_asks_no_clock_no_chance_and_no_file(tree):
@@ -99,6 +105,7 @@ HABITS = [
     every_file_says_in_its_first_line_what_it_does,
     no_call_that_cannot_know_its_bounds,
     only_base_memory_calls_the_heap,
+    no_locale_is_put_in_force,
     pure_code_asks_no_clock_no_chance_and_no_file,
     long_files_and_functions_give_their_reason,
     every_source_has_a_unit_test_or_a_reason,

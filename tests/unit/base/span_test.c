@@ -34,6 +34,16 @@ static void compares_letters_of_either_case_only_when_asked(void **state)
     assert_false(span_starts_with(span_of("25"), "250"));
 }
 
+static void compares_all_octets_whatever_they_are(void **state)
+{
+    (void)state;
+    assert_false(span_equal_nocase((struct span){ "a\0b", 3 }, (struct span){ "A\0c", 3 }));
+    assert_true(span_equal_nocase((struct span){ "a\0b", 3 }, (struct span){ "A\0B", 3 }));
+    assert_false(span_equal_nocase(span_of("@["), span_of("`{")));
+    assert_false(span_equal_nocase(span_of("\xc3\x84"), span_of("\xc3\xa4")));
+    assert_true(span_equal_nocase((struct span){ NULL, 0 }, span_of("")));
+}
+
 static void trims_blanks_at_both_ends(void **state)
 {
     (void)state;
@@ -72,6 +82,7 @@ int main(void)
         cmocka_unit_test(takes_until_a_separator_and_drops_it),
         cmocka_unit_test(cuts_a_part_to_what_is_there),
         cmocka_unit_test(compares_letters_of_either_case_only_when_asked),
+        cmocka_unit_test(compares_all_octets_whatever_they_are),
         cmocka_unit_test(trims_blanks_at_both_ends),
         cmocka_unit_test(takes_lines_without_their_ends),
         cmocka_unit_test(drops_one_line_end),
