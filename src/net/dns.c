@@ -373,6 +373,30 @@ static void process(uv_poll_t *poll, int status, int events)
         settle(query);
 }
 
+static void resolve_known(void *owner);
+
+static struct dns_query *find_waiting(const struct source *source)
+{
+    struct dns_query *query = source->queries;
+
+    while (query != NULL && query->ahead == NULL)
+        query = query->next;
+    return query;
+}
+
+/* The resolvers that we can ask are dead, and libunbound has others: from now on it finds out by itself. */
+static void leave_it_to_libunbound(struct source *source)
+{
+    struct dns_ahead *ahead = TAKE(source->ahead);
+    struct dns_query *query;
+
+    while (!source->is_closed && (query = find_waiting(source)) != NULL) {
+        dns_ahead_stop(&query->ahead);
+        resolve_known(query);
+    }
+    dns_ahead_close(&ahead);
+}
+
 static struct dns_query *find_doomed(const struct source *source)
 {
     struct dns_query *query = source->queries;
@@ -394,6 +418,10 @@ static void hear_of_life(void *owner, int rcode)
     source->liveness = NULL;
     if (rcode != DNS_PROBE_SILENT)
         return; /* it lives: what is slow is behind it */
+    if (source->context.has_others) {
+        leave_it_to_libunbound(source);
+        return;
+    }
     for (query = source->queries; query != NULL; query = query->next)
         query->is_doomed = true;
     while (!source->is_closed && (query = find_doomed(source)) != NULL)

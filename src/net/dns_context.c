@@ -73,12 +73,12 @@ static const char *take_nameserver(char *line)
 /* We can ask it ourselves where it is an address without a zone. */
 static void note_nameserver(struct dns_context *context, const char *name)
 {
-    struct net_address *address = &context->resolvers[context->resolver_count];
+    struct net_address address = { .port = DNS_PORT };
+    bool is_known = net_address_parse(span_of(name), &address);
 
-    if (context->resolver_count == DNS_PROBE_RESOLVERS_MOST)
-        return;
-    address->port = DNS_PORT;
-    context->resolver_count += net_address_parse(span_of(name), address);
+    context->has_others |= !is_known;
+    if (is_known && context->resolver_count < DNS_PROBE_RESOLVERS_MOST)
+        context->resolvers[context->resolver_count++] = address;
 }
 
 /* One line that cannot be used does not make the others worse. With no such line at all libunbound asks

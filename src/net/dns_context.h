@@ -15,6 +15,7 @@ struct dns_context {
     struct ub_ctx *unbound;
     struct net_address resolvers[DNS_PROBE_RESOLVERS_MOST]; /* those that we can ask ourselves */
     size_t resolver_count;
+    bool has_others; /* libunbound has one more, in a form that we do not take: "fe80::1%eth0" */
 };
 
 /* False: nothing is open, and err names the setting that is wrong. */

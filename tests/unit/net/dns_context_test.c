@@ -69,6 +69,7 @@ static void takes_the_nameservers_of_the_file(void **state)
     expect_resolver(room, 0, "192.0.2.1");
     expect_resolver(room, 1, "2001:db8::1");
     expect_resolver(room, 2, "192.0.2.3");
+    assert_false(room->context.has_others);
 }
 
 static void one_odd_line_keeps_the_others_in_use(void **state)
@@ -83,6 +84,7 @@ static void one_odd_line_keeps_the_others_in_use(void **state)
                                 "options edns0 trust-ad\n"));
     assert_int_equal(room->context.resolver_count, 1);
     expect_resolver(room, 0, "192.0.2.1");
+    assert_true(room->context.has_others);
 }
 
 static void a_file_without_nameservers_leaves_the_world_to_libunbound(void **state)

@@ -233,6 +233,22 @@ static void waits_for_a_slow_answer_of_a_resolver_that_lives(void **state)
     assert_false(fixture->answer.resolver_is_silent);
 }
 
+/* As with "fe80::1%eth0": libunbound has one more than we can ask ahead, and that one is the only one alive. */
+static void a_resolver_that_only_libunbound_can_ask_is_asked(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[64], text[128];
+
+    snprintf(text, sizeof text, "nameserver 255.255.255.255\nnameserver 127.0.0.1@%u\n",
+             fixture->responder.port);
+    write_file(path, text);
+    assert_true(
+        dns_change(fixture->dns, &(struct dns_settings){ NULL, fixture->anchor_path, path }, NULL));
+    unlink(path);
+    ask(fixture, "good.test", DNS_TYPE_A, LONG_MS);
+    assert_int_equal(fixture->answer.outcome, DNS_ANSWERED);
+}
+
 static void calls_an_unsigned_answer_in_a_signed_zone_bogus(void **state)
 {
     struct fixture *fixture = *state;
@@ -455,6 +471,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers_by_itself_when_nobody_does, start, stop),
         cmocka_unit_test_setup_teardown(tells_a_resolver_that_is_not_there, start, stop),
         cmocka_unit_test_setup_teardown(waits_for_a_slow_answer_of_a_resolver_that_lives, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_resolver_that_only_libunbound_can_ask_is_asked, start,
                                         stop),
         cmocka_unit_test_setup_teardown(calls_an_unsigned_answer_in_a_signed_zone_bogus, start,
                                         stop),
