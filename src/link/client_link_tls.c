@@ -1,5 +1,8 @@
 /* link/client_link_tls.c - what each way of dialling changes in the handshake, one thing each. */
 #include "link/client_link_parts.h"
+
+#include <string.h>
+
 #include "link/self_signed.h"
 
 /* Do TLSA records say what the host is to be called and to show? */
@@ -11,15 +14,15 @@ static bool goes_by_tlsa(const struct client_link_settings *settings)
     return is_asked && settings->tlsa_state == POLICY_TLSA_USABLE;
 }
 
-/* RFC 6066 section 3: the name of a host, never an address. RFC 7672 section 8.1: with TLSA records
- * their base domain. */
+/* RFC 6066 section 3: the name of a host, never an address, nor what has octets that only escapes can show (and may
+ * be longer so than OpenSSL takes). RFC 7672 section 8.1: with TLSA records their base domain. */
 static const char *choose_sni(const struct client_link_settings *settings)
 {
     struct net_address address = { .port = 0 };
     const char *name = settings->tlsa_base != NULL && goes_by_tlsa(settings) ? settings->tlsa_base
                                                                              : settings->host;
 
-    if (settings->dial == DIAL_WITHOUT_SNI || name[0] == '\0' ||
+    if (settings->dial == DIAL_WITHOUT_SNI || name[0] == '\0' || strchr(name, '\\') != NULL ||
         net_address_parse(span_of(name), &address))
         return NULL;
     return name;

@@ -200,6 +200,22 @@ static void records_a_whole_conversation(void **state)
             assert_true(seen->step_ms[i] >= 0);
 }
 
+/* 80 octets that do not print are 320 as text: more than OpenSSL takes for the name of a server. */
+static void an_mx_with_octets_of_any_kind_is_no_failure_of_ours(void **state)
+{
+    const struct observation *seen;
+    char host[80 * 4 + sizeof ".test"];
+
+    (void)state;
+    for (size_t i = 0; i < 80; i++)
+        memcpy(host + 4 * i, "\\001", 4);
+    memcpy(host + sizeof host - sizeof ".test", ".test", sizeof ".test");
+    stage.settings.host = host;
+    seen = RUN(AGAIN, BYE, END);
+    check_end(seen, STEP_AFTER_TLS, ENDING_QUIT);
+    assert_null(seen->tls.sni);
+}
+
 static void describes_what_would_be_asked_and_dials_nobody(void **state)
 {
     const struct observation *seen = &stage.observation;
@@ -1012,6 +1028,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROMISE(records_a_whole_conversation),
         PROMISE(asks_for_the_base_domain_where_tlsa_decides),
+        PROMISE(an_mx_with_octets_of_any_kind_is_no_failure_of_ours),
         PROMISE(describes_what_would_be_asked_and_dials_nobody),
         PROMISE(delivers_over_tls12_alike),
         PROMISE(stays_in_the_clear_at_level_none),
