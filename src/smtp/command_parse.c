@@ -338,8 +338,22 @@ static const struct {
     { "QUIT", SMTP_COMMAND_QUIT, read_nothing },
 };
 
-/* Why a word is none of ours; its verb in *verb. */
-static bool refuse_word(struct span word, enum smtp_command_verb *verb, struct smtp_answer *answer)
+static bool has_control(struct span line)
+{
+    for (size_t i = 0; i < line.len; i++)
+        if ((unsigned char)line.data[i] < ' ' || line.data[i] == '\x7f')
+            return true;
+    return false;
+}
+
+static bool refuse_control(struct smtp_answer *answer)
+{
+    return refuse(answer, 500, "5.5.2", "The line holds a control character");
+}
+
+/* Why a word is none of ours, and the rest of its line; its verb in *verb. */
+static bool refuse_word(struct span word, struct span rest, enum smtp_command_verb *verb,
+                        struct smtp_answer *answer)
 {
     static const char *const known[] = { "EXPN", "AUTH", "ETRN", "ATRN", "TURN", "BURL",
                                          "SEND", "SOML", "SAML", "LHLO", "VERB", "XCLIENT" };
@@ -356,15 +370,9 @@ static bool refuse_word(struct span word, enum smtp_command_verb *verb, struct s
             *verb = SMTP_COMMAND_FOREIGN;
             return refuse(answer, 500, "5.5.1", "This is SMTP and not HTTP");
         }
+    if (has_control(word) || has_control(rest))
+        return refuse_control(answer);
     return refuse(answer, 500, "5.5.1", "This command is not known");
-}
-
-static bool has_control(struct span line)
-{
-    for (size_t i = 0; i < line.len; i++)
-        if ((unsigned char)line.data[i] < ' ' || line.data[i] == '\x7f')
-            return true;
-    return false;
 }
 
 bool smtp_command_parse(struct span line, uint32_t extensions, struct smtp_command *command,
@@ -381,8 +389,8 @@ bool smtp_command_parse(struct span line, uint32_t extensions, struct smtp_comma
             continue;
         command->verb = verbs[i].verb;
         if (has_control(line))
-            return refuse(answer, 500, "5.5.2", "The line holds a control character");
+            return refuse_control(answer);
         return verbs[i].read(command, line, extensions, answer);
     }
-    return refuse_word(word, &command->verb, answer);
+    return refuse_word(word, line, &command->verb, answer);
 }
