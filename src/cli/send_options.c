@@ -11,8 +11,9 @@
 /* Options end at the first recipient; those that sendmail has and we take and ignore are here too. */
 static const char letters[] = "+:A:B:C:F:GIL:N:O:R:UV:X:b:c:e:f:h:imno:p:q::r:tvx";
 
-enum { REQUIRE_TLS = 256 };
+enum { REQUIRE_TLS = 256, HELP };
 static const struct option long_options[] = { { "require-tls", no_argument, NULL, REQUIRE_TLS },
+                                              { "help", no_argument, NULL, HELP },
                                               { NULL, 0, NULL, 0 } };
 
 void send_options_print_help(void)
@@ -150,6 +151,7 @@ static bool take_option(const char *name, int option, const char *value,
     case 'B': return read_body_type(name, value, &options->is_8bit);
     case 'O': return read_setting(name, value, &options->requires_tls);
     case REQUIRE_TLS: options->requires_tls = true; return true;
+    case HELP: options->wants_help = true; return true;
     case 'c':
     case 'C': options->settings_file = value; return true;
     case 'v': options->is_verbose = true; return true;
@@ -178,7 +180,6 @@ bool send_options_parse(const char *name, int argc, char **argv, struct send_opt
     int option;
 
     *options = (struct send_options){ 0 };
-    options->wants_help = argc == 2 && strcmp(argv[1], "--help") == 0;
     opterr = 0;
     optind = 0; /* glibc: start afresh, also behind another set of options */
     while (!options->wants_help &&

@@ -156,6 +156,13 @@ class Usage(unittest.TestCase):
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
                 self.assertLessEqual(max(map(len, run.stdout.splitlines())), 80)
 
+    def test_help_is_an_option_like_others_and_needs_no_settings(self):
+        for command in ("send", "serve", "queue", "track", "policy", "publish", "report"):
+            with self.subTest(command=command):
+                run = postern(command, "-c", "/nowhere/postern.conf", "--help")
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                self.assertEqual(run.stdout, postern(command, "--help").stdout)
+
     def test_a_verb_of_queue_without_an_id_is_wrong_use_whatever_the_settings_are(self):
         for verb in ("show", "retry", "hold", "release", "delete"):
             run = postern("queue", "-c", "/nowhere/postern.conf", verb)
