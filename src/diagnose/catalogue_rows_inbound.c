@@ -205,7 +205,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_NETWORK,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "Commands came in clear behind STARTTLS",
+        .title = "Something came in clear behind STARTTLS",
         .cause = "Behind the STARTTLS of {client} came {octets} octets in clear, which somebody "
                  "in between may have put there to be run inside TLS; none was run, and we end "
                  "the session",
@@ -297,6 +297,14 @@ const struct catalogue_variant catalogue_variants_inbound[] = {
         .fault = FAULT_CLIENT,
         .cause = "{client} speaks plain SMTP to a port that begins with TLS: {what}",
         .remedy = "Point {client} at port 25 or 587 for STARTTLS, or let it use implicit TLS here",
+    },
+    {
+        .key = "inbound-injected-hello",
+        .fault = FAULT_CLIENT,
+        .cause = "{client} begins TLS in one breath with its STARTTLS and does not wait for our "
+                 "220; nothing of it is taken, and we end the session",
+        .remedy = "Ask the operator of {client} for a program that waits for the answer to "
+                  "STARTTLS before it begins TLS, as RFC 3207 section 4 has it",
     },
     {
         .key = "inbound-our-alert",

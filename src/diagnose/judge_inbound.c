@@ -16,6 +16,7 @@ enum {
     ALERT_PROTOCOL_VERSION = 70,
     ALERT_UNRECOGNIZED_NAME = 112,
     BYTES_SHOWN = 60,
+    PROOF_SHOWN = 200, /* a proof of more, all of it escaped, would be too long to be told */
 };
 
 static bool says(const char *reason, const char *words)
@@ -328,18 +329,30 @@ static struct finding *judge_first_bytes(struct inbound *inbound)
             &inbound->judge, "inbound-other-protocol",
             { "what", protocol != NULL ? protocol : "bytes that are neither TLS nor SMTP" });
     }
-    judge_prove_bytes(&inbound->judge, finding, "its first bytes", span_part(first, 0, 200));
+    judge_prove_bytes(&inbound->judge, finding, "its first bytes",
+                      span_part(first, 0, PROOF_SHOWN));
     return finding;
+}
+
+/* The beginning of a record with a ClientHello: RFC 8446 sections 4 and 5.1. */
+static bool is_client_hello(struct span bytes)
+{
+    return bytes.len > 5 && bytes.data[0] == '\x16' && bytes.data[1] == '\x03' &&
+           bytes.data[5] == '\x01';
 }
 
 static struct finding *judge_injected(struct inbound *inbound)
 {
     struct span bytes = inbound->seen->injected;
+    const char *more = bytes.len < OBSERVATION_STRAY_BYTES ? "" : " or more";
     struct finding *finding =
         JUDGE_ADD(&inbound->judge, "inbound-injected",
-                  { "octets", arena_format(inbound->judge.arena, "%zu", bytes.len) });
+                  { "octets", arena_format(inbound->judge.arena, "%zu%s", bytes.len, more) });
 
-    judge_prove_bytes(&inbound->judge, finding, "behind STARTTLS, in clear", bytes);
+    if (is_client_hello(bytes))
+        judge_reword(&inbound->judge, finding, "inbound-injected-hello", NULL, 0);
+    judge_prove_bytes(&inbound->judge, finding, "behind STARTTLS, in clear",
+                      span_part(bytes, 0, PROOF_SHOWN));
     return finding;
 }
 

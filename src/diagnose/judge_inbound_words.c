@@ -11,6 +11,8 @@ const char *inbound_when(struct inbound *inbound)
 {
     const struct tls_facts *tls = &inbound->seen->tls;
 
+    if (inbound->seen->ending == ENDING_INJECTED)
+        return "before our 220";
     if (tls->was_completed)
         return "right after the handshake, without a word inside";
     if (tls->last_message_received == NO_MESSAGE && tls->first_bytes.len > 0)

@@ -162,6 +162,15 @@ class FailedHandshakes(unittest.TestCase):
             client.rest()
         self.expect("127.31.7.2", "inbound-plaintext", "EHLO client.test")
 
+    def test_a_client_that_does_not_wait_for_our_220(self):
+        client = Client(self.gateway.port("may"), "127.31.7.3")
+        self.addCleanup(client.close)
+        client.expect("EHLO client.test", 250)
+        client.send(b"STARTTLS\r\n" + self.hello())
+        self.assertEqual(client.reply().code, 554)
+        self.expect("127.31.7.3", "inbound-injected", "does not wait for our 220")
+        self.assertIn("x16", self.gateway.failure("127.31.7.3")["proof"])
+
     def test_a_client_that_speaks_something_else(self):
         with Client(self.gateway.port("implicit"), "127.31.8.1", greet=False) as client:
             client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -348,6 +348,28 @@ static void reports_commands_behind_starttls_whatever_came_after(void **state)
     inbound_observation_end(&seen, STREAM_CLOSED);
     finding = expect(&seen, "inbound-injected", FAULT_NETWORK, "7 octets in clear");
     assert_true(proves(finding, "RSET\\r\\n\\x1b"));
+    assert_true(proves(finding, "before our 220"));
+}
+
+static void blames_no_network_for_a_client_that_does_not_wait_with_its_hello(void **state)
+{
+    struct inbound_observation seen;
+    char hello[2 * OBSERVATION_STRAY_BYTES] = "\x16\x03\x01\x03\xfb\x01";
+    const struct finding *finding;
+
+    (void)state;
+    inbound_observation_init(&seen);
+    seen.host = "mx.example.org";
+    seen.address = "192.0.2.9";
+    inbound_observation_inject(&seen, (struct span){ hello, sizeof hello }, &arena);
+    inbound_observation_end(&seen, STREAM_CLOSED);
+    finding = expect(&seen, "inbound-injected", FAULT_CLIENT, "does not wait for our 220");
+    assert_true(proves(finding, "\\x16\\x03\\x01\\x03\\xfb\\x01"));
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        assert_true(strlen(finding->evidence[i]) < 900); /* what the log takes of them together */
+    hello[0] = 'x';
+    inbound_observation_inject(&seen, (struct span){ hello, sizeof hello }, &arena);
+    expect(&seen, "inbound-injected", FAULT_NETWORK, "512 or more octets in clear");
 }
 
 static void tells_whose_certificate_is_missing_or_bad(void **state)
@@ -390,5 +412,6 @@ SAMPLES_RUN(cmocka_unit_test(finds_nothing_where_nothing_failed),
             cmocka_unit_test(tells_a_stall_from_a_wait_for_a_greeting),
             cmocka_unit_test(knows_what_is_no_client_hello),
             cmocka_unit_test(reports_commands_behind_starttls_whatever_came_after),
+            cmocka_unit_test(blames_no_network_for_a_client_that_does_not_wait_with_its_hello),
             cmocka_unit_test(tells_whose_certificate_is_missing_or_bad),
             cmocka_unit_test(names_any_other_alert_and_its_direction))
