@@ -214,8 +214,10 @@ static void take_refusal(struct session *session, const struct smtp_server_event
     struct smtp_answer instead;
 
     inbound_log_refused(session, event);
-    if (event->answer.code / 100 == 5 && !may_err(session, &instead))
+    if (event->answer.code / 100 == 5 && !may_err(session, &instead)) {
+        inbound_log_turned_away(session, instead);
         server_link_quit(session->link, instead);
+    }
 }
 
 static void answer(struct session *session, struct smtp_answer said)

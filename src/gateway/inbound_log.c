@@ -107,9 +107,23 @@ void inbound_log_client_certificate(const struct session *session, struct span d
               address, shown.subject, shown.issuer, shown.sha256);
 }
 
+/* Who only looks in, or hangs up where no message is lost, is worth no line of its own. */
+static enum log_level level_of_end(const struct smtp_server_event *event)
+{
+    bool is_amid_content = event->during == SMTP_SERVER_DATA ||
+                           event->during == SMTP_SERVER_CHUNK ||
+                           event->during == SMTP_SERVER_NEXT_CHUNK;
+
+    return event->kind == SMTP_SERVER_TIMED_OUT ||
+                   (event->kind == SMTP_SERVER_ENDED_EARLY && is_amid_content)
+               ? LOG_NOTE
+               : LOG_DETAIL;
+}
+
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event)
 {
-    struct log *log = log_of(session, LOG_DETAIL);
+    enum log_level level = level_of_end(event);
+    struct log *log = log_of(session, level);
     const char *name = event->kind == SMTP_SERVER_TIMED_OUT    ? "timed-out"
                        : event->kind == SMTP_SERVER_EARLY_TALK ? "early-talk"
                                                                : "cut-off";
@@ -118,7 +132,7 @@ void inbound_log_cut_off(const struct session *session, const struct smtp_server
     if (log == NULL)
         return;
     session_address_text(session, address);
-    log_event(log, LOG_DETAIL, name, "client=%s helo=%s tls=%s during=%s", address,
+    log_event(log, level, name, "client=%s helo=%s tls=%s during=%s", address,
               server_link_hello(session->link), tls_of(session),
               smtp_server_state_name(event->during));
 }

@@ -182,6 +182,7 @@ class Rates(Limits):
             for _ in range(4):
                 client.expect("WHAT", 500)
             self.assertEqual(client.rest()[:4], b"421 ")
+        self.gateway.wait_log("turned-away", client=source, reply=421)
 
         def taken_again():
             with Client(self.gateway.port("none"), source) as client:
@@ -234,6 +235,8 @@ class Slow(Limits):
             self.assertEqual(self.codes(client), [421])
         for client in (amid_tls, amid_hello, nothing):
             self.assertEqual(client.rest(), b"")
+        for client, during in ((greeted, "hello"), (amid_envelope, "rcpt"), (amid_data, "data"), (amid_chunk, "chunk")):
+            self.gateway.wait_log("timed-out", client=client.socket.getsockname()[0], during=during)
         self.a_message_gets_through("after.the.silent")
         self.assertEqual(self.gateway.files("silent"), [])
 
