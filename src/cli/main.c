@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 
 typedef int command(int argc, char **argv);
@@ -65,16 +66,6 @@ static bool is_called(const char *path, const char *name)
     return strcmp(slash == NULL ? path : slash + 1, name) == 0;
 }
 
-/* Under the names that programs have always called. -1: it is not one of them. */
-static int run_as_sendmail(int argc, char **argv)
-{
-    if (is_called(argv[0], "sendmail"))
-        return cmd_send(argc, argv);
-    if (is_called(argv[0], "mailq"))
-        return cmd_queue(2, (char *[]){ argv[0], (char[]){ "list" }, NULL });
-    return is_called(argv[0], "newaliases") ? EXIT_HEALTHY : -1;
-}
-
 /* What was closed for us must not be a socket of ours by chance: stands for it what fails likewise. */
 static void fill_standard_descriptors(void)
 {
@@ -93,6 +84,33 @@ static int finish(command *ran, int status)
         return status;
     fprintf(stderr, "postern: writing the answer: %s\n", strerror(errno));
     return EXIT_COULD_NOT_TELL;
+}
+
+static int run_mailq(int argc, char **argv)
+{
+    static char list[] = "list";
+    char **words = memory_new((size_t)argc + 2, sizeof *words);
+    int status;
+
+    if (words == NULL)
+        return failure("queue", "no memory");
+    words[0] = argv[0];
+    words[1] = list;
+    for (int i = 1; i < argc; i++)
+        words[i + 1] = argv[i];
+    status = finish(cmd_queue, cmd_queue(argc + 1, words));
+    memory_free(words);
+    return status;
+}
+
+/* Under the names that programs have always called. -1: it is not one of them. */
+static int run_as_sendmail(int argc, char **argv)
+{
+    if (is_called(argv[0], "sendmail"))
+        return cmd_send(argc, argv);
+    if (is_called(argv[0], "mailq"))
+        return run_mailq(argc, argv);
+    return is_called(argv[0], "newaliases") ? EXIT_HEALTHY : -1;
 }
 
 static int run(int argc, char **argv)

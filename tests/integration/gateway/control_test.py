@@ -254,6 +254,15 @@ class WithoutGateway(unittest.TestCase):
         _, text = self.house.content(self.house.list()[-1]["id"])
         self.assertIn(f"From: root@{HOST} (Cron Daemon)\nTo: root@{HOST}\n", text)
         self.assertIn("\n1% 2%\n", text)
+        mailq = [self.house.folder / "mailq", "-c", self.house.settings]
+        listed = subprocess.run([*mailq, "--json"], capture_output=True, timeout=60)
+        self.check(listed)
+        self.assertEqual([json.loads(line)["id"] for line in listed.stdout.splitlines()],
+                         [message["id"] for message in self.house.list()])
+        self.check(subprocess.run([*mailq, "-Z"], capture_output=True, timeout=60), 2)
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(mailq, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stderr.count(b"\n")), (3, 1))
         self.check(subprocess.run([sendmail, "-bi"], capture_output=True, timeout=60))
         self.check(subprocess.run([self.house.folder / "newaliases"], capture_output=True, timeout=60))
         done = subprocess.run([sendmail, "-C", self.house.settings], input=b"", capture_output=True, timeout=60)
