@@ -173,6 +173,8 @@ enum control_status send_message_put(struct sending *sending, struct control_req
 
     envelope->message_id = span_part(span_of(sending->submission.message_id), 0, QUEUE_FACT_BYTES);
     envelope->is_8bit |= sending->submission.is_8bit;
+    envelope->is_smtputf8 &=
+        header.has_8bit; /* addresses that need it are seen by whoever takes them */
     envelope->tls_optional = header.tls_optional && !envelope->requires_tls;
     status = queue_access_open(sending->access, &client, err);
     if (status != CONTROL_OK)

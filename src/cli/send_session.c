@@ -63,6 +63,7 @@ static struct smtp_answer take_mail(struct session *session, const struct smtp_c
         .envid = arena_copy_bytes(&message->arena, mail->envelope_id),
         .returns = return_of(mail->parts),
         .is_8bit = mail->is_8bit,
+        .is_smtputf8 = mail->is_utf8,
         .requires_tls = session->options->requires_tls,
     };
     if (!message->arena.exhausted)

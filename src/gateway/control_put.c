@@ -38,7 +38,8 @@ static void fill_envelope(struct control_session *session)
     envelope->tls_optional &= !envelope->requires_tls; /* RFC 8689 section 4.1 */
     envelope->is_smtputf8 |= !text_is_ascii(envelope->sender);
     for (size_t i = 0; i < session->request.recipient_count; i++)
-        envelope->is_smtputf8 |= !text_is_ascii(session->request.recipients[i].address);
+        envelope->is_smtputf8 |= !text_is_ascii(session->request.recipients[i].address) ||
+                                 !text_is_ascii(session->request.recipients[i].orcpt);
 }
 
 static bool begin_body(struct control_session *session)

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 
+#include "base/text.h"
 #include "gateway/control_json.h"
 #include "queue/id.h"
 #include "smtp/address.h"
@@ -71,6 +72,17 @@ static bool is_parameter(struct span text)
     return true;
 }
 
+/* Behind "utf-8;" UTF-8 may stand as it is: RFC 6533 section 3. */
+static bool is_original(struct span text)
+{
+    bool is_utf8 = span_starts_with_nocase(text, "utf-8;");
+
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] <= ' ' || text.data[i] == '\x7f')
+            return false;
+    return is_utf8 ? text_is_utf8(text) : text_is_ascii(text);
+}
+
 static bool check_envelope(const struct queue_envelope *envelope, struct error *err)
 {
     if (envelope->sender.len > 0 && !is_mailbox(envelope->sender))
@@ -86,7 +98,7 @@ static bool read_recipient(const json_t *json, struct arena *arena, struct contr
 
     if (!control_json_read_recipient(json, arena, recipient, err))
         return false;
-    if (!is_mailbox(recipient->address) || !is_parameter(recipient->orcpt))
+    if (!is_mailbox(recipient->address) || !is_original(recipient->orcpt))
         return error_set(err, ERROR_FORMAT, "recipient number %zu is no address",
                          request->recipient_count + 1);
     request->recipient_count++;

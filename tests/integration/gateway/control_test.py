@@ -316,6 +316,19 @@ class WithoutGateway(unittest.TestCase):
             self.assertEqual(text.count(f"\n{field}: "), 1, text)
         self.assertEqual((two["sender"], two["message_id"]), ("", "<x@y.example>"))
 
+    def test_a_session_keeps_what_was_said_of_utf8_where_it_is_needed(self):
+        plain, header = "Subject: x\r\n\r\nx", "Subject: grün\r\n\r\nx"
+        for extension, parameter, text, wanted in ((" SMTPUTF8", "", header, True), (" SMTPUTF8", "", plain, False),
+                                                   ("", "", header, False),
+                                                   (" SMTPUTF8", " ORCPT=utf-8;jürgen@old.example", plain, True)):
+            with self.subTest(extension=extension, parameter=parameter, text=text):
+                replies = self.speak(f"EHLO here\r\nMAIL FROM:<me@c.example>{extension}\r\nRCPT TO:<ann@a.example>{parameter}"
+                                     f"\r\nDATA\r\n{text}\r\n.\r\nQUIT\r\n".encode())
+                self.assertEqual([line[:3] for line in replies], "220 250 250 250 354 250 221".split())
+                message = self.house.list()[-1]
+                self.assertEqual(message.get("smtputf8", False), wanted)
+                self.assertEqual(message["recipients"][0].get("orcpt", ""), parameter.removeprefix(" ORCPT="))
+
     def test_what_a_session_does_not_take_is_told_and_leaves_nothing(self):
         self.house.settings.write_text(self.house.settings.read_text() + "limits { message_size = 64K recipients = 100 }\n")
         begin = b"EHLO here\r\nMAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n"
