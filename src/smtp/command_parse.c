@@ -27,10 +27,12 @@ static bool is_upper_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
 }
 
-/* RFC 3461 section 4: visible ASCII but '+' and '=', or "+HH". */
-static bool is_xtext(struct span text)
+/* RFC 3461 section 4: visible ASCII but '+' and '=', or "+HH"; `with_utf8`: what is not ASCII, too. */
+static bool is_xtext(struct span text, bool with_utf8)
 {
     for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.data[i] >= 0x80 && with_utf8)
+            continue;
         if (!is_visible(text.data[i]) || text.data[i] == '=')
             return false;
         if (text.data[i] != '+')
@@ -82,7 +84,7 @@ static bool read_return(struct smtp_command *command, struct span value)
 static bool read_envelope_id(struct smtp_command *command, struct span value)
 {
     command->envelope_id = value;
-    return value.len > 0 && value.len <= SMTP_COMMAND_ENVID_MOST && is_xtext(value);
+    return value.len > 0 && value.len <= SMTP_COMMAND_ENVID_MOST && is_xtext(value, false);
 }
 
 /* "NEVER" / 1#("SUCCESS" / "FAILURE" / "DELAY"), each once: RFC 3461 section 4.1 */
@@ -112,8 +114,8 @@ static bool read_notify(struct smtp_command *command, struct span value)
            (!(command->notify & SMTP_NOTIFY_NEVER) || command->notify == SMTP_NOTIFY_NEVER);
 }
 
-/* addr-type ";" xtext: RFC 3461 section 4.2. Behind "utf-8;" UTF-8 may stand as it is: RFC 6533
- * section 3. */
+/* addr-type ";" xtext: RFC 3461 section 4.2. Behind "utf-8;" UTF-8 may stand as it is, and '+' and '=' may as
+ * little: RFC 6533 section 3. */
 static bool read_original(struct smtp_command *command, struct span value)
 {
     size_t type_len = span_find(value, ';');
@@ -126,7 +128,7 @@ static bool read_original(struct smtp_command *command, struct span value)
     for (size_t i = 0; i < type_len; i++)
         if (!is_visible(value.data[i]))
             return false;
-    return is_utf8 ? text_is_utf8(text) : is_xtext(text);
+    return is_xtext(text, is_utf8) && (!is_utf8 || text_is_utf8(text));
 }
 
 /* Parameters of MAIL and RCPT, one row each. */

@@ -128,6 +128,8 @@ static void reads_each_parameter_of_rcpt(void **state)
     assert_int_equal(parse("RCPT TO:<b@example.org> NOTIFY=NEVER").notify, SMTP_NOTIFY_NEVER);
     assert_span(parse("RCPT TO:<b@example.org> ORCPT=utf-8;\xc3\xb6@x.example").original,
                 "utf-8;\xc3\xb6@x.example");
+    assert_span(parse("RCPT TO:<b@example.org> ORCPT=utf-8;\\x{F6}+2Bt@x.example").original,
+                "utf-8;\\x{F6}+2Bt@x.example");
     assert_int_equal(parse("RCPT TO:<b@example.org>").notify, 0);
 }
 
@@ -223,6 +225,8 @@ static const struct refusal {
     { "RCPT TO:<a@example.org> ORCPT=rfc822;", 501, "5.5.4", "ORCPT" },
     { "RCPT TO:<a@example.org> ORCPT=rfc822;\xc3\xb6", 501, "5.5.4", "ORCPT" },
     { "RCPT TO:<a@example.org> ORCPT=utf-8;\xff", 501, "5.5.4", "ORCPT" },
+    { "RCPT TO:<a@example.org> ORCPT=utf-8;a=b@x.example", 501, "5.5.4", "ORCPT" },
+    { "RCPT TO:<a@example.org> ORCPT=utf-8;\xc3\xb6+tag@x.example", 501, "5.5.4", "ORCPT" },
     { "RCPT TO:<a@example.org> ORCPT=rfc822;" X100 X100 X100 X100 X100, 501, "5.5.4", "ORCPT" },
     { "BDAT", 501, "5.5.4", "BDAT" },
     { "BDAT x", 501, "5.5.4", "BDAT" },
