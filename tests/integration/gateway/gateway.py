@@ -186,14 +186,20 @@ class Gateway:
         return self.child.pid
 
     def kill(self):
-        """As a crash does."""
+        """As a crash does; fails where a sanitizer had spoken by then, which no exit status tells any more."""
         if self.child and self.child.poll() is None:
             self.child.kill()
             self.child.wait()
+            with open(self.log_file, errors="replace") as log:
+                report = re.search(r"(?s)[^\n]*Sanitizer: .{,4000}", log.read())
+            if report:
+                raise Failed(f"killed, and before that:\n{report[0]}")
 
     def remove(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.kill()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
         try:
