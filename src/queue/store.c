@@ -152,7 +152,6 @@ static bool begin(struct queue_store *store)
     store->batch_status = store->backend->begin(store->queue, &store->err);
     store->is_in_transaction = store->batch_status == QUEUE_OK;
     store->began_at_ms = queue_store_now_ms(store);
-    store->batch_bytes = store->look_at_bytes = 0;
     store->puts = store->settled = 0;
     return store->is_in_transaction;
 }
@@ -202,6 +201,7 @@ static void finish(struct queue_store *store)
         tidy_later(store);
     }
     store->is_in_transaction = false;
+    store->batch_bytes = store->look_at_bytes = 0;
     store->batch_status = QUEUE_OK;
     answer_waiters(store, status);
     queue_store_give_many_stories(store);
@@ -244,7 +244,7 @@ static bool is_reserve_reached(struct queue_store *store)
     struct statvfs facts;
     uint64_t reserve;
 
-    if (store->is_in_transaction && store->batch_bytes < store->look_at_bytes)
+    if (store->batch_bytes < store->look_at_bytes)
         return false;
     if (statvfs(store->settings.folder, &facts) == 0) {
         reserve = facts.f_blocks * facts.f_frsize / 8;
