@@ -275,8 +275,10 @@ static void take_event(struct server_link *link, const struct smtp_server_event 
     case SMTP_SERVER_TIMED_OUT:
     case SMTP_SERVER_ENDED_EARLY: link->handlers->event(link->owner, event); break;
     }
-    if (event->kind == SMTP_SERVER_TIMED_OUT && link->watch != NULL && !link->is_closed)
+    if (event->kind == SMTP_SERVER_TIMED_OUT && link->watch != NULL && !link->is_closed) {
+        send_output(link); /* 421, inside TLS: whoever is there may hear why */
         give_up_handshake(link, engine_timeout_ms(link));
+    }
 }
 
 /* Takes what the engine has to tell and to send, until it has neither. */

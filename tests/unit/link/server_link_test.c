@@ -361,6 +361,7 @@ static void cuts_a_client_that_says_nothing_inside(void **state)
                        { CLIENT_SECURE, "220 ", NULL, 0 }));
     assert_string_equal(scene.trace, "connected hello TLSv1.3 timed-out failed closed");
     assert_string_equal(scene.failure, "timeout me.test 127.0.0.1");
+    assert_true(scripted_client_heard(&scene.client, "421 4.4.2 "));
     end(&scene);
 }
 
