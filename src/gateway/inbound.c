@@ -146,18 +146,12 @@ static bool may_err(struct session *session, struct smtp_answer *instead)
 
 static struct smtp_answer greet(struct session *session)
 {
-    struct inbound *inbound = session->inbound;
-    struct smtp_answer answer = { .code = 0 };
-
-    if (inbound->is_draining)
+    if (session->inbound->is_draining)
         return (struct smtp_answer){ 421, "4.3.2", "The service is being stopped: come again" };
-    session->is_counted =
-        gateway_shared_limits_open(inbound->settings.limits, server_link_peer(session->link),
-                                   now_of(inbound), &session->counted, &answer);
     if (session->is_counted)
         return (struct smtp_answer){ .code = 0 };
-    inbound_log_turned_away(session, answer);
-    return answer;
+    inbound_log_turned_away(session, session->over_limit);
+    return session->over_limit;
 }
 
 static struct smtp_answer take_hello(struct session *session, const struct smtp_command *command)
@@ -300,6 +294,21 @@ static int64_t handshake_timeout_of(const struct smtp_server_settings *smtp)
     return smtp->command_timeout_ms < HANDSHAKE_TIMEOUT_MS ? smtp->command_timeout_ms : 0;
 }
 
+/* As long as it is open, whether or not it ever says anything. Where TLS comes first nothing can be said to one that
+ * is over the limit, and its handshake would cost more than all that the limit is to keep off. */
+static bool count(struct session *session)
+{
+    struct inbound *inbound = session->inbound;
+
+    session->is_counted =
+        gateway_shared_limits_open(inbound->settings.limits, server_link_peer(session->link),
+                                   now_of(inbound), &session->counted, &session->over_limit);
+    if (session->is_counted || session->link_settings.smtp->tls != SMTP_SERVER_TLS_IMPLICIT)
+        return true;
+    inbound_log_turned_away(session, session->over_limit);
+    return false;
+}
+
 void inbound_accept(struct inbound *inbound, struct gateway_profile *profile, size_t listener,
                     int socket, const struct net_address *peer)
 {
@@ -332,6 +341,10 @@ void inbound_accept(struct inbound *inbound, struct gateway_profile *profile, si
         made->next->previous = made;
     inbound->sessions = made;
     inbound->session_count++;
+    if (!count(made)) {
+        server_link_close(&made->link);
+        free_session(made);
+    }
 }
 
 void inbound_drain(struct inbound *inbound, void (*drained)(void *owner), void *owner)

@@ -35,6 +35,7 @@ struct session {
     struct inbound_message *message; /* NULL: none under way */
     struct server_link_settings link_settings;
     struct gateway_limits_session counted; /* of the limits, where is_counted */
+    struct smtp_answer over_limit;         /* what to say where it is not */
     bool is_counted;
     bool is_trusted; /* its address is in relay_from */
     bool is_esmtp;

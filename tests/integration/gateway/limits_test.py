@@ -3,6 +3,7 @@
 
 usage: limits_test.py POSTERN
 """
+import select
 import socket
 import unittest
 
@@ -10,6 +11,7 @@ from gateway import LOCAL, SHORT, Client, Closed, Gateway, next_source, open_cli
 
 POSTERN = take_program()
 ONE, FRIEND = "127.44.0.1", "127.44.0.2"  # one client, and one who may relay
+SILENT = "127.44.0.3"
 
 
 class Limits(unittest.TestCase):
@@ -53,6 +55,19 @@ class Connections(Limits):
         again.expect("EHLO client.test", 250)
         for client in (*mine[1:], again):
             client.quit()
+
+    def test_who_never_begins_with_tls_is_counted_all_the_same(self):
+        """Where TLS comes first nothing can be said to who is over the limit: the connection goes."""
+        silent = [self.connect(SILENT, greet=False, tls="implicit") for _ in range(12)]
+        sockets = [client.socket for client in silent]
+        gone = wait_for("all but four", lambda: (lambda some: some if len(some) == 8 else None)(
+            select.select(sockets, [], [], 0)[0]))
+        self.assertEqual([socket.recv(1) for socket in gone], [b""] * 8)
+        self.assertEqual(self.connect(SILENT).greeting.code, 421)
+        for client in silent:
+            client.close()
+        wait_for("a free place", lambda: True if self.connect(SILENT).greeting.code == 220 else None)
+        self.a_message_gets_through("inside", "implicit")
 
     def test_all_together_have_so_many_connections(self):
         crowd = [self.connect() for _ in range(12)]
