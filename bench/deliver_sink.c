@@ -65,9 +65,8 @@ struct thread {
 /* What was counted since the last "await". */
 static struct {
     atomic_long messages, connections, handshakes, resumed, in_the_clear, slow_messages;
-    long wanted;
-    int64_t began_us;
-    _Atomic int64_t first_us, half_us, most_us, all_us;
+    atomic_long wanted;
+    _Atomic int64_t began_us, first_us, half_us, most_us, all_us;
 } counts;
 
 static int listener;

@@ -104,6 +104,19 @@ bool text_is_letter_or_digit(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+bool text_is_number_in_host(struct span label)
+{
+    bool is_hex = label.len >= 2 && label.data[0] == '0' && (label.data[1] | 0x20) == 'x';
+
+    for (size_t i = is_hex ? 2 : 0; i < label.len; i++) {
+        char c = label.data[i];
+
+        if (!(c >= '0' && c <= '9') && !(is_hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f'))
+            return false;
+    }
+    return true;
+}
+
 bool text_is_ascii(struct span bytes)
 {
     uint64_t words[4], all = 0;
@@ -330,6 +343,7 @@ static bool take_number(struct span *text, size_t digits, uint64_t most, uint64_
 bool text_to_time(struct span text, int64_t *seconds)
 {
     uint64_t plain, year, month, day, hour = 0, minute = 0, second = 0;
+    int64_t days;
 
     if (text_to_number(text, INT64_MAX / 2, &plain)) {
         *seconds = (int64_t)plain;
@@ -345,10 +359,9 @@ bool text_to_time(struct span text, int64_t *seconds)
          span_take(&text) != ':' || !take_number(&text, 2, 60, &second) ||
          !span_equal_nocase(text, span_of("Z"))))
         return false;
-    *seconds =
-        days_from((struct date){ (int64_t)year, (unsigned)month, (unsigned)day }) * SECONDS_A_DAY +
-        (int64_t)(hour * 3600 + minute * 60 + second);
-    return true;
+    days = days_from((struct date){ (int64_t)year, (unsigned)month, (unsigned)day });
+    *seconds = days * SECONDS_A_DAY + (int64_t)(hour * 3600 + minute * 60 + second);
+    return date_from(days).day == day; /* there is no 31 February */
 }
 
 const char *text_duration(struct arena *arena, int64_t seconds)

@@ -15,6 +15,9 @@
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
 
 bool text_is_letter_or_digit(char c); /* of ASCII, whatever the locale */
+/* "7", "0177", "0x7f", or nothing: a host whose last label is one is an address or nothing (URL Standard, "ends in a
+ * number"; RFC 1123 section 2.1). */
+bool text_is_number_in_host(struct span label);
 bool text_is_utf8(struct span bytes);
 bool text_is_ascii(struct span bytes); /* no octet above 0x7f; controls are ASCII, too */
 

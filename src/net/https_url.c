@@ -30,16 +30,6 @@ static bool is_plain(const char *url)
     return len > 0;
 }
 
-/* "7", "0177", "0x7f": a host that ends in one is an address or nothing (URL Standard, "ends in a number"). */
-static bool is_number(const char *label)
-{
-    size_t digits = strspn(label, "0123456789");
-
-    if (label[0] == '0' && (label[1] == 'x' || label[1] == 'X'))
-        digits = 2 + strspn(label + 2, "0123456789abcdefABCDEF");
-    return label[digits] == '\0';
-}
-
 /* Letters, digits, hyphens and underscores between single dots, and the last label is no number: libcurl
  * tells what it takes for an address only where no octet of it is encoded (RFC 3986 section 3.2.2). No host
  * has a hyphen in front (RFC 1123 section 2.1), by which libcurl's list of addresses says "forget this one". */
@@ -63,7 +53,7 @@ static bool is_domain_name(const char *host, size_t len)
         if (i - start == 63)
             return false;
     }
-    return start < len && !is_number(host + start);
+    return start < len && !text_is_number_in_host((struct span){ host + start, len - start });
 }
 
 static bool take_host(CURLU *parsed, struct arena *arena, struct https_url *read, const char **flaw)

@@ -2,6 +2,8 @@
 
 #include <idn2.h>
 
+#include "base/text.h"
+
 enum {
     NAME_MOST = 253, /* RFC 1035 section 2.3.4, as text without the root's dot */
     LABEL_MOST = 63,
@@ -17,14 +19,6 @@ struct name {
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
-
-static bool is_number(struct span label)
-{
-    for (size_t i = 0; i < label.len; i++)
-        if (label.data[i] < '0' || label.data[i] > '9')
-            return false;
-    return true;
 }
 
 /* Labels of 1 to 63 octets; the last is not a number, for then it is an IPv4 address (RFC 1123
@@ -43,7 +37,7 @@ static bool is_domain(struct span name)
             if (!is_name_byte(label.data[i]))
                 return false;
     }
-    return !is_number(label);
+    return !text_is_number_in_host(label);
 }
 
 /* A-labels are compared as they are: registries sell some that IDNA2008 would not make. */

@@ -98,6 +98,8 @@ static void tells_dates_without_a_time_zone(void **state)
     assert_true(text_to_time(span_of("12345"), &seconds));
     assert_int_equal(seconds, 12345);
     assert_false(text_to_time(span_of("2026-13-01"), &seconds));
+    assert_false(text_to_time(span_of("2026-02-29"), &seconds));
+    assert_false(text_to_time(span_of("2026-04-31T00:00:00Z"), &seconds));
     assert_false(text_to_time(span_of("2026-11-21T25:00:00Z"), &seconds));
     assert_false(text_to_time(span_of("yesterday"), &seconds));
 }
@@ -115,6 +117,18 @@ static void reads_only_whole_numbers_in_range(void **state)
     assert_false(text_to_number(span_of(""), 9, &number));
     assert_false(text_to_number(span_of("-1"), 9, &number));
     assert_false(text_to_number(span_of("7"), 5, &number));
+}
+
+static void knows_the_numbers_that_end_an_address(void **state)
+{
+    static const char *const numbers[] = { "7", "0177", "0x", "0x7f", "0XA" };
+    static const char *const words[] = { "a1", "0x7g", "x7f", "1x7", "-1", "1_", "0-x7" };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+        assert_true(text_is_number_in_host(span_of(numbers[i])));
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        assert_false(text_is_number_in_host(span_of(words[i])));
 }
 
 static void names_a_duration_by_its_largest_unit(void **state)
@@ -163,6 +177,7 @@ int main(void)
         cmocka_unit_test(carries_hex_both_ways),
         cmocka_unit_test(tells_dates_without_a_time_zone),
         cmocka_unit_test(reads_only_whole_numbers_in_range),
+        cmocka_unit_test(knows_the_numbers_that_end_an_address),
         cmocka_unit_test(names_a_duration_by_its_largest_unit),
         cmocka_unit_test(tells_ascii_from_all_else),
     };

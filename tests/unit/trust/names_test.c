@@ -144,6 +144,8 @@ static void normalizes_or_refuses(void **state)
     assert_null(names_normalize(&arena, span_of("a..b")));
     assert_null(names_normalize(&arena, span_of("[192.0.2.1]")));
     assert_null(names_normalize(&arena, span_of("192.0.2.1")));
+    assert_null(names_normalize(&arena, span_of("0x7f000001")));
+    assert_null(names_normalize(&arena, span_of("127.0.0.0X1")));
     assert_null(names_normalize(&arena, span_of("a b.example")));
     assert_null(names_normalize(&arena, span_of("\xff\xfe.example")));
     arena_clear(&arena);
