@@ -7,7 +7,10 @@
 #include "base/memory.h"
 #include "gateway/inbound_parts.h"
 
-enum { HANDSHAKE_TIMEOUT_MS = 60 * 1000 }; /* what the link has where nothing is said */
+enum {
+    HANDSHAKE_TIMEOUT_MS = 60 * 1000, /* what the link has where nothing is said */
+    TURNED_AWAY_MOST = 8,             /* of a worker, that may begin with TLS to be told so */
+};
 
 static const struct smtp_answer no_memory = { 451, "4.3.0", "There is no memory for this now" };
 
@@ -86,6 +89,7 @@ static void free_session(struct session *session)
         inbound_message_drop(&session->message);
     if (session->is_counted)
         gateway_shared_limits_close(inbound->settings.limits, &session->counted);
+    inbound->turned_away -= session->waits_for_refusal;
     if (session->previous == NULL)
         inbound->sessions = session->next;
     else
@@ -294,8 +298,19 @@ static int64_t handshake_timeout_of(const struct smtp_server_settings *smtp)
     return smtp->command_timeout_ms < HANDSHAKE_TIMEOUT_MS ? smtp->command_timeout_ms : 0;
 }
 
-/* As long as it is open, whether or not it ever says anything. Where TLS comes first nothing can be said to one that
- * is over the limit, and its handshake would cost more than all that the limit is to keep off. */
+/* Where TLS comes first, 421 costs a handshake. Some may have one for it, or a limit would keep nothing off. */
+static bool may_hear_why(struct session *session)
+{
+    struct inbound *inbound = session->inbound;
+
+    if (session->link_settings.smtp->tls != SMTP_SERVER_TLS_IMPLICIT)
+        return true;
+    session->waits_for_refusal = inbound->turned_away < TURNED_AWAY_MOST;
+    inbound->turned_away += session->waits_for_refusal;
+    return session->waits_for_refusal;
+}
+
+/* As long as it is open, whether or not it ever says anything. False: it is over the limit, and nobody tells it. */
 static bool count(struct session *session)
 {
     struct inbound *inbound = session->inbound;
@@ -303,7 +318,7 @@ static bool count(struct session *session)
     session->is_counted =
         gateway_shared_limits_open(inbound->settings.limits, server_link_peer(session->link),
                                    now_of(inbound), &session->counted, &session->over_limit);
-    if (session->is_counted || session->link_settings.smtp->tls != SMTP_SERVER_TLS_IMPLICIT)
+    if (session->is_counted || may_hear_why(session))
         return true;
     inbound_log_turned_away(session, session->over_limit);
     return false;

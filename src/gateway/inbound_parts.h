@@ -20,6 +20,7 @@ struct inbound {
     size_t session_count;
     size_t asked; /* messages and notes that the store has now */
     size_t notes;
+    size_t turned_away; /* sessions that wait for TLS to be told so */
     bool is_draining;
     struct loop_timer *drained_timer; /* so that `drained` never comes inside a call */
     void (*drained)(void *owner);
@@ -37,6 +38,7 @@ struct session {
     struct gateway_limits_session counted; /* of the limits, where is_counted */
     struct smtp_answer over_limit;         /* what to say where it is not */
     bool is_counted;
+    bool waits_for_refusal; /* it is one of inbound->turned_away */
     bool is_trusted; /* its address is in relay_from */
     bool is_esmtp;
     bool is_held_up;               /* paused, until the store has taken what it was given */
