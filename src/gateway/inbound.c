@@ -122,14 +122,20 @@ void session_let_go_on(struct session *session)
     server_link_resume(session->link);
 }
 
+/* The answer lets go what the client has said behind its message: another that is refused at once ends
+ * inside this call, and leaves the session to it. */
 void session_end_message(struct session *session, struct smtp_answer answer)
 {
+    bool is_inside = session->is_answering;
+
     session->is_answering = true;
     server_link_answer(session->link, answer);
     if (!session->has_closed)
         session_let_go_on(session); /* its end may have come with what it was held up for */
     if (!session->has_closed)
         leave_if_draining(session);
+    if (is_inside)
+        return;
     session->is_answering = false;
     if (session->has_closed)
         free_session(session);

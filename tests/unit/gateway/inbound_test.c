@@ -522,6 +522,31 @@ static void refuses_a_loop(void **state)
     end(&scene);
 }
 
+/* What stands behind a message waits for its answer, and is taken inside of it: a second message that is
+ * refused without the store, then the end. */
+static void outlives_a_loop_pipelined_behind_a_message(void **state)
+{
+    static char all[8192];
+    const char *message = "MAIL FROM:<>\r\nRCPT TO:<c@ours.test>\r\nBDAT";
+    const char *field = "Received: from here\r\n";
+    struct scene scene;
+    int used;
+
+    (void)state;
+    begin(&scene);
+    used = snprintf(all, sizeof all, "%s 6 LAST\r\nA: b\r\n%s %zu LAST\r\n", message, message,
+                    101 * strlen(field));
+    for (int i = 0; i < 101; i++)
+        used += snprintf(all + used, sizeof all - (size_t)used, "%s", field);
+    snprintf(all + used, sizeof all - (size_t)used, "QUIT\r\n");
+    play(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", all, 0 }));
+    assert_true(heard(&scene, "250 2.0.0 Taken as "));
+    assert_true(heard(&scene, "554 5.4.6 "));
+    assert_true(heard(&scene, "221 2.0.0 "));
+    assert_int_equal(scene.accepted, 1);
+    end(&scene);
+}
+
 static void tells_log_and_tracking_why_tls_failed(void **state)
 {
     struct scene scene;
@@ -582,6 +607,7 @@ int main(void)
         cmocka_unit_test(says_452_where_one_client_sends_too_much),
         cmocka_unit_test(says_451_where_the_queue_has_too_much_to_do),
         cmocka_unit_test(refuses_a_loop),
+        cmocka_unit_test(outlives_a_loop_pipelined_behind_a_message),
         cmocka_unit_test(tells_log_and_tracking_why_tls_failed),
         cmocka_unit_test(tells_421_to_who_has_come_when_it_drains),
     };
