@@ -152,6 +152,7 @@ MUST_CHECK static bool start_handshake(struct server_link *link, struct error *e
     link->watch = handshake_watch_new();
     if (link->watch == NULL)
         return error_set(err, ERROR_MEMORY, "no memory for a handshake");
+    stream_resume(link->stream); /* STARTTLS may have waited for an answer, when nothing is read */
     return stream_secure_server(link->stream, link->settings->tls, &link->watch->observation.tls,
                                 &link->watch->arena, err);
 }

@@ -260,6 +260,23 @@ static void keeps_pipelined_commands_while_an_answer_is_due(void **state)
     end(&scene);
 }
 
+/* Nothing is read while the answer is due; the handshake needs that it is. */
+static void secures_a_client_whose_starttls_waited_for_an_answer(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    begin(&scene);
+    scene.answers_later = SMTP_SERVER_MESSAGE_ENDED;
+    play(&scene,
+         STEPS(GREET,
+               { CLIENT_SAY, "250 ",
+                 "MAIL FROM:<>\r\nRCPT TO:<c@d.test>\r\nBDAT 4 LAST\r\nhi\r\nSTARTTLS\r\n", 0 },
+               { CLIENT_SECURE, "220 2.0.0 Go", NULL, 0 }, { CLIENT_SAY, NULL, "QUIT\r\n", 0 }));
+    assert_string_equal(scene.trace, "connected hello mail rcpt data ended TLSv1.3 closed");
+    end(&scene);
+}
+
 static void loses_nothing_to_back_pressure(void **state)
 {
     static char message[1 << 20];
@@ -460,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_a_message_inside_tls),
         cmocka_unit_test(keeps_pipelined_commands_while_an_answer_is_due),
+        cmocka_unit_test(secures_a_client_whose_starttls_waited_for_an_answer),
         cmocka_unit_test(loses_nothing_to_back_pressure),
         cmocka_unit_test(sees_an_end_that_came_while_it_was_paused),
         cmocka_unit_test(neither_obeys_nor_answers_what_stands_in_clear_behind_starttls),
