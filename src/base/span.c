@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "base/text.h"
+
 char span_take(struct span *span)
 {
     assert(span->len > 0);
@@ -74,17 +76,12 @@ bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
 bool span_equal_nocase(struct span a, struct span b)
 {
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++)
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (text_lower(a.data[i]) != text_lower(b.data[i]))
             return false;
     return true;
 }

@@ -1,6 +1,5 @@
 #include "base/text.h"
 
-#include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -104,14 +103,23 @@ bool text_is_letter_or_digit(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+const char *text_lower_copy(struct arena *arena, struct span text)
+{
+    char *copy = arena_new(arena, text.len + 1, 1);
+
+    for (size_t i = 0; copy != NULL && i < text.len; i++)
+        copy[i] = text_lower(text.data[i]);
+    return copy == NULL ? "" : copy;
+}
+
 bool text_is_number_in_host(struct span label)
 {
-    bool is_hex = label.len >= 2 && label.data[0] == '0' && (label.data[1] | 0x20) == 'x';
+    bool is_hex = label.len >= 2 && label.data[0] == '0' && text_lower(label.data[1]) == 'x';
 
     for (size_t i = is_hex ? 2 : 0; i < label.len; i++) {
-        char c = label.data[i];
+        char c = text_lower(label.data[i]);
 
-        if (!(c >= '0' && c <= '9') && !(is_hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f'))
+        if (!(c >= '0' && c <= '9') && !(is_hex && c >= 'a' && c <= 'f'))
             return false;
     }
     return true;
@@ -178,7 +186,7 @@ const char *text_base64(struct arena *arena, struct span bytes)
 
 static int hex_value(char c)
 {
-    const char *found = c == '\0' ? NULL : strchr(hex_digits, tolower((unsigned char)c));
+    const char *found = c == '\0' ? NULL : strchr(hex_digits, text_lower(c));
 
     return found == NULL ? -1 : (int)(found - hex_digits);
 }
@@ -354,9 +362,9 @@ bool text_to_time(struct span text, int64_t *seconds)
         !take_number(&text, 2, 31, &day) || month == 0 || day == 0)
         return false;
     if (text.len > 0 &&
-        ((span_take(&text) | 0x20) != 't' || !take_number(&text, 2, 23, &hour) || text.len == 0 ||
-         span_take(&text) != ':' || !take_number(&text, 2, 59, &minute) || text.len == 0 ||
-         span_take(&text) != ':' || !take_number(&text, 2, 60, &second) ||
+        (text_lower(span_take(&text)) != 't' || !take_number(&text, 2, 23, &hour) ||
+         text.len == 0 || span_take(&text) != ':' || !take_number(&text, 2, 59, &minute) ||
+         text.len == 0 || span_take(&text) != ':' || !take_number(&text, 2, 60, &second) ||
          !span_equal_nocase(text, span_of("Z"))))
         return false;
     days = days_from((struct date){ (int64_t)year, (unsigned)month, (unsigned)day });

@@ -15,6 +15,16 @@
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
 
 bool text_is_letter_or_digit(char c); /* of ASCII, whatever the locale */
+
+/* A capital letter of ASCII becomes a small one, whatever the locale; every other octet stays. */
+static inline char text_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The same of every octet: a copy with a NUL behind it, "" when the arena is exhausted. */
+const char *text_lower_copy(struct arena *arena, struct span text);
+
 /* "7", "0177", "0x7f", or nothing: a host whose last label is one is an address or nothing (URL Standard, "ends in a
  * number"; RFC 1123 section 2.1). */
 bool text_is_number_in_host(struct span label);

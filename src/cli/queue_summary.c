@@ -19,18 +19,13 @@ void queue_summary_clear(struct queue_summary *summary)
     arena_clear(&summary->arena);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /* FNV-1a, letters of either case alike. */
 static size_t bucket_of(struct span name)
 {
     uint32_t hash = 2166136261U;
 
     for (size_t i = 0; i < name.len; i++)
-        hash = (hash ^ (unsigned char)lower(name.data[i])) * 16777619U;
+        hash = (hash ^ (unsigned char)text_lower(name.data[i])) * 16777619U;
     return hash % SUMMARY_BUCKETS;
 }
 
@@ -43,7 +38,7 @@ static struct summary_domain *add_domain(struct queue_summary *summary, struct s
     if (made == NULL || copy == NULL)
         return NULL;
     for (size_t i = 0; i < name.len; i++)
-        copy[i] = lower(name.data[i]);
+        copy[i] = text_lower(name.data[i]);
     made->name = (struct span){ copy, name.len };
     made->next = *bucket;
     *bucket = made;

@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -90,9 +89,9 @@ static bool read_notify(const char *name, const char *value, unsigned *notify)
 
 static bool read_return(const char *name, const char *value, enum queue_return *returns)
 {
-    if (strcasecmp(value, "full") == 0)
+    if (span_equal_nocase(span_of(value), span_of("full")))
         *returns = QUEUE_RETURN_FULL;
-    else if (strcasecmp(value, "hdrs") == 0)
+    else if (span_equal_nocase(span_of(value), span_of("hdrs")))
         *returns = QUEUE_RETURN_HEADERS;
     else
         return refuse(name, "-R takes full or hdrs, not ", value);
@@ -101,8 +100,8 @@ static bool read_return(const char *name, const char *value, enum queue_return *
 
 static bool read_body_type(const char *name, const char *value, bool *is_8bit)
 {
-    *is_8bit = strcasecmp(value, "8BITMIME") == 0;
-    return *is_8bit || strcasecmp(value, "7BIT") == 0 ||
+    *is_8bit = span_equal_nocase(span_of(value), span_of("8BITMIME"));
+    return *is_8bit || span_equal_nocase(span_of(value), span_of("7BIT")) ||
            refuse(name, "-B takes 7BIT or 8BITMIME, not ", value);
 }
 

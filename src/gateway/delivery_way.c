@@ -6,7 +6,6 @@
  */
 #include <limits.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #include "base/memory.h"
@@ -129,8 +128,10 @@ static void shuffle(struct route *route)
 /* Where we are among the hosts: INT_MAX where we are not. */
 static int our_preference(const struct delivery_destination *destination, const struct route *route)
 {
+    struct span ours = span_of(destination->plan->profile->hostname);
+
     for (size_t i = 0; route->has_mx && i < route->host_count; i++)
-        if (strcasecmp(route->hosts[i].name, destination->plan->profile->hostname) == 0)
+        if (span_equal_nocase(span_of(route->hosts[i].name), ours))
             return route->hosts[i].preference;
     return INT_MAX;
 }

@@ -268,10 +268,8 @@ static const struct {
 static bool append_lower(struct buffer *out, struct span name)
 {
     for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
+        char c = text_lower(name.data[i]);
 
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c + ('a' - 'A'));
         if (!buffer_append(out, (struct span){ &c, 1 }))
             return false;
     }

@@ -231,7 +231,7 @@ static const char *name_of(const struct observation *seen, struct arena *arena)
     size_t len = 0;
 
     for (const char *c = host; *c != '\0' && len < sizeof name - 8; c++)
-        name[len++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        name[len++] = text_lower(*c);
     return arena_format(arena, "%.*s:%u", (int)len, name, seen->port);
 }
 

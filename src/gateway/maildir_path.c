@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/text.h"
 #include "smtp/address.h"
 #include "trust/names.h"
 
@@ -65,7 +66,7 @@ static struct span unquote(const struct smtp_address *address, char user[USER_MO
 
         if (address->is_quoted && c == '\\')
             c = span_take(&text);
-        user[len++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        user[len++] = text_lower(c);
     }
     return (struct span){ user, len };
 }

@@ -1,10 +1,12 @@
 #include "gateway/policies.h"
 
+#include "base/text.h"
+
 static const struct gateway_policy built_in = { .name = "default", .level = POLICY_STS };
 
 static int lower(char c)
 {
-    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    return (unsigned char)text_lower(c);
 }
 
 /* Like strcmp with a text in lower case; the name may hold any bytes, a NUL too. */

@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 enum {
     WRITE_AFTER_MS = 5000,
@@ -240,7 +241,7 @@ static const char *name_of(const char *domain, struct arena *arena)
     for (size_t i = 0; i < len; i++) {
         char c = domain[i];
 
-        name[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+        name[i] = text_lower(c);
         has_letter |= name[i] >= 'a' && name[i] <= 'z';
         if ((name[i] < 'a' || name[i] > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' &&
             c != '_')

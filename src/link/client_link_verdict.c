@@ -1,8 +1,7 @@
 /* link/client_link_verdict.c - has the chain of a handshake judged, for every level at once. */
+#include "base/text.h"
 #include "link/client_link_parts.h"
 #include "trust/names.h"
-
-#include <ctype.h>
 
 enum { REFERENCES_MOST = 64 };
 
@@ -82,7 +81,7 @@ static bool fingerprint_equal(const char *wanted, const char *hex)
     for (; *wanted != '\0'; wanted++) {
         if (*wanted == ':' || *wanted == ' ')
             continue;
-        if (*hex == '\0' || tolower((unsigned char)*wanted) != *hex++)
+        if (*hex == '\0' || text_lower(*wanted) != *hex++)
             return false;
     }
     return *hex == '\0';

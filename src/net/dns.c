@@ -6,6 +6,7 @@
 #include <unbound.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "net/dns_ahead.h"
 #include "net/dns_context.h"
 #include "net/dns_probe.h"
@@ -547,8 +548,7 @@ void dns_cancel(struct dns_query **query)
 /* One octet of a label; RFC 1035 section 5.1 for those that mean something or cannot be seen. */
 static int put_octet(char *text, size_t size, uint8_t octet)
 {
-    if (octet >= 'A' && octet <= 'Z')
-        octet = (uint8_t)(octet - 'A' + 'a');
+    octet = (uint8_t)text_lower((char)octet);
     if (octet == '.' || octet == '\\')
         return snprintf(text, size, "\\%c", octet);
     if (octet <= ' ' || octet >= 0x7f)

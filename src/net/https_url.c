@@ -60,7 +60,6 @@ static bool take_host(CURLU *parsed, struct arena *arena, struct https_url *read
 {
     AUTO(free_text) char *host = NULL;
     size_t len;
-    char *copy;
 
     if (curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
         *flaw = "it names no host";
@@ -71,15 +70,10 @@ static bool take_host(CURLU *parsed, struct arena *arena, struct https_url *read
         *flaw = "its host is not a domain name";
         return false;
     }
-    copy = arena_new(arena, len + 1, 1);
-    if (copy == NULL) {
+    read->host = text_lower_copy(arena, (struct span){ host, len });
+    if (read->host[0] == '\0')
         *flaw = "no memory for it";
-        return false;
-    }
-    for (size_t i = 0; i < len; i++)
-        copy[i] = host[i] >= 'A' && host[i] <= 'Z' ? (char)(host[i] | 0x20) : host[i];
-    read->host = copy;
-    return true;
+    return read->host[0] != '\0';
 }
 
 static bool take_port(CURLU *parsed, struct https_url *read, const char **flaw)

@@ -7,7 +7,6 @@
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/memory.h"
 #include "net/client_hello.h"
@@ -76,7 +75,8 @@ static bool name_is_allowed(const struct tls_server_context *context, const char
 {
     if (name == NULL)
         return !context->sni_required;
-    return context->only_sni == NULL || strcasecmp(name, context->only_sni) == 0;
+    return context->only_sni == NULL ||
+           span_equal_nocase(span_of(name), span_of(context->only_sni));
 }
 
 static int check_name(SSL *ssl, int *alert, void *owner)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "net/tls_internal.h"
 #include "net/tls_server_internal.h"
 
@@ -40,7 +41,7 @@ static const struct tls_credentials *credentials_at(const struct tls_server_sett
 static void copy_lower(const char *name, size_t len, char *copy)
 {
     for (size_t i = 0; i < len; i++)
-        copy[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+        copy[i] = text_lower(name[i]);
     copy[len] = '\0';
 }
 

@@ -1,5 +1,7 @@
 #include "queue/id.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 
 enum { COUNT_BITS = 21, LANE_BITS = 9, DIGIT_BITS = 5 };
@@ -47,8 +49,7 @@ static uint64_t value_of(char c)
 {
     uint64_t value = 0;
 
-    if (c >= 'A' && c <= 'Z')
-        c = (char)(c - 'A' + 'a');
+    c = text_lower(c);
     while (value < 32 && digits[value] != c)
         value++;
     return value;

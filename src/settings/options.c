@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/text.h"
 #include "queue/message.h"
 #include "settings/settings.h"
 
@@ -315,7 +316,7 @@ static size_t distance(struct span a, struct span b)
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
             size_t above = row[j];
-            bool is_same = (a.data[i - 1] | 0x20) == (b.data[j - 1] | 0x20);
+            bool is_same = text_lower(a.data[i - 1]) == text_lower(b.data[j - 1]);
 
             row[j] = least_of(above + 1, row[j - 1] + 1, diagonal + !is_same);
             diagonal = above;

@@ -39,7 +39,7 @@ const char *smtp_extension_name(enum smtp_extension extension)
 
 static bool is_letter(char c)
 {
-    return ((unsigned char)c | 0x20) >= 'a' && ((unsigned char)c | 0x20) <= 'z';
+    return text_lower(c) >= 'a' && text_lower(c) <= 'z';
 }
 
 static bool has_lower_case(struct span word)
@@ -135,7 +135,7 @@ static bool is_masked_starttls(struct span word)
     if (word.len != strlen(name))
         return false;
     for (size_t i = 0; i < word.len; i++) {
-        if (word.data[i] == name[i] || word.data[i] == (name[i] | 0x20))
+        if (text_lower(word.data[i]) == text_lower(name[i]))
             continue;
         changed++;
         filled += is_filler(word.data[i]);

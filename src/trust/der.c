@@ -145,7 +145,7 @@ static uint64_t hash_text(uint64_t hash, struct span text, size_t width)
         for (size_t i = 0; i + 1 < width; i++)
             is_ascii = is_ascii && unit.data[i] == 0;
         if (is_ascii)
-            hash = mix(hash, c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c);
+            hash = mix(hash, (unsigned char)text_lower((char)c));
     }
     return hash;
 }

@@ -1,7 +1,5 @@
 #include "trust/mta_sts.h"
 
-#include <ctype.h>
-
 #include "base/text.h"
 
 const struct txt_record_kind mta_sts_record_kind = { "v=STSv1", "stsv", "id" };
@@ -135,15 +133,6 @@ static bool is_host_name(struct span name)
     return true;
 }
 
-static const char *lower_copy(struct arena *arena, struct span text)
-{
-    char *copy = arena_new(arena, text.len + 1, 1);
-
-    for (size_t i = 0; copy != NULL && i < text.len; i++)
-        copy[i] = (char)tolower((unsigned char)text.data[i]);
-    return copy == NULL ? "" : copy;
-}
-
 static bool read_mx(struct reading *reading, struct span value)
 {
     struct span name = span_starts_with(value, "*.") ? span_part(value, 2, value.len) : value;
@@ -154,7 +143,7 @@ static bool read_mx(struct reading *reading, struct span value)
         reading->flaw = "there are more than 1024 lines of mx";
         return false;
     }
-    reading->patterns[reading->policy->mx_count++] = lower_copy(reading->arena, value);
+    reading->patterns[reading->policy->mx_count++] = text_lower_copy(reading->arena, value);
     return true;
 }
 

@@ -77,9 +77,7 @@ static bool append_ascii(struct span name, struct name *out)
     if (name.len > NAME_MOST)
         return false;
     for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-
-        out->text[out->len++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+        out->text[out->len++] = text_lower(name.data[i]);
     }
     return true;
 }

@@ -146,8 +146,7 @@ const char *publish_mailto(struct arena *arena, const char *mailbox)
     buffer_init(&uri, TEXT_MOST);
     fits = buffer_append_text(&uri, "mailto:");
     for (const char *c = mailbox; *c != '\0' && fits; c++)
-        if ((*c >= '0' && *c <= '9') || ((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z') ||
-            strchr("-._~+@", *c) != NULL)
+        if (text_is_letter_or_digit(*c) || strchr("-._~+@", *c) != NULL)
             fits = buffer_append(&uri, (struct span){ c, 1 });
         else
             fits = buffer_format(&uri, "%%%02X", (unsigned char)*c);

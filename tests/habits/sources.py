@@ -7,6 +7,7 @@ import tree as habits
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|strtok)\s*\(")
 HEAP = re.compile(r"\b(malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf)\s*\(")
 LOCALE = re.compile(r"\b(setlocale|uselocale)\s*\(")
+CASE = re.compile(r"\b(tolower|toupper|strcasecmp|strncasecmp)\s*\(")
 CLOCK_OR_CHANCE = re.compile(
     r"\b(time|clock_gettime|gettimeofday|rand|random|getrandom|RAND_bytes|getenv|fopen|open|socket"
     r"|BIO_new_file|printf|fprintf|puts)\s*\(")
@@ -53,6 +54,11 @@ def only_base_memory_calls_the_heap(tree):
 def no_locale_is_put_in_force(tree):
     """A Turkish one has "PIPELINING" and "pipelining" be two words, and strcasecmp() and tolower() obey."""
     yield from calls(tree, tree.files("src", "*.[ch]"), LOCALE, "calls")
+
+
+def letters_are_made_small_in_one_place(tree):
+    """text_lower() and span_equal_nocase() know ASCII alone, whatever the locale of a process."""
+    yield from calls(tree, tree.files("src", "*.[ch]"), CASE, "asks the locale:")
 
 
 def pure_code_asks_no_clock_no_chance_and_no_file(tree):
@@ -106,6 +112,7 @@ HABITS = [
     no_call_that_cannot_know_its_bounds,
     only_base_memory_calls_the_heap,
     no_locale_is_put_in_force,
+    letters_are_made_small_in_one_place,
     pure_code_asks_no_clock_no_chance_and_no_file,
     long_files_and_functions_give_their_reason,
     every_source_has_a_unit_test_or_a_reason,

@@ -168,10 +168,45 @@ static void letters_and_digits_are_those_of_ascii(void **state)
     assert_false(text_is_letter_or_digit('\0'));
 }
 
+static void makes_the_letters_of_ascii_small_and_no_other_octet(void **state)
+{
+    char all[256], small[256];
+    const char *copy;
+
+    for (int c = 0; c < 256; c++) {
+        bool is_capital = c >= 0x41 && c <= 0x5a;
+
+        all[c] = (char)c;
+        small[c] = (char)(is_capital ? c + 0x20 : c);
+        assert_int_equal(text_lower(all[c]), small[c]);
+    }
+    copy = text_lower_copy(*state, (struct span){ all, sizeof all });
+    assert_memory_equal(copy, small, sizeof small);
+    assert_int_equal(copy[sizeof small], '\0');
+    assert_string_equal(text_lower_copy(*state, (struct span){ NULL, 0 }), "");
+}
+
+/* Wherever a locale has other pairs of letters than ASCII, or the same ones. */
+static void compares_without_case_the_letters_of_ascii_alone(void **state)
+{
+    (void)state;
+    for (int a = 0; a < 256; a++)
+        for (int b = 0; b < 256; b++) {
+            char left = (char)a, right = (char)b;
+            bool is_letter = (a >= 0x41 && a <= 0x5a) || (a >= 0x61 && a <= 0x7a);
+
+            assert_int_equal(
+                span_equal_nocase((struct span){ &left, 1 }, (struct span){ &right, 1 }),
+                a == b || (is_letter && (a ^ b) == 0x20));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_and_digits_are_those_of_ascii),
+        cmocka_unit_test(makes_the_letters_of_ascii_small_and_no_other_octet),
+        cmocka_unit_test(compares_without_case_the_letters_of_ascii_alone),
         cmocka_unit_test(shows_no_control_character),
         cmocka_unit_test(carries_base64_both_ways),
         cmocka_unit_test(carries_hex_both_ways),
