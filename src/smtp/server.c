@@ -172,6 +172,11 @@ void smtp_server_break_off(struct smtp_server *server, const char *enhanced, con
     smtp_server_finish(server);
 }
 
+void smtp_server_leave(struct smtp_server *server)
+{
+    smtp_server_break_off(server, "4.7.0", "This session cannot go on");
+}
+
 static uint32_t limit_or(uint32_t limit, uint32_t preset)
 {
     return limit == 0 ? preset : limit;
@@ -214,7 +219,7 @@ void smtp_server_refuse_and_leave(struct smtp_server *server, struct smtp_answer
 {
     note_refusal(server, answer);
     smtp_server_say(server, answer, (struct smtp_answer){ 0 });
-    smtp_server_finish(server);
+    smtp_server_leave(server);
 }
 
 static void decline(struct smtp_server *server, struct smtp_answer answer)
@@ -303,18 +308,18 @@ static void take_line(struct smtp_server *server, struct span *input)
 
 /* RFC 3207 section 4.2: what stands in clear behind STARTTLS may come from anybody on the way. It is
  * neither executed nor answered inside TLS. */
-static void refuse_injection(struct smtp_server *server, struct span *input)
+static void drop_injection(struct smtp_server *server, struct span *input)
 {
     smtp_server_push(server, SMTP_SERVER_INJECTED)->bytes = *input;
     span_take_front(input, input->len);
-    smtp_server_finish(server);
 }
 
 static void start_tls(struct smtp_server *server, struct span *input)
 {
     if (input->len > 0) {
         smtp_server_say_fine(server, 554, "5.5.1", "Nothing may stand behind STARTTLS");
-        refuse_injection(server, input);
+        drop_injection(server, input);
+        smtp_server_leave(server);
     } else {
         smtp_server_say_fine(server, 220, "2.0.0", "Go ahead with TLS");
         smtp_server_push(server, SMTP_SERVER_HANDSHAKE_NOW);
@@ -336,6 +341,13 @@ static void note_early_talk(struct smtp_server *server, struct span input)
     smtp_server_push(server, SMTP_SERVER_EARLY_TALK)->bytes = input;
 }
 
+/* 220 was said: whoever reads on reads TLS, and gets no 421 in clear. */
+static void break_off_handshake(struct smtp_server *server, struct span *input)
+{
+    drop_injection(server, input);
+    smtp_server_finish(server);
+}
+
 void smtp_server_feed(struct smtp_server *server, struct span *input, int64_t now_ms)
 {
     server->now_ms = now_ms;
@@ -344,7 +356,7 @@ void smtp_server_feed(struct smtp_server *server, struct span *input, int64_t no
     else if (server->state == SMTP_SERVER_GREETING && input->len > 0)
         note_early_talk(server, *input);
     else if (server->state == SMTP_SERVER_HANDSHAKE && input->len > 0 && server->event_count == 0)
-        refuse_injection(server, input);
+        break_off_handshake(server, input);
     while (input->len > 0 && may_take(server)) {
         if (server->state == SMTP_SERVER_DATA || server->state == SMTP_SERVER_CHUNK)
             smtp_server_take_content(server, input);

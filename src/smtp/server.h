@@ -148,8 +148,8 @@ void smtp_server_init(struct smtp_server *server, const struct smtp_server_setti
 /* Takes bytes off *input, and none while events wait (pull them), an answer is due, the engine is
  * paused, or the output is nearly full (send it): then feed the rest. In HANDSHAKE every byte is
  * SMTP_SERVER_INJECTED; where bytes stand behind STARTTLS at once, HANDSHAKE_NOW does not come, and
- * the peer is told 554 in place of 220: that is the one way in which a split shows, but for where
- * one CONTENT ends and the next begins. Once CLOSED it takes and drops all. */
+ * the peer is told 554 in place of 220, and 421: that is the one way in which a split shows, but for
+ * where one CONTENT ends and the next begins. Once CLOSED it takes and drops all. */
 void smtp_server_feed(struct smtp_server *server, struct span *input, int64_t now_ms);
 
 /* The peer closed its side (or the stream failed), and all that came before was fed and taken. An

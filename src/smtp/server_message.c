@@ -295,7 +295,7 @@ void smtp_server_take_content(struct smtp_server *server, struct span *input)
     look_for_flaw(server);
     if (status == SMTP_CONTENT_FALSE_END) {
         say_refusal(server);
-        smtp_server_finish(server);
+        smtp_server_leave(server);
     } else if (is_chunk ? server->chunk_left == 0 : status == SMTP_CONTENT_ENDED) {
         (is_chunk ? end_chunk : end_data)(server);
     }

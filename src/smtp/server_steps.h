@@ -36,7 +36,7 @@ void smtp_server_end_if_too_wrong(struct smtp_server *server);
 /* Says no to a command by ourselves; a 5xx counts as an error. */
 void smtp_server_refuse(struct smtp_server *server, struct smtp_answer answer);
 
-/* For what leaves no way to tell where the next command begins. */
+/* For what leaves no way to tell where the next command begins: the answer, then 421. */
 void smtp_server_refuse_and_leave(struct smtp_server *server, struct smtp_answer answer);
 
 /* The line that came last, without its CRLF and without what was too much of it. */
@@ -44,6 +44,10 @@ struct span smtp_server_line(const struct smtp_server *server);
 
 /* "421 4.7.0 mx.example.org TEXT", and the end. */
 void smtp_server_break_off(struct smtp_server *server, const char *enhanced, const char *text);
+
+/* The same behind an answer of ours that said why: RFC 5321 section 3.8 lets a server close behind QUIT
+ * or 421 alone. */
+void smtp_server_leave(struct smtp_server *server);
 
 /* The free part of the output. Add what was written there to output_len. */
 char *smtp_server_room(struct smtp_server *server, size_t *size);

@@ -96,7 +96,7 @@ class Smuggling(unittest.TestCase):
                     codes = self.send(client, wire, pieces)
                 with self.subTest(before=first, after=second, pieces=pieces):
                     if not is_end:
-                        self.assertIn(codes, ([250, 221], [554, 221], [554]))
+                        self.assertIn(codes, ([250, 221], [554, 221], [554, 421]))
                     elif (first, second) == ("CRLF", "CRLF"):
                         self.assertEqual(codes, [250, 250, 250, 354, 250, 221])
                         smuggled += 1
@@ -145,7 +145,8 @@ class Chunks(unittest.TestCase):
             with self.subTest(length=length), open_client(self.gateway, "none") as client:
                 client.envelope("sender@outside.test", f"chunk@{LOCAL}")
                 client.send(b"BDAT " + length + b"\r\n" + SMUGGLED + b".\r\nQUIT\r\n")
-                self.assertEqual(codes_until_closed(client)[0] // 100, 5)
+                refusal, *rest = codes_until_closed(client)
+                self.assertEqual((refusal // 100, rest), (5, [421]))
         self.assertEqual(self.gateway.files("chunk") + self.gateway.files("smuggled"), [])
 
     def test_octets_of_a_refused_chunk_are_not_commands(self):
@@ -184,8 +185,7 @@ class Injection(unittest.TestCase):
             with self.subTest(behind=behind), self.start(source) as client:
                 client.send(b"STARTTLS\r\n" + behind)
                 answers = codes_until_closed(client)
-                self.assertLessEqual(len(answers), 1)
-                self.assertNotIn(220, answers)
+                self.assertIn(answers, ([554, 421], []))
                 self.found(source)
 
     def test_commands_in_clear_behind_the_220_end_the_session(self):
@@ -246,9 +246,8 @@ class Injection(unittest.TestCase):
             for line in lines:
                 with self.subTest(line=line, how=how), open_client(self.gateway, how) as client:
                     client.send(line + b"\r\nNOOP\r\n")
-                    answers = codes_until_closed(client)
-                    self.assertEqual(len(answers), 1)
-                    self.assertEqual(answers[0] // 100, 5)
+                    refusal, *rest = codes_until_closed(client)
+                    self.assertEqual((refusal // 100, rest), (5, [421]))
 
     def test_a_nul_within_a_command_is_refused(self):
         for line in (b"MAIL FROM:<a\0@b.test>", b"RSET\0", b"\0", b"EHLO a\0b"):

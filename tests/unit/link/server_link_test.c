@@ -322,7 +322,8 @@ static void neither_obeys_nor_answers_what_stands_in_clear_behind_starttls(void 
     play(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", "STARTTLS\r\nRSET\r\n", 0 }));
     assert_string_equal(scene.trace, "connected hello failed injected closed");
     assert_string_equal(scene.failure, "injected me.test 127.0.0.1 RSET\r\n");
-    assert_true(scripted_client_heard(&scene.client, "554 5.5.1 Nothing may stand behind"));
+    assert_true(scripted_client_heard(&scene.client,
+                                      "554 5.5.1 Nothing may stand behind STARTTLS\r\n421 4.7.0 "));
     end(&scene);
 }
 
