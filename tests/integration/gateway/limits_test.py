@@ -11,7 +11,6 @@ from gateway import LOCAL, SHORT, Client, Closed, Gateway, next_source, open_cli
 
 POSTERN = take_program()
 ONE, FRIEND = "127.44.0.1", "127.44.0.2"  # one client, and one who may relay
-SILENT = "127.44.0.3"
 
 
 class Limits(unittest.TestCase):
@@ -41,7 +40,7 @@ class Limits(unittest.TestCase):
 
 
 class Connections(Limits):
-    limits, settings = {"connections": 12, "per_address": 4}, "workers = 2\n"
+    limits = {"connections": 12, "per_address": 4}
 
     def test_one_client_has_so_many_connections_and_others_theirs(self):
         mine = [self.connect(ONE) for _ in range(4)]
@@ -56,26 +55,6 @@ class Connections(Limits):
         for client in (*mine[1:], again):
             client.quit()
 
-    def test_who_never_begins_with_tls_is_counted_all_the_same(self):
-        """Where TLS comes first 421 costs a handshake: a few hear it, and of a crowd the rest is closed at once."""
-        silent = [self.connect(SILENT, greet=False, tls="implicit") for _ in range(4)]
-        self.assertEqual(wait_for("421", lambda: (lambda c: c if c == 421 else None)(
-            self.connect(SILENT).greeting.code)), 421)
-        over = self.connect(SILENT, greet=False, tls="implicit")
-        over.secure(trusting(self.gateway))
-        self.assertEqual(over.reply().code, 421)
-        self.assertEqual(over.rest(), b"")
-        silent += [self.connect(SILENT, greet=False, tls="implicit") for _ in range(40)]
-        sockets = [client.socket for client in silent]
-        workers, told = 2, 8
-        gone = wait_for("the rest", lambda: (lambda some: some if len(some) >= 40 - workers * told else None)(
-            select.select(sockets, [], [], 0)[0]))
-        self.assertEqual([socket.recv(1) for socket in gone], [b""] * len(gone))
-        for client in silent:
-            client.close()
-        wait_for("a free place", lambda: True if self.connect(SILENT).greeting.code == 220 else None)
-        self.a_message_gets_through("inside", "implicit")
-
     def test_all_together_have_so_many_connections(self):
         crowd = [self.connect() for _ in range(12)]
         self.assertEqual([client.greeting.code for client in crowd], [220] * 12)
@@ -86,6 +65,51 @@ class Connections(Limits):
         for client in crowd:
             client.quit()
         wait_for("a free place", lambda: True if self.connect().greeting.code == 220 else None)
+
+
+class SilentConnections(Limits):
+    """Where TLS comes first. One worker takes who comes in the order in which they came: who is greeted knows that
+    those before are counted."""
+
+    limits, settings = {"per_address": 4}, "workers = 1\n"
+
+    def setUp(self):
+        self.source = next_source()
+
+    def silent(self, count):
+        return [self.connect(self.source, greet=False, tls="implicit") for _ in range(count)]
+
+    def told(self, client):
+        """What it hears that begins with TLS; None: it is closed without a word."""
+        try:
+            return client.secure(trusting(self.gateway)).reply().code
+        except (OSError, Closed):
+            return None
+
+    def test_who_never_begins_with_tls_is_counted_all_the_same(self):
+        *silent, greeted = self.silent(4)
+        self.assertEqual(self.told(greeted), 220)
+        self.assertEqual(self.connect(self.source).greeting.code, 421)
+        for client in (*silent, greeted):
+            client.close()
+        wait_for("a free place", lambda: True if self.connect(self.source).greeting.code == 220 else None)
+        self.a_message_gets_through("inside", "implicit")
+
+    def test_one_over_the_limit_hears_so_and_most_of_a_crowd_are_closed_at_once(self):
+        *within, greeted = self.silent(4)
+        self.assertEqual(self.told(greeted), 220)
+        over, = self.silent(1)
+        self.assertEqual(self.told(over), 421)
+        self.assertEqual(over.rest(), b"")
+        crowd = self.silent(40)
+        sockets = [client.socket for client in crowd]
+        gone = wait_for("most of them closed", lambda: (lambda some: some if len(some) > len(crowd) // 2 else None)(
+            select.select(sockets, [], [], 0)[0]))
+        self.assertEqual([socket.recv(1) for socket in gone], [b""] * len(gone))
+        self.assertIn(421, [self.told(client) for client in crowd if client.socket not in gone])
+        for client in (*within, greeted, *crowd):
+            client.close()
+        wait_for("a free place", lambda: True if self.connect(self.source).greeting.code == 220 else None)
 
 
 class Messages(Limits):
