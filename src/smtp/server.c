@@ -228,12 +228,20 @@ static void decline(struct smtp_server *server, struct smtp_answer answer)
     smtp_server_enter(server, smtp_server_state(server));
 }
 
+/* Whoever only says MAIL again, and is told "later" again, would never be done. */
+static void decline_mail(struct smtp_server *server, struct smtp_answer answer)
+{
+    decline(server, answer);
+    server->idle_commands++;
+    smtp_server_end_if_too_wrong(server);
+}
+
 static const struct question {
     smtp_server_step *yes, *no;
 } questions[] = {
     [SMTP_SERVER_CONNECTED] = { smtp_server_greet, smtp_server_turn_away },
     [SMTP_SERVER_HELLO_CAME] = { smtp_server_welcome, decline },
-    [SMTP_SERVER_MAIL_CAME] = { smtp_server_open_message, decline },
+    [SMTP_SERVER_MAIL_CAME] = { smtp_server_open_message, decline_mail },
     [SMTP_SERVER_RCPT_CAME] = { smtp_server_add_recipient, decline },
     [SMTP_SERVER_DATA_CAME] = { smtp_server_open_content, smtp_server_decline_content },
     [SMTP_SERVER_MESSAGE_ENDED] = { smtp_server_close_message, smtp_server_close_message },

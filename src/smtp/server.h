@@ -67,7 +67,8 @@ struct smtp_server_settings {
     uint32_t recipients_most; /* of a message; those beyond get 452 */
     uint32_t messages_most;   /* of a session; MAIL beyond gets 421 */
     uint32_t errors_most;     /* commands that we refuse in a session, before 421; 0: 20 */
-    uint32_t idle_most;       /* commands that bring no message on, in a row, before 421; 0: 100 */
+    uint32_t idle_most;       /* commands that bring no message on, and MAIL that is declined, in a
+                               * row, before 421; 0: 100 */
     bool mends_bare_lf;       /* in content a bare LF becomes CRLF; elsewhere it is refused still */
     int64_t
         command_timeout_ms; /* 0: 5 minutes, RFC 5321 section 4.5.3.2.7; for content, its blocks */
