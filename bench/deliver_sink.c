@@ -6,11 +6,13 @@
  * 127.9.0.0/16 are slow: whatever they answer, greeting included, comes SLOW-MS late. Messages are
  * looked at only for their end, and kept nowhere. Lines on standard input:
  *
- *   await N    from now on counts what the fast hosts take. One line of JSON when it is N: the time
- *              of the first, half, nine tenths and all of them, and the connections until then.
+ *   await N    says "awaiting N", and counts from there on what the fast hosts take. One line of JSON
+ *              when it is N: the time of the first, half, nine tenths and all of them, and the
+ *              connections until then.
  *   count      the same line for what came until now, whether fewer or more.
  *
- * It ends with its standard input.
+ * It ends with its standard input. Exit status: 0, 2 wrong usage or a line that it does not know, 3 something
+ * failed that it needs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -146,18 +148,26 @@ static void await(long wanted)
     counts.first_us = counts.half_us = counts.most_us = counts.all_us = 0;
     counts.wanted = wanted;
     counts.began_us = now_us();
+    printf("awaiting %ld\n", wanted);
+    fflush(stdout);
 }
 
-static void obey_input(void)
+/* The exit status. */
+static int obey_input(void)
 {
     char line[80];
 
     while (fgets(line, sizeof line, stdin) != NULL) {
-        if (strncmp(line, "await ", 6) == 0)
+        if (strncmp(line, "await ", 6) == 0) {
             await(strtol(line + 6, NULL, 10));
-        else
+        } else if (strcmp(line, "count\n") == 0) {
             report();
+        } else {
+            fprintf(stderr, "deliver-sink: neither \"await N\" nor \"count\": %s", line);
+            return 2;
+        }
     }
+    return 0;
 }
 
 /* ---- one session ------------------------------------------------------------------------------ */
@@ -536,6 +546,6 @@ int main(int argc, char **argv)
     open_listener();
     for (long i = 0; i < count; i++)
         start(&threads[i]);
-    obey_input();
-    return 0;
+    /* The threads go on: nothing that they use may be cleared away under them. */
+    _exit(obey_input());
 }

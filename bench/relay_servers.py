@@ -5,6 +5,7 @@ deliver-sink: domain d7.bench.example lives on the seventh address, as the setti
 With `holds` it keeps what it takes until release(). pid is the process whose tree does all the work.
 """
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -22,6 +23,7 @@ SETTLE_S = 0.3
 SLOW_EACH = 10  # every tenth host is slow, where some are
 FILLERS = 8
 FILL_SIZE = 4096
+SINK_END_S = 20
 
 
 def domain(number):
@@ -138,6 +140,9 @@ class Sink:
         """From now on; result() then gives what it told."""
         self.said = None
         self.say(f"await {count}")
+        line = self.child.stdout.readline()
+        if line != f"awaiting {count}\n":
+            raise RuntimeError(f"the sink does not await {count} messages: {line!r}")
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -159,11 +164,18 @@ class Sink:
         return json.loads(self.child.stdout.readline())
 
     def stop(self):
-        self.child.kill()
-        self.child.wait()
-        self.child.stdin.close()
-        self.child.stdout.close()
-        self.program.stop()
+        """It ends with its standard input, and well: a sink that fell over has counted nothing."""
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                self.child.stdin.close()
+            status = self.child.wait(SINK_END_S)
+        finally:
+            self.child.kill()
+            self.child.wait()
+            self.child.stdout.close()
+            self.program.stop()
+        if status != 0:
+            raise RuntimeError(f"the sink ended with status {status}")
 
 
 # ---- Postern -------------------------------------------------------------------------------------
