@@ -43,6 +43,20 @@ static unsigned line_in(const struct settings_load *load, enum settings_section 
     return section == 0 ? 0 : settings_outline_line(&load->outline, section, key);
 }
 
+/* A fault that was named already; what the default in its place leads to is none of the reader's. */
+static bool is_refused(const struct settings_load *load, size_t section, const char *key)
+{
+    return settings_outline_is_refused(&load->outline, section, key);
+}
+
+static bool is_refused_in(const struct settings_load *load, enum settings_section kind,
+                          const char *key)
+{
+    size_t section = find_section(load, kind);
+
+    return section != 0 && is_refused(load, section, key);
+}
+
 /* --- certificates --- */
 
 typedef bool credentials_loader(const char *certificate, const char *key,
@@ -69,6 +83,8 @@ static void check_listener_certificates(struct settings_load *load, size_t secti
 {
     unsigned line = line_of(load, section, "certificate");
 
+    if (is_refused(load, section, "certificate") || is_refused(load, section, "key"))
+        return;
     if (listener->key_count == 0) {
         listener->keys = listener->certificates;
         listener->key_count = listener->certificate_count;
@@ -89,7 +105,10 @@ static void check_listener_tls(struct settings_load *load, size_t section,
 {
     static const char *const words[] = { "none", "may", "required", "implicit" };
 
-    if (listener->tls != SETTINGS_TLS_NONE && listener->certificate_count == 0)
+    if (is_refused(load, section, "tls"))
+        return;
+    if (listener->tls != SETTINGS_TLS_NONE && listener->certificate_count == 0 &&
+        !is_refused(load, section, "certificate"))
         settings_fault_add(load->faults, line_of(load, section, "tls"),
                            "tls = %s needs a certificate; to do without TLS say tls = none",
                            words[listener->tls]);
@@ -107,7 +126,8 @@ static void check_client_ca(struct settings_load *load, size_t section,
 {
     if (listener->client_ca == NULL && !load->source->leaves_files_alone &&
         listener->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE &&
-        !settings_value_look_at_file(load->settings->ca_file, false, NULL))
+        !settings_value_look_at_file(load->settings->ca_file, false, NULL) &&
+        !is_refused(load, section, "client_ca") && !is_refused_in(load, SETTINGS_TRUST, "ca_file"))
         settings_fault_add(load->faults, line_of(load, section, "client_certificate"),
                            "client_certificate = require needs client_ca, a file: ca_file is none");
 }
@@ -137,7 +157,8 @@ static void check_listener(struct settings_load *load, size_t section, size_t or
 static void check_policy_level(struct settings_load *load, size_t section,
                                const struct settings_policy *policy)
 {
-    if (policy->level == POLICY_FINGERPRINT && policy->fingerprint == NULL)
+    if (policy->level == POLICY_FINGERPRINT && policy->fingerprint == NULL &&
+        !is_refused(load, section, "fingerprint"))
         settings_fault_add(load->faults, line_of(load, section, "level"),
                            "level = fingerprint needs a fingerprint");
     if (policy->level != POLICY_FINGERPRINT && policy->fingerprint != NULL)
@@ -169,7 +190,7 @@ static void check_match(struct settings_load *load, size_t section,
                            "match is for level = secure, not %s: it lists the names that the "
                            "certificate may carry; which domain a policy is for its title says",
                            policy_level_name(policy->level));
-    else if (line != 0 && policy->match_count == 0)
+    else if (line != 0 && policy->match_count == 0 && !is_refused(load, section, "match"))
         settings_fault_add(load->faults, line, "match is an empty list: no certificate would do");
 }
 
@@ -192,6 +213,8 @@ static void check_policy(struct settings_load *load, size_t section, size_t ordi
     note_lines(load, section, &policy->lines);
     if (load->outline.sections[section].is_damaged)
         return; /* what is missing may be what was left out */
+    if (is_refused(load, section, "level"))
+        return;
     check_policy_level(load, section, policy);
     check_match(load, section, policy);
 }
@@ -337,6 +360,12 @@ static const struct settings_domain *find_domain(const struct settings *settings
     return NULL;
 }
 
+/* False: what its `deliver` says is a fault, or missing. */
+static bool has_destination(const struct settings_domain *domain)
+{
+    return domain->deliver.path != NULL || domain->deliver.hop.address.port != 0;
+}
+
 /* What is delivered here meets no policy, and what is passed on goes where `deliver` says. */
 static void check_policies_of_ours(struct settings_load *load)
 {
@@ -347,7 +376,7 @@ static void check_policies_of_ours(struct settings_load *load)
         const struct settings_domain *domain =
             policy->pattern == NULL ? NULL : find_domain(settings, policy->pattern);
 
-        if (domain == NULL)
+        if (domain == NULL || !has_destination(domain))
             continue;
         if (domain->deliver.how != SETTINGS_SMTP)
             settings_fault_warn(load->faults, policy->line,
@@ -384,6 +413,8 @@ static void check_client(struct settings_load *load)
 
     if (section == 0 || load->outline.sections[section].is_damaged)
         return;
+    if (is_refused(load, section, "certificate") || is_refused(load, section, "key"))
+        return;
     if (client->certificate == NULL) {
         if (client->key != NULL)
             settings_fault_add(load->faults, line_of(load, section, "key"),
@@ -402,17 +433,18 @@ static void check_queue(struct settings_load *load)
     const struct queue_schedule_settings *queue = &load->settings->queue;
     size_t section = find_section(load, SETTINGS_QUEUE);
 
-    if (section == 0)
+    if (section == 0 || is_refused(load, section, "lifetime"))
         return;
-    if (queue->lifetime_s <= queue->retry_s[0])
+    if (queue->lifetime_s <= queue->retry_s[0] && !is_refused(load, section, "retry"))
         settings_fault_add(
             load->faults, line_of(load, section, "lifetime"),
             "a message is given up before it is tried a second time: lifetime is not "
             "longer than the first retry");
-    if (queue->warn_after_s >= queue->lifetime_s)
+    if (queue->warn_after_s >= queue->lifetime_s && !is_refused(load, section, "warn_after"))
         settings_fault_warn(load->faults, line_of(load, section, "warn_after"),
                             "no sender is ever warned: warn_after is not shorter than lifetime");
-    if (queue->in_the_clear_after_s >= queue->lifetime_s)
+    if (queue->in_the_clear_after_s >= queue->lifetime_s &&
+        !is_refused(load, section, "in_the_clear_after"))
         settings_fault_warn(load->faults, line_of(load, section, "in_the_clear_after"),
                             "in_the_clear_after is not shorter than lifetime: it never comes");
 }
@@ -432,7 +464,9 @@ static void check_limits(struct settings_load *load)
     const struct settings_limits *limits = &load->settings->limits;
     unsigned line = line_in(load, SETTINGS_LIMITS, "per_address");
 
-    if (line != 0 && limits->per_address > limits->connections)
+    if (line != 0 && limits->per_address > limits->connections &&
+        !is_refused_in(load, SETTINGS_LIMITS, "per_address") &&
+        !is_refused_in(load, SETTINGS_LIMITS, "connections"))
         settings_fault_warn(load->faults, line,
                             "per_address is more than connections, which comes first");
 }
@@ -454,8 +488,8 @@ static void check_roots(struct settings_load *load)
     const char *path = load->settings->ca_file;
     struct error err = { ERROR_NONE, "" };
 
-    if (line != 0 && !settings_value_look_at_file(path, true, NULL))
-        return; /* said already */
+    if (is_refused_in(load, SETTINGS_TRUST, "ca_file"))
+        return;
     if (anchors != NULL && !trust_files_add(path, anchors, &err))
         complain_of_file(load, line, "ca_file", err.text);
 }
@@ -479,8 +513,8 @@ static bool check_trust_anchor(struct settings_load *load)
     size_t count = 0;
     bool is_missing;
 
-    if (line != 0 && !settings_value_look_at_file(path, false, NULL))
-        return false; /* said already */
+    if (is_refused_in(load, SETTINGS_DNS, "trust_anchor"))
+        return false;
     buffer_init(&text, ANCHOR_FILE_MOST);
     if (!dns_anchor_read(path, &text, &is_missing, &err) ||
         !dns_anchor_parse(buffer_span(&text), take_record, &count, &err))

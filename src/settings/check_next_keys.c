@@ -29,7 +29,8 @@ void settings_check_next_keys(struct settings_load *load, size_t section,
 
     if (line == 0)
         return;
-    if (listener->next_key_count > listener->certificate_count)
+    if (listener->next_key_count > listener->certificate_count &&
+        !settings_outline_is_refused(&load->outline, section, "certificate"))
         settings_fault_add(load->faults, line,
                            "%zu next keys and %zu certificates: each is the one that a certificate "
                            "has after its renewal",

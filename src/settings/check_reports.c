@@ -94,7 +94,8 @@ void settings_check_reports(struct settings_load *load)
         return;
     check_signing(load, section);
     check_read(load, section);
-    if (reports->send && reports->dkim_key == NULL)
+    if (reports->send && reports->dkim_key == NULL &&
+        !settings_outline_is_refused(&load->outline, section, "dkim_key"))
         settings_fault_warn(load->faults, settings_outline_line(&load->outline, section, "send"),
                             "reports by mail go without a DKIM signature (dkim_key), and their "
                             "receivers are to ignore those: RFC 8460 section 3");

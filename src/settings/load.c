@@ -60,7 +60,7 @@ static void name_values(struct settings_load *load,
 }
 
 static void store_statement(struct settings_load *load,
-                            const struct settings_outline_statement *statement)
+                            struct settings_outline_statement *statement)
 {
     const struct settings_outline_section *section = &load->outline.sections[statement->section];
     const struct settings_option *option = statement->option;
@@ -74,11 +74,14 @@ static void store_statement(struct settings_load *load,
         return; /* no memory, or the reader has said what is wrong */
     for (size_t i = 0; i < count; i++)
         values[i] = settings_reader_value(load->reader, section, option->key, i);
-    if (count == 0 && option->type == SETTINGS_DURATION)
+    if (count == 0 && option->type == SETTINGS_DURATION) {
+        statement->is_refused = true;
         settings_fault_add(load->faults, statement->line, "%s is an empty list", option->key);
-    else if (!settings_value_store(option, values, count, struct_of(load->settings, section),
-                                   &context, &wrong, &err))
+    } else if (!settings_value_store(option, values, count, struct_of(load->settings, section),
+                                     &context, &wrong, &err)) {
+        statement->is_refused = true;
         name_values(load, statement, values + wrong, count - wrong, &err);
+    }
 }
 
 /* --- sections and their names --- */

@@ -200,7 +200,7 @@ static void take_statement(struct reader *reader, size_t section,
         COMPLAIN(reader, line, "more than %d settings in one file", SETTINGS_STATEMENTS_MOST);
     else
         outline->statements[outline->statement_count++] =
-            (struct settings_outline_statement){ section, option, line };
+            (struct settings_outline_statement){ section, option, line, false };
     if (*first == 0)
         *first = line;
 }
@@ -379,6 +379,17 @@ static void emit_title(struct reader *reader, enum settings_section kind)
     }
 }
 
+/* The brace alone is missing: what follows would be one fault more for each of its lines. */
+static bool goes_on_without_brace(const struct reader *reader, enum settings_section kind,
+                                  unsigned line)
+{
+    const struct settings_token *token = &reader->in.token;
+
+    return token->kind == SETTINGS_TOKEN_WORD && token->line > line &&
+           settings_option_find(kind, token->text) != NULL &&
+           settings_option_find(SETTINGS_TOP, token->text) == NULL;
+}
+
 /* Its word was taken. What is in a section that cannot be kept is still looked at. */
 static void read_section(struct reader *reader, enum settings_section kind,
                          const struct settings_token *key)
@@ -386,24 +397,27 @@ static void read_section(struct reader *reader, enum settings_section kind,
     struct settings_outline *outline = reader->outline;
     struct settings_outline_section section = { .kind = kind, .line = key->line };
     struct mark mark = mark_of(reader, key->line);
-    bool is_kept;
+    bool has_brace, is_kept;
 
     emit(reader, key->text, key->line);
-    if (at_value(reader)) {
+    if (at_value(reader) && !goes_on_without_brace(reader, kind, key->line)) {
         section.title = title_of(reader, &reader->in.token);
         emit_title(reader, kind);
     }
-    if (!at_mark(reader, '{')) {
+    has_brace = at_mark(reader, '{');
+    if (!has_brace && !reader->in.is_broken) /* a text that does not end took it along */
         COMPLAIN(reader, key->line, "%s is a section: the \"{\" is missing", quoted(reader, key));
+    if (!has_brace && !goes_on_without_brace(reader, kind, key->line)) {
         skip_statement(reader, key->line);
         go_back(reader, &mark);
         return;
     }
-    is_kept = check_section(reader, &section) && !reader->in.is_broken;
+    is_kept = has_brace && check_section(reader, &section) && !reader->in.is_broken;
     section.ordinal = ordinal_of(outline, kind);
     section.first_statement = outline->statement_count;
     outline->sections[outline->section_count++] = section; /* one more than the most has room */
-    emit_and_advance(reader);
+    if (has_brace)
+        emit_and_advance(reader);
     read_section_body(reader, outline->section_count - 1, key->line);
     emit(reader, span_of("}"), reader->clean_line);
     if (!is_kept)
@@ -488,16 +502,32 @@ bool settings_outline_read(struct span text, struct arena *arena, struct setting
     return take_clean(&reader, err);
 }
 
-unsigned settings_outline_line(const struct settings_outline *outline, size_t section,
-                               const char *key)
+static const struct settings_outline_statement *
+find_statement(const struct settings_outline *outline, size_t section, const char *key)
 {
     for (size_t i = outline->sections[section].first_statement; i < outline->statement_count; i++) {
         const struct settings_outline_statement *statement = &outline->statements[i];
 
         if (statement->section == section && strcmp(statement->option->key, key) == 0)
-            return statement->line;
+            return statement;
         if (section != 0 && statement->section != section)
             break;
     }
-    return 0;
+    return NULL;
+}
+
+unsigned settings_outline_line(const struct settings_outline *outline, size_t section,
+                               const char *key)
+{
+    const struct settings_outline_statement *statement = find_statement(outline, section, key);
+
+    return statement == NULL ? 0 : statement->line;
+}
+
+bool settings_outline_is_refused(const struct settings_outline *outline, size_t section,
+                                 const char *key)
+{
+    const struct settings_outline_statement *statement = find_statement(outline, section, key);
+
+    return statement != NULL && statement->is_refused;
 }

@@ -41,6 +41,7 @@ struct settings_outline_statement {
     size_t section; /* index; 0 is the top level */
     const struct settings_option *option;
     unsigned line;
+    bool is_refused; /* a value of it is a fault, so that its default stands in for it */
 };
 
 /* What is sound; borrowed from the arena. */
@@ -60,3 +61,8 @@ MUST_CHECK bool settings_outline_read(struct span text, struct arena *arena,
 /* Line of a key in a section; 0: it is not there. */
 unsigned settings_outline_line(const struct settings_outline *outline, size_t section,
                                const char *key);
+
+/* Whether what the file says there is a fault already: what follows from the default in its place is
+ * none of the reader's. False also where the key is not there. */
+bool settings_outline_is_refused(const struct settings_outline *outline, size_t section,
+                                 const char *key);

@@ -58,6 +58,12 @@ static const struct {
     { "domain { deliver = x }", "t.conf:1: domain needs a name: domain \"DOMAIN\" { ... }\n" },
     { "web = 127.0.0.1:80\nlog = x", "t.conf:1: web is a section: the \"{\" is missing\n"
                                      "t.conf:2: log: \"x\" is not one of text or json\n" },
+    { "queue\nlifetime = 3d\nretry = x\n}\nlog = x",
+      "t.conf:1: queue is a section: the \"{\" is missing\n"
+      "t.conf:5: log: \"x\" is not one of text or json\n" },
+    { "domain \"a.example {\n deliver = maildir:/m\n}\nlog = x",
+      "t.conf:1: a text begins here with \" and does not end on its line\n"
+      "t.conf:4: log: \"x\" is not one of text or json\n" },
     { "queue { }\nqueue { lifetim = 3 }",
       "t.conf:2: this queue is there already, on line 1\n"
       "t.conf:2: unknown word \"lifetim\" in queue; did you mean \"lifetime\"?\n" },
