@@ -113,10 +113,10 @@ class Program:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_sink(programs, kind="p256"):
+def start_sink(programs, kind="p256", file="spool"):
     sink = Program("sink-", kind)
     try:
-        sink.start([programs["accept-sink"], sink.chain, sink.key, os.path.join(sink.folder, "spool")])
+        sink.start([programs["accept-sink"], sink.chain, sink.key, os.path.join(sink.folder, file) if file else "-"])
         sink.port = int(sink.child.stdout.readline().split()[1])
     except BaseException:
         sink.stop()
@@ -316,5 +316,10 @@ def start_exim(_programs, kind="p256"):
     return House("exim", kind, EXIM, EXIM_GO)
 
 
+def start_floor(programs, kind="p256"):
+    """A sink that keeps nothing and answers at once."""
+    return start_sink(programs, kind, file=None)
+
+
 STARTERS = {"postern": start_postern, "postfix": start_postfix, "opensmtpd": start_opensmtpd, "exim": start_exim,
-            "sink": start_sink}
+            "sink": start_sink, "floor": start_floor}

@@ -1,11 +1,12 @@
 /* bench/accept_sink.c - the least that a server can do for a message over STARTTLS: the bound.
  *
- * usage: accept-sink CHAIN KEY FILE [WORKERS]
+ * usage: accept-sink CHAIN KEY FILE|- [WORKERS]
  *
  * Says "port N" once it listens on 127.0.0.1. Answers well-behaved clients (accept-load), looks at
  * nothing, appends each message to FILE as it came, and answers 250 after an fdatasync that began
  * when the message was written. One thread does those, and whatever was written while one was under
- * way shares the next: a group commit. It ends by a signal.
+ * way shares the next: a group commit. With - it keeps nothing and answers at once: what is left is
+ * what TLS and the load itself take. It ends by a signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,7 @@ struct worker {
 };
 
 static struct {
-    int listener, file;
+    int listener, file; /* -1: nothing is kept */
     SSL_CTX *context;
     pthread_mutex_t lock;
     pthread_cond_t has_work;
@@ -235,6 +236,13 @@ static void make_room(struct session *session, size_t len)
         die("accept-sink: a message is too large");
 }
 
+static void drop(struct session *session)
+{
+    session->body_len = 0;
+    session->state = COMMAND;
+    say(session, "250 kept nowhere\r\n");
+}
+
 /* The clients say nothing behind a message before its answer. */
 static void take_content(struct session *session, const char *bytes, size_t len)
 {
@@ -242,8 +250,12 @@ static void take_content(struct session *session, const char *bytes, size_t len)
     memcpy(session->body + session->body_len, bytes, len);
     session->body_len += len;
     if (session->body_len >= 5 &&
-        memcmp(session->body + session->body_len - 5, "\r\n.\r\n", 5) == 0)
-        save(session);
+        memcmp(session->body + session->body_len - 5, "\r\n.\r\n", 5) == 0) {
+        if (sink.file < 0)
+            drop(session);
+        else
+            save(session);
+    }
 }
 
 /* 0: nothing now, -1: nothing ever. */
@@ -413,14 +425,16 @@ int main(int argc, char **argv)
 {
     static struct worker workers[WORKERS_MOST];
     long count = argc == 5 ? strtol(argv[4], NULL, 10) : 2;
+    bool keeps;
 
     if (argc < 4 || argc > 5 || count < 1 || count > WORKERS_MOST) {
-        fprintf(stderr, "usage: accept-sink CHAIN KEY FILE [WORKERS]\n");
+        fprintf(stderr, "usage: accept-sink CHAIN KEY FILE|- [WORKERS]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
-    sink.file = open(argv[3], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    if (sink.file < 0)
+    keeps = strcmp(argv[3], "-") != 0;
+    sink.file = keeps ? open(argv[3], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (keeps && sink.file < 0)
         die(argv[3]);
     open_context(argv[1], argv[2]);
     open_listener();
