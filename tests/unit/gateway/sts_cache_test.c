@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../net/scripted_dns.h"
 #include "../test.h"
 #include "base/memory.h"
 
@@ -39,50 +40,17 @@ static struct keeping *stage; /* of the scripted servers */
 
 /* ---- scripted servers: each domain has a record with the id 2, and a policy host ---- */
 
-struct dns_query {
-    struct loop_timer *timer;
-    enum dns_type type;
-    void (*answered)(void *owner, const struct dns_answer *answer);
-    void *owner;
-};
-
-static void answer_dns(void *owner)
+static void answer_dns(const char *name, enum dns_type type, struct dns_answer *told)
 {
-    struct dns_query *query = owner;
-    const char *text = "\x0fv=STSv1; id=2; ";
-    struct span record = query->type == DNS_TYPE_TXT ? (struct span){ text, 16 }
-                                                     : (struct span){ "\xc0\x00\x02\x07", 4 };
-    struct dns_answer told = { .outcome = DNS_ANSWERED, .records = &record, .record_count = 1 };
+    static const struct span text = { "\x0fv=STSv1; id=2; ", 16 },
+                             address = { "\xc0\x00\x02\x07", 4 };
 
-    if (query->type == DNS_TYPE_AAAA)
-        told = (struct dns_answer){ .outcome = DNS_NO_DATA };
-    query->answered(query->owner, &told);
-    loop_timer_close(&query->timer);
-    memory_free(query);
-}
-
-bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
-              void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
-              struct dns_query **query, struct error *err)
-{
-    struct dns_query *made = memory_new(1, sizeof *made);
-
-    (void)dns;
     (void)name;
-    (void)timeout_ms;
-    assert_non_null(made);
-    *made = (struct dns_query){ .type = type, .answered = answered, .owner = owner };
-    assert_true(loop_timer_open(stage->loop, answer_dns, made, &made->timer, err));
-    loop_timer_start(made->timer, 0);
-    *query = made;
-    return true;
-}
-
-void dns_cancel(struct dns_query **query)
-{
-    loop_timer_close(&(*query)->timer);
-    memory_free(*query);
-    *query = NULL;
+    if (type == DNS_TYPE_AAAA)
+        return;
+    *told = (struct dns_answer){ .outcome = DNS_ANSWERED,
+                                 .records = type == DNS_TYPE_TXT ? &text : &address,
+                                 .record_count = 1 };
 }
 
 struct https_query {
@@ -192,6 +160,7 @@ static int start(void **state)
     all->clock = clock_fixed(NOW_S, 0);
     log_init(&all->log, LOG_TEXT, LOG_NOTE, all->log_file, &all->clock);
     assert_true(loop_open(&all->loop, NULL));
+    scripted_dns_begin(all->loop, answer_dns);
     assert_true(loop_timer_open(all->loop, run_out, all, &all->limit, NULL));
     all->status = 200;
     open_keeper(all);

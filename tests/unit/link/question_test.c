@@ -26,12 +26,10 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&stage, 0, sizeof stage);
-    memset(&scripted, 0, sizeof scripted);
     arena_init(&stage.arena, 1 << 20);
     assert_true(loop_open(&stage.loop, NULL));
     assert_true(loop_timer_open(stage.loop, stop, NULL, &stage.end, NULL));
-    scripted.loop = stage.loop;
-    scripted.arena = &stage.arena;
+    scripted_begin(stage.loop, &stage.arena, "");
     return 0;
 }
 
@@ -109,17 +107,17 @@ static void takes_a_name_that_cannot_be_for_one_that_is_not(void **state)
     ask(name);
     assert_int_equal(stage.answered, 1);
     assert_int_equal(stage.question.seen.outcome, DNS_NXDOMAIN);
-    assert_int_equal(scripted.asked, 0);
+    assert_int_equal(scripted_dns.asked, 0);
     assert_null(stage.failure);
     name[253] = '\0';
     ask(name);
-    assert_int_equal(scripted.asked, 1);
+    assert_int_equal(scripted_dns.asked, 1);
 }
 
 static void takes_a_question_that_could_not_be_asked_for_one_without_answer(void **state)
 {
     (void)state;
-    scripted.cannot_ask = true;
+    scripted_dns.cannot_ask = true;
     ask("there.example");
     assert_int_equal(stage.answered, 1);
     assert_int_equal(stage.question.seen.outcome, DNS_TIMEOUT);
@@ -133,9 +131,9 @@ static void calls_nobody_after_the_stop(void **state)
     question_stop(&stage.question);
     run();
     assert_int_equal(stage.answered, 0);
-    assert_int_equal(scripted.cancelled, 1);
+    assert_int_equal(scripted_dns.cancelled, 1);
     question_stop(&stage.question);
-    assert_int_equal(scripted.cancelled, 1);
+    assert_int_equal(scripted_dns.cancelled, 1);
 }
 
 int main(void)

@@ -10,24 +10,6 @@
 
 struct scripted scripted;
 
-void scripted_begin(struct loop *loop, struct arena *arena, const char *file)
-{
-    scripted = (struct scripted){ .loop = loop,
-                                  .arena = arena,
-                                  .https = { .outcome = HTTPS_ANSWERED,
-                                             .status = 200,
-                                             .content_type = span_of("text/plain; charset=utf-8"),
-                                             .body = span_of(file),
-                                             .failure = "" } };
-}
-
-struct dns_query {
-    struct loop_timer *timer;
-    void (*answered)(void *owner, const struct dns_answer *answer);
-    void *owner;
-    const struct scripted_answer *answer;
-};
-
 struct https_query {
     struct loop_timer *timer;
     void (*answered)(void *owner, const struct https_answer *answer);
@@ -56,57 +38,36 @@ static struct span wire_of(const struct scripted_answer *chosen, const char *tex
     return arena_copy_bytes(scripted.arena, (struct span){ wire, len });
 }
 
-static void answer_dns(void *owner)
+static void answer_dns(const char *name, enum dns_type type, struct dns_answer *told)
 {
-    struct dns_query *query = owner;
-    const struct scripted_answer *chosen = query->answer;
-    struct dns_answer told = { .outcome = DNS_NXDOMAIN, .rcode = 3 };
-    struct span records[SCRIPTED_RECORDS_MOST];
+    static struct span records[SCRIPTED_RECORDS_MOST];
+    const struct scripted_answer *chosen = NULL;
 
-    if (chosen != NULL) {
-        told.outcome = chosen->outcome;
-        told.why_bogus = chosen->outcome == DNS_BOGUS ? "signature expired" : NULL;
-        for (; told.record_count < SCRIPTED_RECORDS_MOST &&
-               chosen->records[told.record_count] != NULL;
-             told.record_count++)
-            records[told.record_count] = wire_of(chosen, chosen->records[told.record_count]);
-        told.records = records;
-    }
-    query->answered(query->owner, &told);
-    loop_timer_close(&query->timer);
-    memory_free(query);
-}
-
-bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t timeout_ms,
-              void (*answered)(void *owner, const struct dns_answer *answer), void *owner,
-              struct dns_query **query, struct error *err)
-{
-    struct dns_query *made = memory_new(1, sizeof *made);
-
-    (void)dns;
-    assert_true(timeout_ms > 0);
-    assert_non_null(made);
-    scripted.asked++;
-    if (scripted.cannot_ask) {
-        memory_free(made);
-        return error_set(err, ERROR_MEMORY, "no memory for a question");
-    }
-    *made = (struct dns_query){ .answered = answered, .owner = owner };
     for (size_t i = 0; i < scripted.answer_count; i++)
         if (scripted.answers[i].type == type && strcmp(scripted.answers[i].name, name) == 0)
-            made->answer = &scripted.answers[i];
-    assert_true(loop_timer_open(scripted.loop, answer_dns, made, &made->timer, NULL));
-    loop_timer_start(made->timer, 0);
-    *query = made;
-    return true;
+            chosen = &scripted.answers[i];
+    *told = (struct dns_answer){ .outcome = DNS_NXDOMAIN, .rcode = 3 };
+    if (chosen == NULL)
+        return;
+    told->outcome = chosen->outcome;
+    told->why_bogus = chosen->outcome == DNS_BOGUS ? "signature expired" : NULL;
+    told->records = records;
+    for (;
+         told->record_count < SCRIPTED_RECORDS_MOST && chosen->records[told->record_count] != NULL;
+         told->record_count++)
+        records[told->record_count] = wire_of(chosen, chosen->records[told->record_count]);
 }
 
-void dns_cancel(struct dns_query **query)
+void scripted_begin(struct loop *loop, struct arena *arena, const char *file)
 {
-    scripted.cancelled++;
-    loop_timer_close(&(*query)->timer);
-    memory_free(*query);
-    *query = NULL;
+    scripted_dns_begin(loop, answer_dns);
+    scripted = (struct scripted){ .loop = loop,
+                                  .arena = arena,
+                                  .https = { .outcome = HTTPS_ANSWERED,
+                                             .status = 200,
+                                             .content_type = span_of("text/plain; charset=utf-8"),
+                                             .body = span_of(file),
+                                             .failure = "" } };
 }
 
 static void answer_https(void *owner)

@@ -1,12 +1,13 @@
 /* tests/unit/link/scripted_answers.h - answers of the DNS and of an HTTPS server as a test has them.
  *
- * A program with scripted_answers.c has its dns_find and its https_send in place of those of net/.
+ * A program with scripted_answers.c, and with scripted_dns.c for the DNS, has its https_send in place of that of net/.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../net/scripted_dns.h"
 #include "base/arena.h"
 #include "net/address.h"
 #include "net/dns.h"
@@ -43,11 +44,11 @@ extern struct scripted {
     const struct scripted_answer *answers; /* of any other name and type: there is no such name */
     size_t answer_count;
     struct https_answer https; /* to every request */
-    bool cannot_ask, cannot_send;
+    bool cannot_send;
     bool is_judged; /* a handshake comes, and is judged */
 
     /* what came of it */
-    unsigned asked, sent, cancelled;
+    unsigned sent, cancelled;
     char url[200]; /* of the last request, with what follows */
     struct net_address first;
     size_t address_count;
