@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/folder.h"
 #include "base/text.h"
 
 enum { FILE_BYTES_MOST = 16 << 20, ONE_CERTIFICATE_ARENA = 1 << 20, CHUNK = 16 * 1024 };
@@ -180,21 +180,9 @@ static bool add_directory(const char *path, DIR *directory, struct anchors *anch
     return is_sound;
 }
 
-/* NULL: it is none. By a descriptor, which ThreadSanitizer sees: opendir it does not, and takes the number for that
- * of a file closed before. */
-static DIR *open_directory(const char *path)
-{
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
-
-    if (directory == NULL && descriptor >= 0)
-        close(descriptor);
-    return directory;
-}
-
 bool trust_files_add(const char *path, struct anchors *anchors, struct error *err)
 {
-    DIR *directory = open_directory(path);
+    DIR *directory = folder_open(AT_FDCWD, path);
     size_t count = 0;
     bool is_sound;
 

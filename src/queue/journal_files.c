@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/memory.h"
 #include "queue/journal_internal.h"
 
@@ -102,16 +103,12 @@ static void find_spare(struct journal *journal)
 
 bool journal_find_files(struct journal *journal, struct error *err)
 {
-    int again = openat(journal->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = again < 0 ? NULL : fdopendir(again);
+    DIR *names = folder_open(journal->folder, ".");
     const struct dirent *entry;
     bool is_well = true;
 
-    if (names == NULL) {
-        if (again >= 0)
-            close(again);
+    if (names == NULL)
         return error_set(err, ERROR_SYSTEM, "reading %s: %s", journal->path, strerror(errno));
-    }
     while (is_well && (entry = readdir(names)) != NULL)
         is_well = add_file(journal, entry->d_name, err);
     closedir(names);

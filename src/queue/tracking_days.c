@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/span.h"
 #include "base/text.h"
 
@@ -68,22 +69,10 @@ static size_t count_names(DIR *open_folder)
     return count;
 }
 
-/* By a descriptor, which ThreadSanitizer sees: opendir it does not, and takes the number for that of a file
- * closed before. NULL: errno tells. */
-static DIR *open_names(const char *folder)
-{
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *names = descriptor < 0 ? NULL : fdopendir(descriptor);
-
-    if (names == NULL && descriptor >= 0)
-        close(descriptor);
-    return names;
-}
-
 bool tracking_days_list(const char *folder, struct arena *arena, int64_t **days, size_t *count,
                         struct error *err)
 {
-    DIR *open_folder = open_names(folder);
+    DIR *open_folder = folder_open(AT_FDCWD, folder);
     const struct dirent *entry;
     size_t most;
 

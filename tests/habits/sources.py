@@ -13,7 +13,7 @@ CLOCK_OR_CHANCE = re.compile(
     r"|BIO_new_file|printf|fprintf|puts)\s*\(")
 PURE = ("src/base/", "src/smtp/", "src/trust/", "src/diagnose/judge", "src/gateway/relay", "src/gateway/limits",
         "src/gateway/maildir_path")
-NOT_PURE = {"src/base/clock.c", "src/base/log_sink.c"}
+NOT_PURE = {"src/base/clock.c", "src/base/folder.c", "src/base/log_sink.c"}
 # Folders of one machine or one person; no file of the project names them.
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|root|home/\w+|Users)/")
 FILE_LINES_MOST = 700
