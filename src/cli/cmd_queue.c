@@ -332,8 +332,8 @@ static int show_one(struct queue_command *command, const char *target)
     enum control_status status;
     struct error err = { 0 };
 
-    if (!queue_access_parse(target, false, &request.selection) || request.selection.id == 0)
-        return usage_error("queue", "\"%s\" is no ID of a message", target);
+    if (!queue_access_parse(target, false, &request.selection))
+        return EXIT_USAGE;
     command->sum.messages = 0;
     status = control_client_list(command->client, &request, print_message, command, &err);
     if (status != CONTROL_OK)
@@ -376,8 +376,7 @@ static int change_one(struct queue_command *command, enum queue_change_kind kind
     int64_t changed = 0;
 
     if (!queue_access_parse(target, true, &request.selection))
-        return usage_error("queue", "\"%s\" is no ID of a message, no @DOMAIN, and not all",
-                           target);
+        return EXIT_USAGE;
     status = control_client_change(command->client, &request, &changed, &err);
     if (status != CONTROL_OK)
         return fail(status, &err);
@@ -437,6 +436,26 @@ static bool is_verb(const char *text)
     return false;
 }
 
+/* All words are looked at before the first is acted upon: what is deleted by a line that was not meant so is
+ * gone. */
+static bool check_targets(const char *verb, int count, char **targets)
+{
+    bool is_show = strcmp(verb, "show") == 0;
+    struct queue_selection selection;
+
+    for (int i = 0; strcmp(verb, "list") != 0 && i < count; i++) {
+        if (queue_access_parse(targets[i], !is_show, &selection) && (!is_show || selection.id != 0))
+            continue;
+        if (is_show)
+            usage_error("queue", "\"%s\" is no ID of a message", targets[i]);
+        else
+            usage_error("queue", "\"%s\" is no ID of a message, no @DOMAIN, and not all",
+                        targets[i]);
+        return false;
+    }
+    return true;
+}
+
 static int refuse_nothing(const char *verb)
 {
     if (strcmp(verb, "show") == 0)
@@ -456,6 +475,8 @@ static int run(struct queue_command *command, int count, char **words)
             words[0]);
     if (count == 1 && strcmp(words[0], "list") != 0)
         return refuse_nothing(words[0]);
+    if (!check_targets(words[0], count - 1, words + 1))
+        return EXIT_USAGE;
     if (!queue_access_load(&command->access, command->settings_file, &err))
         return failure("queue", err.text);
     return run_verb(command, words[0], count - 1, words + 1);

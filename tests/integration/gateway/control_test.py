@@ -532,6 +532,16 @@ class WithoutGateway(unittest.TestCase):
         self.check(self.house.run("queue", "show", first), 1)
         self.check(self.house.run("queue", "list", "@a.example"), 1)
 
+    def test_a_line_with_a_wrong_word_changes_nothing(self):
+        self.one("ann@a.example")
+        for words in (["delete", "all", "extra"], ["hold", "@a.example", "ann@a.example"]):
+            with self.subTest(words=words):
+                done = self.house.run("queue", *words)
+                self.check(done, 2)
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertEqual(done.stdout, b"")
+                self.assertEqual([one["state"] for one in self.house.list()[0]["recipients"]], ["waiting"])
+
     def test_wrong_usage_is_one_line(self):
         for words in (["queue"], ["queue", "dance"], ["queue", "delete"], ["queue", "hold", "x"], ["queue", "show"],
                       ["queue", "show", "@a.example"], ["queue", "list", "a", "b"], ["queue", "list", "--state", "lost"],
