@@ -462,6 +462,22 @@ const struct catalogue_variant catalogue_variants[] = {
         .remedy = NULL,
     },
     {
+        .key = "name-mismatch-by-address",
+        .fault = FAULT_CLIENT,
+        .cause = "We went to {reference} by address, and its certificate does not name that "
+                 "address; it names {names}",
+        .remedy = "Say which host is meant: postern check --connect {address_port} HOST; in "
+                  "postern.conf, next_hop with the name in place of the address. Or have the "
+                  "certificate reissued with the IP address {reference} in subjectAltName",
+    },
+    {
+        .key = "address-mismatch",
+        .fault = FAULT_SERVER,
+        .cause = "The certificate does not name the address {reference}; it names {names}",
+        .remedy = "Reissue the certificate with the IP address {reference} in subjectAltName, or "
+                  "ask for the host by its name",
+    },
+    {
         .key = "intermediate-of-another-key",
         .fault = FAULT_SERVER,
         .cause = "{host} sends {missing} with another key than the one that signed its "

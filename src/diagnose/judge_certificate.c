@@ -298,6 +298,21 @@ static bool is_named(const struct judge *judge, const struct chain_verdict *verd
                                                : judge->seen->host_named;
 }
 
+/* Were we sent to an address, with no word of the host that is there? */
+static bool is_by_address(const struct judge *judge)
+{
+    return judge->seen != NULL && judge->seen->address != NULL &&
+           strcmp(judge->reference, judge->seen->address) == 0;
+}
+
+static bool is_address(const char *reference)
+{
+    const char *dot = strrchr(reference, '.');
+
+    return strchr(reference, ':') != NULL ||
+           text_is_number_in_host(span_of(dot == NULL ? reference : dot + 1));
+}
+
 /* The certificate that came when no name was asked for, if it is the right one. */
 static void explain_by_sni(struct judge *judge, struct finding *finding,
                            const struct certificate *leaf)
@@ -334,7 +349,11 @@ static void judge_name(struct judge *judge, const struct chain_verdict *verdict)
     }
     judge_flaw(judge, verdict, &flaw);
     finding = &judge->findings->items[judge->findings->count - 1];
-    if (flaw.kind == CHAIN_NAME_MISMATCH && leaf->name_count == 0)
+    if (flaw.kind == CHAIN_NAME_MISMATCH && is_address(judge->reference))
+        JUDGE_REWORD(judge, finding,
+                     is_by_address(judge) ? "name-mismatch-by-address" : "address-mismatch",
+                     { "names", judge_names(judge, leaf) });
+    else if (flaw.kind == CHAIN_NAME_MISMATCH && leaf->name_count == 0)
         judge_reword(judge, finding, "no-names", NULL, 0);
     explain_by_sni(judge, finding, leaf);
 }

@@ -144,14 +144,26 @@ static void lists_every_name_that_it_does_carry(void **state)
     assert_non_null(strstr(finding->cause, "mx.example.org, mail.example.org"));
 }
 
-static void names_the_address_where_a_server_has_no_name(void **state)
+static void blames_no_server_for_a_name_that_nobody_said(void **state)
 {
     struct observation seen;
+    const struct finding *finding;
 
     (void)state;
     with_flaw(&seen, CHAIN_NAME_MISMATCH, true);
     seen.host = seen.host_reference = "";
-    assert_non_null(strstr(sample_judge(&seen, NULL)->items[0].cause, "does not name 192.0.2.1;"));
+    expect_first(sample_judge(&seen, NULL), "certificate-name-mismatch", FAULT_CLIENT,
+                 SEVERITY_UNTRUSTED);
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_non_null(strstr(finding->cause, "does not name that address"));
+    assert_non_null(strstr(finding->cause, "names mx.example.org, mail.example.org"));
+    assert_non_null(strstr(finding->remedy, "--connect 192.0.2.1:25 HOST"));
+    assert_null(strstr(finding->remedy, "certbot"));
+    seen.host = seen.host_reference = "192.0.2.7"; /* we were told to look for that one */
+    expect_first(sample_judge(&seen, NULL), "certificate-name-mismatch", FAULT_SERVER,
+                 SEVERITY_UNTRUSTED);
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_non_null(strstr(finding->remedy, "the IP address 192.0.2.7 in subjectAltName"));
 }
 
 /* The domain is named and the MX host is not: enough for level secure, for no other. */
@@ -263,7 +275,7 @@ SAMPLES_RUN(cmocka_unit_test(gives_each_flaw_its_code),
             cmocka_unit_test(leaves_open_whose_an_expired_root_is),
             cmocka_unit_test(doubts_a_trust_store_of_long_ago),
             cmocka_unit_test(lists_every_name_that_it_does_carry),
-            cmocka_unit_test(names_the_address_where_a_server_has_no_name),
+            cmocka_unit_test(blames_no_server_for_a_name_that_nobody_said),
             cmocka_unit_test(judges_the_name_that_the_level_asks_for),
             cmocka_unit_test(says_where_sni_leads_to_the_wrong_certificate),
             cmocka_unit_test(warns_for_senders_that_give_no_name),
