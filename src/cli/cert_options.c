@@ -73,7 +73,7 @@ static bool take_option(int option, const char *value, struct arena *arena,
         return options_add_tlsa(&table, value, arena, options->tlsa, CERT_TLSA_MOST,
                                 &options->tlsa_count);
     case OPTION_PROFILE: return read_profile(value, &options->profile);
-    case OPTION_NAME: options->name = value; break;
+    case OPTION_NAME: return options_read_host(&table, "name", value, arena, &options->name);
     case OPTION_CA_FILE: options->ca_file = value; break;
     case OPTION_INTERMEDIATES: options->intermediates_file = value; break;
     case OPTION_CRL: options->crl_file = value; break;

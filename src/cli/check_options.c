@@ -107,6 +107,17 @@ static bool read_fingerprint(const char *value, struct arena *arena, struct chec
     return true;
 }
 
+/* What EHLO may say: a name, or an address in brackets. RFC 5321 section 4.1.1.1 */
+static bool read_hostname(const char *value, struct arena *arena, const char **hostname)
+{
+    size_t len = strlen(value);
+
+    *hostname = value;
+    if (value[0] == '[' && value[len - 1] == ']' && strcspn(value, " \t\r\n") == len)
+        return true;
+    return options_read_host(&table, "hostname", value, arena, hostname);
+}
+
 static bool take_option(int option, const char *value, struct arena *arena,
                         struct check_options *options)
 {
@@ -124,8 +135,8 @@ static bool take_option(int option, const char *value, struct arena *arena,
                                 &options->tlsa_count);
     case OPTION_FINGERPRINT: return read_fingerprint(value, arena, options);
     case OPTION_CONNECT: options->connect = value; break;
-    case OPTION_NAME: options->name = value; break;
-    case OPTION_HOSTNAME: options->hostname = value; break;
+    case OPTION_NAME: return options_read_host(&table, "name", value, arena, &options->name);
+    case OPTION_HOSTNAME: return read_hostname(value, arena, &options->hostname);
     case OPTION_CA_FILE: options->ca_file = value; break;
     case OPTION_INTERMEDIATES: options->intermediates_file = value; break;
     case OPTION_CLIENT_CERT: options->client_certificate = value; break;
@@ -157,8 +168,8 @@ static bool fits_together(const struct check_options *options)
     else if (options->from_observation == NULL && options->target_count == 0)
         usage_error("check", "give a TARGET: a domain, host:port or [address]:port");
     else if (options->target_count > CHECK_TARGETS_MOST)
-        usage_error("check", "more than %d targets; postern scan takes any number",
-                    CHECK_TARGETS_MOST);
+        usage_error("check", "more than %d targets: give them in several calls (xargs -n %d)",
+                    CHECK_TARGETS_MOST, CHECK_TARGETS_MOST);
     else if (options->connect != NULL && options->target_count > 1)
         usage_error("check", "--connect goes to one place: give one TARGET");
     else if (options->as_others && options->without_experiments)

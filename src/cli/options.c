@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "cli/commands.h"
+#include "net/address.h"
+#include "trust/names.h"
 
 enum { INDENT = 2, GAP = 2, WIDEST = 26 };
 
@@ -88,6 +90,18 @@ bool options_read_port(const struct option_table *table, const char *name, const
         return options_refuse(table, name, value, "a port, 1 to 65535");
     *port = (uint16_t)number;
     return true;
+}
+
+bool options_read_host(const struct option_table *table, const char *name, const char *value,
+                       struct arena *arena, const char **host)
+{
+    struct net_address address;
+
+    *host = value;
+    if (net_address_parse(span_of(value), &address))
+        return true;
+    *host = value[0] == '.' ? NULL : names_normalize(arena, span_of(value));
+    return *host != NULL || options_refuse(table, name, value, "the name of a host");
 }
 
 bool options_add_tlsa(const struct option_table *table, const char *value, struct arena *arena,

@@ -40,6 +40,9 @@ bool options_refuse(const struct option_table *table, const char *name, const ch
 /* 1 to 65535. */
 MUST_CHECK bool options_read_port(const struct option_table *table, const char *name,
                                   const char *value, uint16_t *port);
+/* The name of a host, in the form that is compared and looked up; or an address. */
+MUST_CHECK bool options_read_host(const struct option_table *table, const char *name,
+                                  const char *value, struct arena *arena, const char **host);
 /* One more "3 1 1 HEX". */
 MUST_CHECK bool options_add_tlsa(const struct option_table *table, const char *value,
                                  struct arena *arena, struct dane_record *records, size_t most,

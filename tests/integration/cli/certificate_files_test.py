@@ -94,6 +94,12 @@ class CertificateFiles(unittest.TestCase):
         codes, status = self.codes("--name", "other.example.org", self.good_chain())
         self.assertEqual((codes[0], status), ("certificate-name-mismatch", 1))
 
+    def test_what_is_no_name_of_a_host_is_wrong_use(self):
+        for name in ("", "a b", "a..example", ".example.org"):
+            ran = self.cert("--name", name, self.good_chain())
+            self.assertEqual((ran.returncode, ran.stdout, ran.stderr.count("\n")), (2, "", 1), ran.stderr)
+        self.assertEqual(self.cert("--name", HOST.upper() + ".", self.good_chain()).returncode, 0)
+
     def test_a_missing_intermediate_is_told_from_an_unknown_root(self):
         codes, status = self.codes("--name", HOST, self.chain(self.world.good()))
         self.assertEqual((codes[0], status), ("certificate-chain-incomplete", 1))
