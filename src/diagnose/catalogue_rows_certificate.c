@@ -108,7 +108,8 @@ const struct catalogue_row catalogue_rows_certificate[] = {
         .cause = "The chain of {host} is whole but ends in {subject}, which is not in our trust "
                  "store",
         .remedy = "Use a certificate of a public authority on {host}; senders who know this "
-                  "authority can add its root on their side (--ca-file)",
+                  "authority can add its root on their side (postern check: --ca-file FILE; "
+                  "postern.conf: ca_file of the section trust)",
         .source = "RFC 5280 section 6.1",
         .lab = "untrusted-root",
     },
@@ -315,7 +316,7 @@ const struct catalogue_row catalogue_rows_certificate[] = {
         .severity = SEVERITY_UNTRUSTED,
         .tls_report = FAILURE,
         .enhanced_status = "4.7.5",
-        .title = "A must-staple certificate comes without a staple",
+        .title = "A must-staple certificate has no staple",
         .cause = "The certificate {subject} demands a stapled OCSP response and {host} sends none; "
                  "GnuTLS (Exim on Debian) refuses it, OpenSSL (Postfix) does not look",
         .remedy = "Reissue the certificate without must-staple (most mail servers cannot staple; "

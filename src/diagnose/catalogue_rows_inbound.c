@@ -44,7 +44,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "A client offers no key exchange group that we take",
+        .title = "A client offers no group that we take",
         .cause = "{client} offers no key exchange group that we take: it knows {theirs}, we take "
                  "{ours}",
         .remedy = "Ask the operator of {client} to allow X25519 or P-256 (OpenSSL: Groups unset in "
@@ -58,7 +58,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "A client takes no signature that our key makes",
+        .title = "A client takes no signature of our key",
         .cause = "{client} takes no signature that our key ({key}) can make: it knows {theirs}",
         .remedy = "Ask the operator of {client} to allow ECDSA and RSA-PSS with SHA-256; if many "
                   "clients fail so, give {host} a second certificate with the other kind of key",
@@ -98,7 +98,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "A client shows no certificate where we require one",
+        .title = "A client shows no certificate, and has to",
         .cause = "{client} shows no certificate, and this listener of {host} requires one",
         .remedy = "Give {client} a certificate from a CA that we take, or set client_certificate = "
                   "request on a listener that strangers send to",
@@ -137,7 +137,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "A client's connection is reset in the handshake",
+        .title = "A client's handshake ends in a reset",
         .cause = "The connection of {client} is reset {when}",
         .remedy =
             "Ask the operator of {client} for the line of its log at that time: a program that "
@@ -178,7 +178,7 @@ const struct catalogue_row catalogue_rows_inbound[] = {
         .fault = FAULT_CLIENT,
         .severity = SEVERITY_FATAL,
         .enhanced_status = "4.7.5",
-        .title = "A client goes on in plaintext where TLS begins",
+        .title = "A client speaks plaintext where TLS begins",
         .cause = "{client} asks for STARTTLS, hears 220 and then goes on in plaintext: {what}",
         .remedy = "Ask the operator of {client} to see why its TLS does not start after 220; "
                   "mostly a script that sends all its commands at once",

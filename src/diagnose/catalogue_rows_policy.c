@@ -42,7 +42,7 @@ const struct catalogue_row catalogue_rows_policy[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The TLSA name is an alias that leads to no record",
+        .title = "The TLSA name is an alias that leads nowhere",
         .cause = "{tlsa_name} is an alias of {alias}, where there is no TLSA record, so DANE "
                  "protects nothing at {host}",
         .remedy = "Publish {alias}. IN TLSA {record}, in a signed zone; or that record in place of "
@@ -56,7 +56,7 @@ const struct catalogue_row catalogue_rows_policy[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The TLSA records are in a zone that is not signed",
+        .title = "The TLSA records are in an unsigned zone",
         .cause = "{tlsa_name} is an alias of {alias}, whose zone is not signed: the TLSA records "
                  "there count for nothing, so DANE protects nothing at {host}",
         .remedy = "Sign the zone of {alias} and have its DS published; or put the record in place "
@@ -86,7 +86,7 @@ const struct catalogue_row catalogue_rows_policy[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_NOTICE,
         .enhanced_status = "4.7.5",
-        .title = "TLSA records, and an MX record that is not signed",
+        .title = "TLSA records behind an MX that is not signed",
         .cause =
             "{host} has TLSA records, but the MX record of {domain} that names it is not signed: "
             "whoever forges that leads the mail elsewhere",
@@ -182,7 +182,7 @@ const struct catalogue_row catalogue_rows_policy[] = {
         .fault = FAULT_POLICY,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The MTA-STS policy lists a host that is no MX of the domain",
+        .title = "The MTA-STS policy lists a host that is no MX",
         .cause = "The MTA-STS policy of {domain} lists {patterns}, and no MX host of {domain} has "
                  "such a name",
         .remedy = "Correct the line in the policy or take it out ({lines}), then give the record "

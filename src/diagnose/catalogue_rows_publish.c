@@ -32,7 +32,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The zone is not signed, so TLSA counts for nothing",
+        .title = "The zone is not signed: TLSA counts nothing",
         .cause = "The zone of {zone} is not signed, so the TLSA records of {host} protect nothing: "
                  "no sender goes by them",
         .remedy = "Sign the zone and have its DS record put into the zone above (Knot: "
@@ -129,7 +129,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_POLICY,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The live MTA-STS policy is not that of the settings",
+        .title = "The live MTA-STS policy is not our settings'",
         .cause =
             "The live MTA-STS policy of {domain} is not what the settings call for: {differences}",
         .remedy = "Put the new policy file in its place first (--policy-file writes it), and then "
@@ -170,7 +170,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_SERVER,
         .severity = SEVERITY_UNTRUSTED,
         .enhanced_status = "4.7.5",
-        .title = "Our certificate does not pass our MTA-STS policy",
+        .title = "Our certificate fails our MTA-STS policy",
         .cause = "With MTA-STS at mode {mode} senders do not accept the certificate of {host} in "
                  "{file}: {why}",
         .remedy = "{remedy}. Until then the policy should say mode: testing",
@@ -183,7 +183,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_POLICY,
         .severity = SEVERITY_NOTICE,
         .enhanced_status = "4.7.5",
-        .title = "A live MTA-STS policy that the settings do not know",
+        .title = "A live MTA-STS policy is not in the settings",
         .cause =
             "{domain} has a live MTA-STS policy of mode {mode}, and the settings say sts = off",
         .remedy = "Say sts = {mode} for the domain, so that the policy is kept in step with the "
@@ -210,7 +210,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_POLICY,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "TLS reports go elsewhere than the settings say",
+        .title = "TLS reports go not where the settings say",
         .cause = "TLS reports about {domain} go to {live}, and the settings say {wanted}",
         .remedy = "Publish _smtp._tls.{domain}. IN TXT \"{record}\", or change reports_to",
         .source = "RFC 8460 section 3",
@@ -222,7 +222,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "The key that signs our TLS reports is not published",
+        .title = "The key of our TLS reports is not published",
         .cause = "Our TLS reports are signed with the key in {file}, and there is no record "
                  "{dkim_name}: whoever gets them ignores them",
         .remedy = "Publish the TXT record {dkim_name} as it is printed for the zone",
@@ -235,7 +235,7 @@ const struct catalogue_row catalogue_rows_publish[] = {
         .fault = FAULT_DNS,
         .severity = SEVERITY_WARNING,
         .enhanced_status = "4.7.5",
-        .title = "Another key is published than signs our TLS reports",
+        .title = "A published key is not that of our reports",
         .cause = "The record {dkim_name} has another key than {file}, which signs our TLS reports: "
                  "whoever gets them ignores them",
         .remedy = "Publish the TXT record {dkim_name} as it is printed for the zone; or take a new "

@@ -309,7 +309,7 @@ const struct catalogue_row catalogue_rows_smtp[] = {
         .severity = SEVERITY_FATAL,
         .tls_report = "starttls-not-supported",
         .enhanced_status = "4.7.4",
-        .title = "A keyword stands where the greeting line must be",
+        .title = "A keyword stands where the greeting must be",
         .cause = "The EHLO reply of {host} has {keywords} on its first line, which is the greeting "
                  "line; a strict client does not see {keywords} there, a lenient one would",
         .remedy = "Put a line \"250-{host} Hello\" in front of the keywords",

@@ -9,6 +9,7 @@ import tree as habits
 PUBLISHED = "tests/habits/published-codes.txt"
 SEVERITIES = {"notice", "warning", "untrusted", "fatal"}
 LEFT_OPEN = "FILL-IN"  # what tools/new-finding leaves to say
+PAGE_COLUMNS = 80  # postern explain prints it as it is
 PAGE_BYTES_LEAST = 300  # shorter explains nothing
 
 
@@ -53,6 +54,8 @@ def every_finding_has_its_page(tree):
             yield f"doc/findings/{code}.md is missing or says next to nothing"
         elif code not in page.split("\n", 1)[0]:
             yield f"doc/findings/{code}.md does not begin with its code"
+        elif max(map(len, page.splitlines())) > PAGE_COLUMNS:
+            yield f"doc/findings/{code}.md has a line that a terminal of {PAGE_COLUMNS} columns breaks"
 
 
 def every_page_is_of_a_finding(tree):

@@ -53,6 +53,14 @@ static bool is_report_type(const char *type)
     return false;
 }
 
+/* of a line of postern explain --list, where codes are padded to 34 */
+static size_t list_columns(const struct catalogue_row *row)
+{
+    size_t code = strlen(row->code);
+
+    return (code < 34 ? 34 : code) + 1 + strlen(row->title);
+}
+
 static void every_row_is_whole(void **state)
 {
     (void)state;
@@ -61,7 +69,7 @@ static void every_row_is_whole(void **state)
 
         assert_true(is_slug(row->code));
         assert_ptr_equal(catalogue_find(row->code), row); /* so no code stands twice */
-        assert_true(row->title[0] != '\0' && strlen(row->title) <= 60);
+        assert_true(row->title[0] != '\0' && list_columns(row) <= 80);
         assert_true(row->cause[0] != '\0' && row->remedy[0] != '\0');
         assert_true(braces_pair(row->cause) && braces_pair(row->remedy));
         assert_true(strncmp(row->source, "RFC ", 4) == 0);
