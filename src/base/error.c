@@ -4,6 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
+/* What does not fit is cut, between two characters. */
+static void write_text(struct error *err, const char *format, va_list arguments)
+{
+    int len = vsnprintf(err->text, sizeof err->text, format, arguments);
+    struct span whole = { err->text, sizeof err->text };
+
+    if (len >= (int)sizeof err->text)
+        err->text[text_front(whole, sizeof err->text - 1).len] = '\0';
+}
+
 bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
 {
     va_list arguments;
@@ -12,7 +24,7 @@ bool error_set(struct error *err, enum error_kind kind, const char *format, ...)
         return false;
     err->kind = kind;
     va_start(arguments, format);
-    vsnprintf(err->text, sizeof err->text, format, arguments);
+    write_text(err, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -27,14 +39,16 @@ bool error_wrap(struct error *err, const char *format, ...)
         return false;
     memcpy(inner, err->text, sizeof inner);
     va_start(arguments, format);
-    vsnprintf(err->text, sizeof err->text, format, arguments);
+    write_text(err, format, arguments);
     va_end(arguments);
     used = strlen(err->text);
     if (used + 3 < sizeof err->text) { /* room for ": " and something behind it */
+        struct span kept = text_front(span_of(inner), sizeof inner - used - 3);
+
         memcpy(err->text + used, ": ", 2);
         used += 2;
-        inner[sizeof inner - used - 1] = '\0';
-        memcpy(err->text + used, inner, strlen(inner) + 1);
+        memcpy(err->text + used, kept.data, kept.len);
+        err->text[used + kept.len] = '\0';
     }
     return false;
 }

@@ -75,7 +75,7 @@ bool log_wants(const struct log *log, enum log_level level)
 
 static void value_add(struct value *value, struct span bytes)
 {
-    bytes = span_part(bytes, 0, sizeof value->bytes - value->len);
+    bytes = text_front(bytes, sizeof value->bytes - value->len);
     if (bytes.len > 0)
         memcpy(value->bytes + value->len, bytes.data, bytes.len);
     value->len += bytes.len;

@@ -139,6 +139,27 @@ bool text_is_ascii(struct span bytes)
     return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
+/* How many octets a sequence with this first octet has: RFC 3629 section 3. */
+static size_t announced_len(unsigned char first)
+{
+    return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+}
+
+struct span text_front(struct span text, size_t most)
+{
+    struct span front = span_part(text, 0, most);
+    size_t behind = 1;
+
+    if (front.len == text.len)
+        return front;
+    while (behind < 4 && behind < front.len &&
+           ((unsigned char)front.data[front.len - behind] & 0xc0) == 0x80)
+        behind++;
+    if (front.len > 0 && announced_len((unsigned char)front.data[front.len - behind]) > behind)
+        front.len -= behind;
+    return front;
+}
+
 bool text_is_utf8(struct span bytes)
 {
     while (bytes.len > 0) {

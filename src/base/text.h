@@ -14,6 +14,10 @@
  * sent goes through here before it reaches a terminal, a log or a page. */
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
 
+/* The front of a text, at most `most` octets: never cut within a UTF-8 character. What is cut to a limit and is
+ * foreign, or may hold foreign words, goes through here. */
+struct span text_front(struct span text, size_t most);
+
 bool text_is_letter_or_digit(char c); /* of ASCII, whatever the locale */
 
 /* A capital letter of ASCII becomes a small one, whatever the locale; every other octet stays. */

@@ -171,7 +171,7 @@ enum control_status send_message_put(struct sending *sending, struct control_req
     struct queue_envelope *envelope = &request->envelope;
     enum control_status status;
 
-    envelope->message_id = span_part(span_of(sending->submission.message_id), 0, QUEUE_FACT_BYTES);
+    envelope->message_id = text_front(span_of(sending->submission.message_id), QUEUE_FACT_BYTES);
     envelope->is_8bit |= sending->submission.is_8bit;
     envelope->is_smtputf8 &=
         header.has_8bit; /* addresses that need it are seen by whoever takes them */

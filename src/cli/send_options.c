@@ -54,7 +54,7 @@ static bool refuse(const char *name, const char *text, const char *value)
 
     arena_init(&arena, 65536);
     fprintf(stderr, "%s: %s\"%s\"\n", name, text,
-            text_printable(&arena, span_part(span_of(value), 0, 1000), true));
+            text_printable(&arena, text_front(span_of(value), 1000), true));
     return false;
 }
 

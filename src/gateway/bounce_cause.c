@@ -36,7 +36,7 @@ static bool names_a_file(const char *text)
 /* They are printable as they come. */
 static const char *show(struct arena *arena, const char *text)
 {
-    struct span shown = span_part(span_of(text), 0, TEXT_MOST);
+    struct span shown = text_front(span_of(text), TEXT_MOST);
 
     return text_is_ascii(shown) ? bounce_line(arena, shown) : text_printable(arena, shown, true);
 }

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "gateway/delivery_destination.h"
 #include "queue/id.h"
 #include "trust/names.h"
@@ -242,13 +243,13 @@ void delivery_settle(struct delivery_task *task, size_t index,
                                 &schedule, &batch->arena);
 
     settlement.attempt.milliseconds = delivery_now_ms(batch->delivery) - story->began_ms;
-    settlement.attempt.relay = span_part(story->relay, 0, FACT_MOST);
+    settlement.attempt.relay = text_front(story->relay, FACT_MOST);
     settlement.attempt.tls = story->tls;
     settlement.attempt.finding = story->finding;
     settlement.attempt.session = story->session;
     if (settlement.result == QUEUE_BOUNCED && delivery_outcome_is_of(outcome, story->told))
         settlement.attempt.code = outcome->code;
-    settlement.attempt.reply = span_part(settlement.attempt.reply, 0, FACT_MOST);
+    settlement.attempt.reply = text_front(settlement.attempt.reply, FACT_MOST);
     mark_settled(task, index);
     if (delivery_report_hold(task, &settlement, outcome->said, story))
         return;

@@ -17,9 +17,9 @@ struct delivery_outcome delivery_outcome_of(enum delivery_fate fate, const char 
 /* One line that can be shown, stored and logged. */
 static struct span make_words(struct arena *arena, struct span bytes)
 {
-    const char *text = text_printable(arena, span_part(bytes, 0, DELIVERY_WORDS_MOST), true);
+    const char *text = text_printable(arena, text_front(bytes, DELIVERY_WORDS_MOST), true);
 
-    return span_part(span_of(text), 0, DELIVERY_WORDS_MOST);
+    return text_front(span_of(text), DELIVERY_WORDS_MOST);
 }
 
 /* The lines of a reply with blanks between them, behind its code. */
@@ -34,8 +34,10 @@ static struct span join_lines(const struct smtp_reply *reply, struct arena *aren
         struct span line = smtp_reply_line(reply, i);
         size_t room = DELIVERY_WORDS_MOST - text.len;
 
+        struct span front = text_front(line, room > 1 ? room - 1 : 0);
+
         fits = room > 1 && buffer_append(&text, (struct span){ " ", 1 }) &&
-               buffer_append(&text, span_part(line, 0, room - 1));
+               buffer_append(&text, front) && front.len == line.len;
     }
     words = make_words(arena, buffer_span(&text));
     buffer_clear(&text);

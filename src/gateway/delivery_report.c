@@ -70,7 +70,7 @@ static void take_back(struct delivery_batch *batch, struct queue_settlement *set
     settlement->result = QUEUE_DEFERRED;
     settlement->due_at_s = attempt->at_s + batch->plan->profile->schedule.retry_s[0];
     attempt->code = span_of(code);
-    attempt->reply = span_part(span_of(words), 0, QUEUE_FACT_BYTES);
+    attempt->reply = text_front(span_of(words), QUEUE_FACT_BYTES);
 }
 
 static bool make_room(struct delivery_task *task)

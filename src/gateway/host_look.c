@@ -7,6 +7,7 @@
 
 enum {
     KEYWORDS_MOST = 48,
+    ISSUER_PART = 200,
     KEYWORD_BYTES = 32,
     SLUGS_MOST = 4,
     KEY_DIGITS = 16,
@@ -23,9 +24,14 @@ static const char *const names[] = {
 /* ---- what a session shows ---- */
 
 /* A whole text, or as much of it as there is room for. */
+static const char *bounded_to(struct arena *arena, const char *text, size_t most)
+{
+    return arena_copy(arena, text_front(span_of(text), most));
+}
+
 static const char *bounded(struct arena *arena, const char *text)
 {
-    return arena_copy(arena, span_part(span_of(text), 0, HOST_LOOK_TEXT));
+    return bounded_to(arena, text, HOST_LOOK_TEXT);
 }
 
 /* The value of O in a name such as "CN=R11, O=Let's Encrypt, C=US"; empty where it has none. A comma
@@ -65,8 +71,10 @@ static void read_certificate(const struct observation *seen, struct arena *arena
         strcmp(organization, leaf->issuer_common_name) == 0)
         look->shown[HOST_ISSUER] = look->shown[HOST_ORGANIZATION];
     else
-        look->shown[HOST_ISSUER] = bounded(
-            arena, arena_format(arena, "%.200s (%.200s)", leaf->issuer_common_name, organization));
+        look->shown[HOST_ISSUER] =
+            bounded(arena, arena_format(arena, "%s (%s)",
+                                        bounded_to(arena, leaf->issuer_common_name, ISSUER_PART),
+                                        bounded_to(arena, organization, ISSUER_PART)));
 }
 
 static int compare_words(const void *one, const void *other)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "gateway/inbound_history_parts.h"
 #include "net/mailbox.h"
 #include "net/work.h"
@@ -98,7 +99,7 @@ static void free_taken(struct taken *taken)
 /* Appends a text and its NUL, cut where it is too long. */
 static const char *put_text(char **at, const char *text)
 {
-    size_t len = span_part(span_of(text), 0, TEXT_MOST).len;
+    size_t len = text_front(span_of(text), TEXT_MOST).len;
     char *start = *at;
 
     memcpy(start, text, len);

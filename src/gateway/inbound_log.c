@@ -1,4 +1,5 @@
 /* gateway/inbound_log.c - what the receiving sessions tell the log, and tracking of TLS that failed. */
+#include "base/text.h"
 #include "gateway/inbound_parts.h"
 
 #include "base/memory.h"
@@ -159,7 +160,7 @@ static void free_note(void *owner)
 
 static struct span copy(struct note *note, const char *text)
 {
-    return arena_copy_bytes(&note->arena, span_part(span_of(text), 0, QUEUE_FACT_BYTES));
+    return arena_copy_bytes(&note->arena, text_front(span_of(text), QUEUE_FACT_BYTES));
 }
 
 static void put_note(struct inbound *inbound, const struct inbound_observation *observation,

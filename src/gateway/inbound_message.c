@@ -51,7 +51,7 @@ static bool needs_utf8(const struct inbound_message *message, const struct messa
 static void look_at_header(struct inbound_message *message)
 {
     struct message_header header = message_header_read(buffer_span(&message->gathered));
-    struct span id = span_part(header.message_id, 0, QUEUE_FACT_BYTES);
+    struct span id = text_front(header.message_id, QUEUE_FACT_BYTES);
 
     message->was_read = true;
     message->envelope.message_id = arena_copy_bytes(&message->arena, id);
@@ -153,9 +153,8 @@ static void fill_origin(struct inbound_message *message)
 
     session_address_text(session, text);
     origin->client_address = span_of(arena_copy(&message->arena, span_of(text)));
-    origin->helo =
-        span_of(arena_copy(&message->arena, span_part(span_of(server_link_hello(session->link)), 0,
-                                                      QUEUE_FACT_BYTES)));
+    origin->helo = span_of(arena_copy(
+        &message->arena, text_front(span_of(server_link_hello(session->link)), QUEUE_FACT_BYTES)));
     if (session->tls_version == NULL)
         return;
     origin->tls_version = span_of(session->tls_version);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "diagnose/reason.h"
 #include "diagnose/report_json.h"
 #include "link/observation_json.h"
@@ -132,11 +133,8 @@ static void tell_findings(struct findings *findings, struct arena *arena,
 static struct span take_text(const char *text, size_t most, struct arena *arena)
 {
     struct span whole = text == NULL ? (struct span){ NULL, 0 } : span_of(text);
-    size_t len = whole.len < most ? whole.len : most;
 
-    while (len > 0 && len < whole.len && ((unsigned char)whole.data[len] & 0xc0U) == 0x80)
-        len--;
-    return arena_copy_bytes(arena, span_part(whole, 0, len));
+    return arena_copy_bytes(arena, text_front(whole, most));
 }
 
 /* Whole lines alone. */

@@ -226,7 +226,7 @@ static const char *const *lines_of(const char *text, size_t *count, struct arena
         struct span line = span_take_line(&rest);
 
         if (line.len > 0)
-            lines[(*count)++] = text_printable(arena, span_part(line, 0, POLICY_LINE_MOST), true);
+            lines[(*count)++] = text_printable(arena, text_front(line, POLICY_LINE_MOST), true);
     }
     return lines;
 }

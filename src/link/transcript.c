@@ -48,7 +48,7 @@ void transcript_bytes(struct transcript *transcript, int64_t now_ms, enum transc
                       bool is_encrypted, struct span bytes)
 {
     while (bytes.len > 0 && !transcript->was_cut) {
-        struct span line = span_part(span_take_line(&bytes), 0, LINE_BYTES_MOST);
+        struct span line = text_front(span_take_line(&bytes), LINE_BYTES_MOST);
 
         add_line(transcript, (struct transcript_line){
                                  .kind = kind,

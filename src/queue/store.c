@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "queue/store_internal.h"
 #include "queue/thread.h"
 
@@ -155,9 +156,11 @@ static bool begin(struct queue_store *store)
 
 void queue_store_note_failure(struct queue_store *store)
 {
+    struct span text = text_front(span_of(store->err.text), sizeof store->stats.last_failure - 1);
+
     store->stats.failures++;
-    snprintf(store->stats.last_failure, sizeof store->stats.last_failure, "%.255s",
-             store->err.text);
+    snprintf(store->stats.last_failure, sizeof store->stats.last_failure, "%.*s", (int)text.len,
+             text.data);
 }
 
 static void keep_batch(struct queue_store *store)

@@ -130,7 +130,8 @@ static const char *qualify(struct arena *arena, const struct smtp_listed *listed
 static bool refuse_list(const struct smtp_address_list *list, struct arena *arena,
                         struct error *err)
 {
-    const char *shown = text_printable(arena, span_part(list->text, list->flaw_at, 40), true);
+    const char *shown =
+        text_printable(arena, text_front(span_part(list->text, list->flaw_at, SIZE_MAX), 40), true);
 
     return error_set(err, ERROR_FORMAT, "%s, at \"%s\"", list->flaw, shown);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 static void puts_the_context_in_front(void **state)
 {
@@ -33,11 +34,31 @@ static void cuts_what_is_too_long_and_stays_a_text(void **state)
     assert_false(error_wrap(NULL, "nobody asked"));
 }
 
+/* Both what is told and what stands in front of it: one octet more in front moves every place of a cut. */
+static void cuts_between_two_characters(void **state)
+{
+    struct error err;
+    char long_text[2 * sizeof err.text + 1] = "";
+
+    (void)state;
+    for (size_t i = 0; i + 1 < sizeof long_text; i += 2)
+        memcpy(long_text + i, "\xc3\xa9", 3);
+    for (size_t cut = 0; cut < 2; cut++) {
+        assert_false(error_set(&err, ERROR_SYSTEM, "%.*s%s", (int)cut, "x", long_text));
+        assert_true(text_is_utf8(span_of(err.text)));
+        assert_true(strlen(err.text) >= sizeof err.text - 2);
+        assert_false(error_wrap(&err, "%.*s", (int)cut + 3, "context"));
+        assert_true(text_is_utf8(span_of(err.text)));
+        assert_true(strlen(err.text) >= sizeof err.text - 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_the_context_in_front),
         cmocka_unit_test(cuts_what_is_too_long_and_stays_a_text),
+        cmocka_unit_test(cuts_between_two_characters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,21 @@ static void compares_without_case_the_letters_of_ascii_alone(void **state)
         }
 }
 
+/* Wherever it is cut, and however long the characters are; what is no UTF-8 is cut as well. */
+static void a_text_is_never_cut_within_a_character(void **state)
+{
+    static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
+    static const size_t ends[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 };
+
+    (void)state;
+    for (size_t most = 0; most < ARRAY_SIZE(ends); most++)
+        assert_int_equal(text_front(span_of(text), most).len, ends[most]);
+    assert_int_equal(text_front(span_of("\x80\x80\x80\x80\x80\x80"), 4).len, 4);
+    assert_int_equal(text_front(span_of("\x80\x80\x80"), 2).len, 2);
+    assert_int_equal(text_front(span_of("ab\xff\xff"), 3).len, 2);
+    assert_int_equal(text_front((struct span){ NULL, 0 }, 4).len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +230,7 @@ int main(void)
         cmocka_unit_test(knows_the_numbers_that_end_an_address),
         cmocka_unit_test(names_a_duration_by_its_largest_unit),
         cmocka_unit_test(tells_ascii_from_all_else),
+        cmocka_unit_test(a_text_is_never_cut_within_a_character),
     };
 
     return cmocka_run_group_tests(tests, make_arena, clear_arena);

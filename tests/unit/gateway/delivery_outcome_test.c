@@ -1,5 +1,6 @@
 /* tests/unit/gateway/delivery_outcome_test.c - promises of gateway/delivery_outcome.h */
 #include "../test.h"
+#include "base/text.h"
 #include "gateway/delivery_outcome.h"
 
 #include <errno.h>
@@ -245,11 +246,31 @@ static void stands_without_memory(void **state)
 
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, open_arena, clear_arena)
 
+/* Half of a character would be shown as \xc3. */
+static void cuts_the_words_of_a_reply_between_two_characters(void **state)
+{
+    char wire[1024], text[DELIVERY_WORDS_MOST + 1] = "";
+
+    (void)state;
+    for (size_t i = 0; i + 2 < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 3);
+    for (int shift = 0; shift < 2; shift++) {
+        struct span words;
+
+        snprintf(wire, sizeof wire, "550-%.60s\r\n550 %.*s%.460s\r\n", text, shift, "x", text);
+        words = of_wire(wire).words;
+        assert_true(words.len > DELIVERY_WORDS_MOST - 3);
+        assert_true(text_is_utf8(words));
+        assert_int_equal(span_find(words, '\\'), words.len);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(takes_fate_code_and_words_from_a_reply),
         WITH_ARENA(cuts_the_words_of_an_endless_reply),
+        WITH_ARENA(cuts_the_words_of_a_reply_between_two_characters),
         WITH_ARENA(takes_code_and_fate_from_a_mailbox),
         WITH_ARENA(defers_whatever_ends_a_conversation),
         WITH_ARENA(defers_where_a_greeting_refuses_for_good),
