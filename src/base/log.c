@@ -31,6 +31,7 @@ struct value {
     size_t conversions;
     bool is_number; /* of the last conversion: %d or %u */
     bool has_literal;
+    bool has_escapes; /* of text_printable, by %-s */
 };
 
 static const char *level_name(enum log_level level)
@@ -168,10 +169,15 @@ static void convert_number(struct value *value, char conversion, size_t width, s
 /* What follows a '%'. */
 static void convert(struct value *value, struct span *format, struct arguments *arguments)
 {
-    size_t width = take_digits(format), longs = 0;
-    int precision = take_precision(format, arguments);
+    bool is_escaped = format->len > 0 && format->data[0] == '-';
+    size_t width, longs = 0;
     char size = '\0', conversion;
+    int precision;
 
+    if (is_escaped)
+        span_take(format);
+    width = take_digits(format);
+    precision = take_precision(format, arguments);
     while (format->len > 0 && strchr("lzj", format->data[0]) != NULL) {
         size = span_take(format);
         longs += size == 'l';
@@ -180,6 +186,8 @@ static void convert(struct value *value, struct span *format, struct arguments *
     conversion = span_take(format);
     value->conversions++;
     value->is_number = false;
+    value->has_escapes |= is_escaped;
+    assert(!is_escaped || conversion == 's');
     switch (conversion) {
     case 's': value_add_text(value, va_arg(arguments->list, const char *), precision); break;
     case 'c': {
@@ -199,7 +207,7 @@ static void convert(struct value *value, struct span *format, struct arguments *
 static void read_value(struct value *value, struct span *format, struct arguments *arguments)
 {
     value->len = value->conversions = 0;
-    value->is_number = value->has_literal = false;
+    value->is_number = value->has_literal = value->has_escapes = false;
     while (format->len > 0 && format->data[0] != ' ') {
         char next = span_take(format);
 
@@ -248,7 +256,9 @@ static void put_field(struct line *line, struct span key, const struct value *va
 {
     size_t before = line->bytes->len;
     bool is_bare = value->is_number && value->conversions == 1 && !value->has_literal;
-    const char *text = text_printable(line->arena, (struct span){ value->bytes, value->len }, true);
+    struct span bytes = { value->bytes, value->len };
+    const char *text = value->has_escapes ? text_printable_again(line->arena, bytes, true)
+                                          : text_printable(line->arena, bytes, true);
 
     if (!put_key(line, key) ||
         !(is_bare ? buffer_append_text(line->bytes, text) : put_text(line, text)) ||

@@ -58,7 +58,8 @@ bool log_wants(const struct log *log, enum log_level level);
 
 /* `event`: lower-case words and hyphens. `format`: "name=value" joined by single blanks; a value is
  * text with conversions out of %s %c %d %u %x %% with the lengths l, ll, z and j, a precision for %s
- * and zeros and a width for numbers; NULL for %s is "". In JSON a value that is one %d or %u is a
+ * and zeros and a width for numbers; NULL for %s is "". A value with %-s is of texts that text_printable
+ * made: what it escaped is not escaped again. In JSON a value that is one %d or %u is a
  * number, all else a text. What no longer fits a line is left out, and the line says cut=true.
  * Anything else in `format` is a bug of ours. */
 void log_event(struct log *log, enum log_level level, const char *event, const char *format, ...)

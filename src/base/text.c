@@ -72,7 +72,23 @@ static size_t escape(char *out, unsigned char byte)
     return 4;
 }
 
-const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8)
+/* Length of what escape() writes where that stands at the front, else 0. */
+static size_t read_escape(struct span text)
+{
+    const char *p = text.data;
+
+    if (text.len < 2 || p[0] != '\\')
+        return 0;
+    if (p[1] == 'x')
+        return text.len >= 4 && memchr(hex_digits, p[2], 16) != NULL &&
+                       memchr(hex_digits, p[3], 16) != NULL
+                   ? 4
+                   : 0;
+    return memchr("rnt\\", p[1], 4) != NULL ? 2 : 0;
+}
+
+static const char *make_printable(struct arena *arena, struct span bytes, bool keep_utf8,
+                                  bool keep_escapes)
 {
     char *out = arena_new(arena, bytes.len * 4 + 1, 1);
     size_t used = 0;
@@ -84,8 +100,10 @@ const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf
         size_t len = read_utf8(bytes, &point);
         bool is_plain = len == 1 ? point >= 0x20 && point < 0x7f && point != '\\'
                                  : len > 1 && keep_utf8 && !is_deceptive(point);
+        size_t escaped = keep_escapes ? read_escape(bytes) : 0;
 
-        if (is_plain) {
+        if (is_plain || escaped > 0) {
+            len = is_plain ? len : escaped;
             struct span whole = span_take_front(&bytes, len);
 
             memcpy(out + used, whole.data, whole.len);
@@ -96,6 +114,16 @@ const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf
     }
     out[used] = '\0';
     return out;
+}
+
+const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8)
+{
+    return make_printable(arena, bytes, keep_utf8, false);
+}
+
+const char *text_printable_again(struct arena *arena, struct span bytes, bool keep_utf8)
+{
+    return make_printable(arena, bytes, keep_utf8, true);
 }
 
 bool text_is_letter_or_digit(char c)

@@ -13,6 +13,9 @@
  * where `keep_utf8` (never C0, C1, bidirectional or other invisible controls). What a peer
  * sent goes through here before it reaches a terminal, a log or a page. */
 const char *text_printable(struct arena *arena, struct span bytes, bool keep_utf8);
+/* The same of what it may have made already, whole, cut or joined with more: its escapes stay as they are, and a
+ * backslash that begins none becomes \\. */
+const char *text_printable_again(struct arena *arena, struct span bytes, bool keep_utf8);
 
 /* The front of a text, at most `most` octets: never cut within a UTF-8 character. What is cut to a limit and is
  * foreign, or may hold foreign words, goes through here. */

@@ -261,7 +261,7 @@ void gateway_certificates_log(const struct gateway_certificates *certificates, s
             const struct finding *finding = &findings->items[j];
 
             log_event(log, finding->severity == SEVERITY_NOTICE ? LOG_NOTE : LOG_WARN,
-                      finding->code, "listener=%s file=%s severity=%s cause=%s remedy=%s",
+                      finding->code, "listener=%s file=%s severity=%s cause=%-s remedy=%-s",
                       certificates->settings->listener, file, severity_name(finding->severity),
                       finding->cause, finding->remedy);
         }

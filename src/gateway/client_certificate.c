@@ -112,8 +112,8 @@ void gateway_client_certificate_log(const struct gateway_client_certificate *cer
     for (size_t i = 0; i < certificate->findings.count; i++) {
         const struct finding *finding = &certificate->findings.items[i];
 
-        log_event(log, LOG_WARN, finding->code, "file=%s cause=%s remedy=%s", certificate->paths[0],
-                  finding->cause, finding->remedy);
+        log_event(log, LOG_WARN, finding->code, "file=%s cause=%-s remedy=%-s",
+                  certificate->paths[0], finding->cause, finding->remedy);
     }
 }
 

@@ -192,7 +192,7 @@ static void log_settlement(const struct delivery_batch *batch, const struct queu
     if (why_clear == NULL && attempt->tls.len == 0 && attempt->finding.len == 0)
         log_event(log, level, name,
                   "id=%s from=<%.*s> to=<%.*s> relay=%.*s status=%s code=%.*s milliseconds=%lld "
-                  "reply=%.*s",
+                  "reply=%-.*s",
                   id, (int)sender->len, sender->data, (int)to->len, to->data,
                   (int)attempt->relay.len, attempt->relay.data, name, (int)attempt->code.len,
                   attempt->code.data, (long long)attempt->milliseconds, (int)attempt->reply.len,
@@ -200,7 +200,7 @@ static void log_settlement(const struct delivery_batch *batch, const struct queu
     else
         log_event(log, level, name,
                   "id=%s from=<%.*s> to=<%.*s> relay=%.*s tls=%.*s%s status=%s code=%.*s "
-                  "finding=%.*s milliseconds=%lld reply=%.*s",
+                  "finding=%.*s milliseconds=%lld reply=%-.*s",
                   id, (int)sender->len, sender->data, (int)to->len, to->data,
                   (int)attempt->relay.len, attempt->relay.data, (int)attempt->tls.len,
                   attempt->tls.data, attempt->tls.len > 0 ? NULL : why_clear, name,

@@ -356,7 +356,7 @@ static void log_barred(struct delivery_conversation *conversation)
 
     if (conversation->delivery->settings.log != NULL)
         log_event(conversation->delivery->settings.log, LOG_NOTE, "host-passed-over",
-                  "relay=%s destination=%s finding=%s cause=%s",
+                  "relay=%s destination=%s finding=%s cause=%-s",
                   delivery_relay_name(conversation->destination, address_of(conversation),
                                       &conversation->arena),
                   conversation->destination->domain, told == NULL ? "none" : told->code,

@@ -311,7 +311,7 @@ static void log_answer(const struct diagnosis *diagnosis, const struct run *run,
 
     if (diagnosis->settings.log != NULL)
         log_event(diagnosis->settings.log, LOG_NOTE, "diagnosed",
-                  "relay=%s[%s]:%u destination=%s finding=%s fault=%s experiments=%zu cause=%s",
+                  "relay=%s[%s]:%u destination=%s finding=%s fault=%s experiments=%zu cause=%-s",
                   strcmp(run->link.host, net_address_text(&run->link.address, address)) == 0
                       ? ""
                       : run->link.host,

@@ -224,7 +224,7 @@ void inbound_tell_failure(struct session *session, const struct inbound_observat
     log = log_of(session, level);
     if (log != NULL)
         log_event(log, level, "tls-failed",
-                  "client=%s helo=%s port=%u finding=%s side=%s cause=%s proof=%s remedy=%s",
+                  "client=%s helo=%s port=%u finding=%s side=%s cause=%-s proof=%-s remedy=%-s",
                   observation->address, observation->name, (unsigned)observation->port,
                   finding->code, fault_name(finding->fault), finding->cause, proof,
                   finding->remedy);

@@ -169,13 +169,14 @@ class FailedHandshakes(unittest.TestCase):
         client.send(b"STARTTLS\r\n" + self.hello())
         self.assertEqual(client.reply().code, 554)
         self.expect("127.31.7.3", "inbound-injected", "does not wait for our 220")
-        self.assertIn("x16", self.gateway.failure("127.31.7.3")["proof"])
+        self.assertIn(r'"\x16', self.gateway.failure("127.31.7.3")["proof"])
 
     def test_a_client_that_speaks_something_else(self):
         with Client(self.gateway.port("implicit"), "127.31.8.1", greet=False) as client:
             client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             client.rest()
         self.expect("127.31.8.1", "inbound-other-protocol", "HTTP")
+        self.assertIn(r"GET / HTTP/1.1\r\nHost", self.gateway.failure("127.31.8.1")["proof"])
 
     def test_a_client_that_falls_silent(self):
         self.assertEqual(self.to_starttls("127.31.9.1").rest(), b"")

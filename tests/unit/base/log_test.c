@@ -110,6 +110,33 @@ static void keeps_a_value_in_its_field(void **state)
     }
 }
 
+/* What is shown in a page as "\r\n" is so in the log; no field is forged by what claims to be escaped. */
+static void escapes_once_what_was_made_printable_before(void **state)
+{
+    static const struct {
+        const char *value, *text;
+    } cases[] = {
+        { "GET\\r\\n", "v=GET\\r\\n next=1\n" },
+        { "said \"a\\tb\"", "v=\"said \\\"a\\tb\\\"\" next=1\n" },
+        { "x\nforged", "v=x\\nforged next=1\n" },
+        { "a\\\" next=2 \\", "v=\"a\\\\\\\" next=2 \\\\\" next=1\n" },
+    };
+    json_t *json;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        log_event(&out, LOG_NOTE, "seen", "v=%-s next=%d", cases[i].value, 1);
+        assert_string_equal(strstr(take_line(), "seen ") + 5, cases[i].text);
+    }
+    log_event(&out, LOG_NOTE, "seen", "v=%-.*s w=%s", 6, "ab\\r\\n", "ab\\r");
+    assert_string_equal(strstr(take_line(), "seen ") + 5, "v=ab\\r\\n w=ab\\\\r\n");
+    out.form = LOG_JSON;
+    log_event(&out, LOG_NOTE, "seen", "v=%-s", "said \"a\\tb\"");
+    json = take_json();
+    assert_string_equal(json_text(json, "v"), "said \"a\\tb\"");
+    json_decref(json);
+}
+
 static void writes_one_json_object_a_line(void **state)
 {
     json_t *json;
@@ -285,6 +312,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_time_level_name_and_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(takes_every_conversion_that_it_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keeps_a_value_in_its_field, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(escapes_once_what_was_made_printable_before, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(writes_one_json_object_a_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(leaves_out_what_is_more_detailed_than_asked_for, set_up,
                                         tear_down),

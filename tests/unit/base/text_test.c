@@ -43,6 +43,36 @@ static void shows_no_control_character(void **state)
     }
 }
 
+static void escapes_nothing_a_second_time(void **state)
+{
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        { "250 ok\\r\\n", "250 ok\\r\\n" },
+        { "\\x1b[2J\\t\\\\", "\\x1b[2J\\t\\\\" },
+        { "a\nb", "a\\nb" }, /* it was none of that: once */
+        { "\\", "\\\\" },    /* cut in an escape */
+        { "\\x", "\\\\x" },
+        { "\\x1", "\\\\x1" },
+        { "\\x1G", "\\\\x1G" },
+        { "\\xAB", "\\\\xAB" },
+        { "\\q\\\"", "\\\\q\\\\\"" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *once = text_printable_again(*state, span_of(cases[i].bytes), false);
+
+        assert_string_equal(once, cases[i].text);
+        assert_string_equal(text_printable_again(*state, span_of(once), false), once);
+    }
+    for (int c = 0; c < 256; c++) {
+        char byte = (char)c;
+        const char *once = text_printable(*state, (struct span){ &byte, 1 }, false);
+
+        assert_string_equal(text_printable_again(*state, span_of(once), false), once);
+    }
+}
+
 /* RFC 4648 section 10 */
 static void carries_base64_both_ways(void **state)
 {
@@ -223,6 +253,7 @@ int main(void)
         cmocka_unit_test(makes_the_letters_of_ascii_small_and_no_other_octet),
         cmocka_unit_test(compares_without_case_the_letters_of_ascii_alone),
         cmocka_unit_test(shows_no_control_character),
+        cmocka_unit_test(escapes_nothing_a_second_time),
         cmocka_unit_test(carries_base64_both_ways),
         cmocka_unit_test(carries_hex_both_ways),
         cmocka_unit_test(tells_dates_without_a_time_zone),
