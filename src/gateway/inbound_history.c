@@ -160,13 +160,19 @@ static bool write_taken(struct batch *batch, struct error *err)
     return true;
 }
 
+/* The disk may have had no room at the start. */
+static bool open_again(struct inbound_history *history, struct error *err)
+{
+    history->has_file =
+        history->has_file || inbound_file_open(&history->file, history->state_dir, NULL, err);
+    return history->has_file;
+}
+
 static bool write_all(struct batch *batch, struct error *err)
 {
     struct inbound_file *file = &batch->history->file;
 
-    if (!batch->history->has_file)
-        return error_set(err, ERROR_SYSTEM, "inbound.db could not be opened");
-    if (!inbound_file_begin(file, err))
+    if (!open_again(batch->history, err) || !inbound_file_begin(file, err))
         return false;
     if (write_told(batch, err) && write_taken(batch, err) &&
         inbound_file_end(file, batch->now_s, err))

@@ -1,4 +1,5 @@
 /* tests/unit/gateway/inbound_history_test.c - promises of gateway/inbound_history.h */
+#include "../queue/file_limit.h"
 #include "../test.h"
 #include "gateway/inbound_history.h"
 
@@ -403,6 +404,17 @@ static void says_that_it_cannot_write(void **state)
     close_history();
 }
 
+static void counts_on_where_its_file_could_not_be_opened_at_the_start(void **state)
+{
+    (void)state;
+    limit_files_to(4096); /* less than SQLite needs to make it */
+    open_history();
+    limit_files_to(0);
+    tell("192.0.2.1", "inbound-closed", NOW_S);
+    close_history();
+    assert_int_equal(failures(NOW_S, NOW_S + 1).count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +439,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(puts_a_damaged_file_aside, open_folder, remove_folder),
         cmocka_unit_test_setup_teardown(says_that_it_cannot_write, open_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(counts_on_where_its_file_could_not_be_opened_at_the_start,
+                                        open_folder, remove_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
