@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,4 +52,9 @@ bool error_wrap(struct error *err, const char *format, ...)
         err->text[used + kept.len] = '\0';
     }
     return false;
+}
+
+enum error_kind error_kind_of(int number)
+{
+    return number == ENOSPC || number == EDQUOT || number == EFBIG ? ERROR_FULL : ERROR_SYSTEM;
 }

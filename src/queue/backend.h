@@ -19,10 +19,12 @@ struct queue_counts {
 typedef void queue_changed(void *owner, int64_t id, struct span address);
 
 struct queue_backend {
-    /* Opens `folder`, waits as long for another instance to leave it (ERROR_BUSY), gives back every lease that is left, drops bodies without a message, and
-     * tells the newest id that was ever put. */
-    bool (*open)(const char *folder, int64_t patience_ms, void **queue, int64_t *newest_id,
-                 struct error *err);
+    /* Opens `folder`, waits as long for another instance to leave it (ERROR_BUSY), gives back every lease that is
+     * left, drops bodies without a message. Where the disk has no room for that, each `begin` tries it again, and
+     * answers QUEUE_FULL until there is. */
+    bool (*open)(const char *folder, int64_t patience_ms, void **queue, struct error *err);
+    /* That was ever put; negative: nobody knows before a `begin` that succeeds, for there was no room. */
+    int64_t (*newest_id)(const void *queue);
     void (*close)(void **queue);
 
     enum queue_status (*begin)(void *queue, struct error *err);

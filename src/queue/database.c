@@ -123,11 +123,6 @@ sqlite3_stmt *database_use(struct database *database, size_t index)
     return statement;
 }
 
-static bool is_no_room(int reason)
-{
-    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG;
-}
-
 /* What the file last failed with; SQLite keeps it, errno may be somebody else's by now. */
 static int reason_of(sqlite3_file *file)
 {
@@ -139,30 +134,36 @@ static int reason_of(sqlite3_file *file)
 }
 
 /* A file that may not grow, by quota or by limit, is as full as a disk; SQLite takes only ENOSPC
- * for that. */
+ * for that. Of its -shm file it says no more than that it did not become as long as it has to be. */
 static bool is_full(struct database *database, int code)
 {
     sqlite3_file *file = NULL, *log = NULL;
 
-    if ((code & 0xff) == SQLITE_FULL)
+    if ((code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE)
         return true;
     if (code != SQLITE_IOERR_WRITE)
         return false;
     sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
     sqlite3_file_control(database->connection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-    return is_no_room(reason_of(file)) || is_no_room(reason_of(log));
+    return error_kind_of(reason_of(file)) == ERROR_FULL ||
+           error_kind_of(reason_of(log)) == ERROR_FULL;
 }
 
 enum queue_status database_status(struct database *database, int code, struct error *err)
 {
     int primary = code & 0xff;
+    bool found_no_room;
 
     if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
         return QUEUE_OK;
-    error_set(err, primary == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_SYSTEM, "%s: %s (%d)",
-              database->path, sqlite3_errmsg(database->connection),
+    found_no_room = is_full(database, code);
+    error_set(err,
+              found_no_room             ? ERROR_FULL
+              : primary == SQLITE_NOMEM ? ERROR_MEMORY
+                                        : ERROR_SYSTEM,
+              "%s: %s (%d)", database->path, sqlite3_errmsg(database->connection),
               sqlite3_extended_errcode(database->connection));
-    if (is_full(database, code))
+    if (found_no_room)
         return QUEUE_FULL;
     return primary == SQLITE_BUSY || primary == SQLITE_LOCKED ? QUEUE_BUSY : QUEUE_FAILED;
 }

@@ -22,6 +22,12 @@ static uint64_t first_of(int64_t second)
     return (uint64_t)(second > last_second ? last_second : second) << COUNT_BITS;
 }
 
+void queue_id_pass(struct queue_id_maker *maker, int64_t newest)
+{
+    if (maker->newest < (uint64_t)newest >> LANE_BITS)
+        maker->newest = (uint64_t)newest >> LANE_BITS;
+}
+
 int64_t queue_id_next(struct queue_id_maker *maker, int64_t now_s)
 {
     uint64_t first = first_of(now_s);

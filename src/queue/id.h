@@ -26,6 +26,9 @@ struct queue_id_maker {
 /* `newest` is the store's newest id (queue/store.h), 0 where there is none. */
 void queue_id_init(struct queue_id_maker *maker, unsigned lane, int64_t newest);
 
+/* The store has come to know of a newer one: those that follow are behind that. */
+void queue_id_pass(struct queue_id_maker *maker, int64_t newest);
+
 /* Greater than every id that this maker gave before, also when the clock went back or the
  * second is used up (the id then runs ahead of the time). */
 int64_t queue_id_next(struct queue_id_maker *maker, int64_t now_s);

@@ -259,7 +259,7 @@ static enum queue_status refuse(const struct journal *journal, const char *doing
     int reason = errno;
 
     journal_fail(journal, journal->end.file, doing, err);
-    return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? QUEUE_FULL : QUEUE_FAILED;
+    return error_kind_of(reason) == ERROR_FULL ? QUEUE_FULL : QUEUE_FAILED;
 }
 
 /* A file with a name that no crash takes away. */

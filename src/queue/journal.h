@@ -80,6 +80,8 @@ MUST_CHECK bool journal_read(struct journal *journal, struct journal_place place
 MUST_CHECK bool journal_hold(struct journal *journal, struct journal_place place, int64_t holder);
 void journal_release(struct journal *journal, struct journal_place place);
 void journal_release_all(struct journal *journal);
+/* Deletes the file that is kept to be written anew: its room is wanted for other things. False: there is none. */
+MUST_CHECK bool journal_give_up_spare(struct journal *journal);
 /* Keeps or deletes the files that nobody needs, where the index has all up to `point`; where it has all
  * that there is, the newest may be one of them, or end so that its room can be given back. */
 void journal_drop_dead(struct journal *journal, struct journal_point point);

@@ -33,7 +33,7 @@ void journal_name_file(int64_t number, char name[JOURNAL_NAME_BYTES])
 bool journal_fail(const struct journal *journal, int64_t number, const char *doing,
                   struct error *err)
 {
-    return error_set(err, ERROR_SYSTEM, "%s %s/%010lld: %s", doing, journal->path,
+    return error_set(err, error_kind_of(errno), "%s %s/%010lld: %s", doing, journal->path,
                      (long long)number, strerror(errno));
 }
 
@@ -123,7 +123,7 @@ bool journal_open_folder(struct journal *journal, struct error *err)
     bool is_well;
 
     if (mkdir(journal->path, 0700) != 0 && errno != EEXIST)
-        return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", journal->path,
+        return error_set(err, error_kind_of(errno), "making the folder %s: %s", journal->path,
                          strerror(errno));
     journal->folder = open(journal->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->folder < 0)
@@ -131,7 +131,7 @@ bool journal_open_folder(struct journal *journal, struct error *err)
     above = openat(journal->folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     is_well = above >= 0 && fsync(above) == 0;
     if (!is_well)
-        error_set(err, ERROR_SYSTEM, "syncing the folder above %s: %s", journal->path,
+        error_set(err, error_kind_of(errno), "syncing the folder above %s: %s", journal->path,
                   strerror(errno));
     if (above >= 0)
         close(above);
@@ -254,6 +254,14 @@ int journal_take_spare(struct journal *journal, int64_t number)
     if (renameat(journal->folder, spare, journal->folder, name) != 0)
         journal_close_descriptor(&descriptor);
     return descriptor;
+}
+
+bool journal_give_up_spare(struct journal *journal)
+{
+    bool is_gone = journal->has_spare && unlinkat(journal->folder, spare, 0) == 0;
+
+    journal->has_spare = false;
+    return is_gone;
 }
 
 /* One with holes would have to find its room again. */

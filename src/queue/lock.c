@@ -35,12 +35,16 @@ static bool write_our_id(const char *path, int descriptor, struct error *err)
 {
     char text[24];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    ssize_t written;
 
     /* On a full disk the lock still holds; only its words would be missing. */
     if (ftruncate(descriptor, 0) != 0)
         return error_set(err, ERROR_SYSTEM, "writing %s: %s", path, strerror(errno));
-    if (pwrite(descriptor, text, (size_t)len, 0) != len && errno != ENOSPC && errno != EDQUOT)
+    written = pwrite(descriptor, text, (size_t)len, 0);
+    if (written < 0 && error_kind_of(errno) != ERROR_FULL)
         return error_set(err, ERROR_SYSTEM, "writing %s: %s", path, strerror(errno));
+    if (written != len) /* a part of a number is another process */
+        (void)!ftruncate(descriptor, 0);
     return true;
 }
 

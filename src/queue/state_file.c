@@ -37,17 +37,31 @@ static bool is_content(int code)
     return code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR;
 }
 
-static bool open_and_begin(const struct state_file *file, const char *path, void *owner,
-                           struct database *database, bool *is_damaged, struct error *err)
+static bool try_once(const struct state_file *file, const char *path, bool alone, void *owner,
+                     struct database *database, bool *is_damaged, struct error *err)
 {
     *is_damaged = false;
     if (!database_open(database, path, DATABASE_OWN, file->busy_ms, err))
         return false;
-    if (begin(file, owner, database, err))
+    if ((!alone || database_run(database, "PRAGMA locking_mode = EXCLUSIVE", err)) &&
+        begin(file, owner, database, err))
         return true;
     *is_damaged = is_content(sqlite3_errcode(database->connection) & 0xff);
     database_close(database);
     return false;
+}
+
+/* Even to read SQLite makes a file, -shm, for those who share the other. Where the disk has no room for it, what
+ * we have to know is read all the same, and nobody shares the file until it is opened anew. */
+static bool open_and_begin(const struct state_file *file, const char *path, void *owner,
+                           struct database *database, bool *is_damaged, struct error *err)
+{
+    struct error why = { ERROR_NONE, "" };
+    bool is_open = try_once(file, path, false, owner, database, is_damaged, &why);
+
+    if (!is_open && why.kind == ERROR_FULL && file->read != NULL)
+        is_open = try_once(file, path, true, owner, database, is_damaged, &why);
+    return is_open || error_set(err, why.kind, "%s", why.text);
 }
 
 bool state_file_path(const struct state_file *file, const char *state_dir, char *path, size_t size,

@@ -143,12 +143,31 @@ void queue_store_wait_for_commit(struct queue_store *store, struct queue_request
 
 /* ---- transactions --------------------------------------------------------------------------- */
 
+static void start_ids_behind(struct queue_store *store, int64_t newest)
+{
+    if (newest > store->newest_id)
+        store->newest_id = newest;
+}
+
+/* Ids are asked for before the newest is known. One of a gateway that ended in this very second must not be
+ * given again. */
+static void start_ids_ahead(struct queue_store *store)
+{
+    struct queue_id_maker maker;
+
+    queue_id_init(&maker, 0, 0);
+    start_ids_behind(store, queue_id_next(&maker, queue_store_now_s(store) + 1));
+}
+
 static bool begin(struct queue_store *store)
 {
     if (store->is_in_transaction)
         return true;
     store->batch_status = store->backend->begin(store->queue, &store->err);
     store->is_in_transaction = store->batch_status == QUEUE_OK;
+    if (store->is_in_transaction && !store->has_begun)
+        start_ids_behind(store, store->backend->newest_id(store->queue));
+    store->has_begun |= store->is_in_transaction;
     store->began_at_ms = queue_store_now_ms(store);
     store->puts = store->settled = 0;
     return store->is_in_transaction;
@@ -377,8 +396,8 @@ static void start_ids_behind_sessions(struct queue_store *store, const char *fol
 {
     int64_t newest;
 
-    if (tracking_newest_session(folder, &newest, NULL) && newest > store->newest_id)
-        store->newest_id = newest;
+    if (tracking_newest_session(folder, &newest, NULL))
+        start_ids_behind(store, newest);
 }
 
 static bool open_tracking(struct queue_store *store, struct error *err)
@@ -397,9 +416,16 @@ static bool open_tracking(struct queue_store *store, struct error *err)
 
 static bool open_parts(struct queue_store *store, struct error *err)
 {
-    return store->backend->open(store->settings.folder, store->settings.lock_patience_ms,
-                                &store->queue, &store->newest_id, err) &&
-           open_tracking(store, err) && loop_open(&store->loop, err) &&
+    int64_t newest;
+
+    if (!store->backend->open(store->settings.folder, store->settings.lock_patience_ms,
+                              &store->queue, err))
+        return false;
+    newest = store->backend->newest_id(store->queue);
+    if (newest < 0)
+        start_ids_ahead(store);
+    start_ids_behind(store, newest);
+    return open_tracking(store, err) && loop_open(&store->loop, err) &&
            mailbox_open(store->loop, 0, work, store, &store->requests, err) &&
            loop_timer_open(store->loop, end_linger, store, &store->linger, err) &&
            loop_timer_open(store->loop, tidy, store, &store->tidy, err) &&

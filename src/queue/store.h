@@ -9,6 +9,7 @@
  *   status (452 or 451), nothing is half done, and later requests succeed once the cause is gone.
  *   The last 4 MB of a disk (an eighth of a small one) take no new mail: what becomes of the mail that is there
  *   needs room to be written down.
+ * - A queue on a full disk opens: its requests are answered QUEUE_FULL until there is room to look into it.
  * - One instance per queue: a second one does not open, and says who holds it.
  *
  * One thread of its own does all the work and groups it: what came while one commit was under way

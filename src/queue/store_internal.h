@@ -44,7 +44,9 @@ struct queue_store {
     struct queue_store_settings settings;
     const struct queue_backend *backend;
     void *queue;
-    int64_t newest_id; /* when it was opened */
+    _Atomic int64_t
+        newest_id;  /* when it was opened; where there was no room for that, when it was begun */
+    bool has_begun; /* since */
     atomic_uint lanes, doors;
     atomic_size_t waiting;   /* requests that were asked and not taken up */
     _Atomic int64_t refused; /* puts, because too much waited */

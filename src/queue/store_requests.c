@@ -64,6 +64,7 @@ void queue_door_close(struct queue_door **door)
 
 int64_t queue_door_id(struct queue_door *door)
 {
+    queue_id_pass(&door->ids, door->store->newest_id);
     return queue_id_next(&door->ids, queue_store_now_s(door->store));
 }
 

@@ -1,4 +1,4 @@
-/* queue/store_sqlite.c - the index of the queue's journal in one SQLite file: opening, transactions, counts.
+/* queue/store_sqlite.c - the index of the queue's journal in one SQLite file: transactions, counts.
  *
  * A batch is durable with its group in the journal. Here it is a savepoint; the transaction around it is
  * committed when some moments have passed (tidy) or much has changed. Where that fails SQLite has
@@ -9,17 +9,10 @@
 #include "queue/store_sqlite_internal.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/memory.h"
-#include "queue/lock.h"
-
-enum { BUSY_MS = 250, TIDY_PAGES = 1000, SPARE_PAGES = 1024 };
+enum { TIDY_PAGES = 1000, SPARE_PAGES = 1024 };
 enum {
     LOG_BYTES = 8 * 1024 * 1024, /* the log is to begin anew */
     LOG_BYTES_MOST =
@@ -76,45 +69,6 @@ static const char *const texts[SQL_STATEMENTS] = {
         "WHERE message = ? AND number > ? ORDER BY number LIMIT ?",
     [SQL_DROP_RECIPIENT] = "DELETE FROM recipient WHERE message = ? AND number = ?",
 };
-
-/* page_size and auto_vacuum count only before the first table. temp_store because a sandbox has no
- * /var/tmp. */
-static const char preparation[] = "PRAGMA page_size = 4096;"
-                                  "PRAGMA auto_vacuum = INCREMENTAL;"
-                                  "PRAGMA journal_mode = WAL;"
-                                  "PRAGMA synchronous = FULL;"
-                                  "PRAGMA temp_store = MEMORY;"
-                                  "PRAGMA cache_size = -16384;"
-                                  "PRAGMA wal_autocheckpoint = 0;"
-                                  "PRAGMA journal_size_limit = 67108864;";
-
-/* So that the folder's own name survives, without which all that is synced in it is lost. */
-static bool sync_parent(const char *folder)
-{
-    int opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int parent = opened < 0 ? -1 : openat(opened, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = parent >= 0 && fsync(parent) == 0;
-
-    if (opened >= 0)
-        close(opened);
-    if (parent >= 0)
-        close(parent);
-    return is_synced;
-}
-
-/* Everybody may pass, to the control socket; the files are for their owner alone. */
-static bool make_folder(const char *folder, struct error *err)
-{
-    bool is_new = mkdir(folder, 0711) == 0;
-
-    if (is_new && chmod(folder, 0711) != 0) /* whatever the umask */
-        return error_set(err, ERROR_SYSTEM, "setting the mode of %s: %s", folder, strerror(errno));
-    if (!is_new && errno != EEXIST)
-        return error_set(err, ERROR_SYSTEM, "making the folder %s: %s", folder, strerror(errno));
-    if (sync_parent(folder) || !is_new) /* an old one too: a crash may have come in between */
-        return true;
-    return error_set(err, ERROR_SYSTEM, "syncing the folder above %s: %s", folder, strerror(errno));
-}
 
 /* ---- the database, up to the journal ---------------------------------------------------------- */
 
@@ -299,54 +253,15 @@ static bool read_progress(struct sqlite_queue *queue, struct error *err)
     return database_status(&queue->database, code, err) == QUEUE_OK;
 }
 
-static bool catch_up_at_start(struct sqlite_queue *queue, struct error *err)
+bool sqlite_queue_begin_work(struct sqlite_queue *queue, struct error *err)
 {
-    if (!read_progress(queue, err) || catch_up(queue, true, err) != QUEUE_OK)
+    if (!database_prepare(&queue->database, texts, SQL_STATEMENTS, err) ||
+        !read_progress(queue, err) || catch_up(queue, true, err) != QUEUE_OK)
         return false;
     queue->page_bytes = database_number(&queue->database, "PRAGMA page_size", 4096);
     journal_start(queue->journal, queue->folded);
     journal_drop_dead(queue->journal, queue->folded);
     return true;
-}
-
-static int note_log_pages(void *object, sqlite3 *connection, const char *name, int pages)
-{
-    struct sqlite_queue *queue = object;
-
-    (void)connection;
-    (void)name;
-    queue->log_pages = pages;
-    return SQLITE_OK;
-}
-
-static bool open_checkpoint(struct sqlite_queue *queue, const char *path, struct error *err)
-{
-    sqlite3_wal_hook(queue->database.connection, note_log_pages, queue);
-    return sqlite_checkpoint_open(path, &queue->checkpoint, err);
-}
-
-static bool open_files(struct sqlite_queue *queue, const char *folder, int64_t patience_ms,
-                       struct error *err)
-{
-    struct database *database = &queue->database;
-    char path[4096];
-
-    if (strlen(folder) + 16 > sizeof path)
-        return error_set(err, ERROR_USAGE, "the folder's name %.100s... is too long", folder);
-    if (!make_folder(folder, err))
-        return false;
-    snprintf(path, sizeof path, "%s/queue.lock", folder);
-    if (!queue_lock_open(path, patience_ms, &queue->lock, err))
-        return false;
-    snprintf(path, sizeof path, "%s/journal", folder);
-    if (!journal_open(path, &queue->journal, err) || !sqlite_bodies_open(queue, err))
-        return false;
-    snprintf(path, sizeof path, "%s/queue.db", folder);
-    return database_open(database, path, DATABASE_OWN, BUSY_MS, err) &&
-           database_run(database, preparation, err) &&
-           sqlite_queue_make_tables(database, queue->journal, err) &&
-           database_prepare(database, texts, SQL_STATEMENTS, err) &&
-           catch_up_at_start(queue, err) && open_checkpoint(queue, path, err);
 }
 
 /* What a checkpoint left, which is what was committed during it, takes little time; then the next
@@ -409,8 +324,10 @@ static enum queue_status open_transaction(struct sqlite_queue *queue, struct err
 static enum queue_status begin(void *object, struct error *err)
 {
     struct sqlite_queue *queue = object;
-    enum queue_status status = open_transaction(queue, err);
+    enum queue_status status = sqlite_queue_open_again(queue, err);
 
+    if (status == QUEUE_OK)
+        status = open_transaction(queue, err);
     if (status != QUEUE_OK)
         return status;
     queue->counts_before = queue->counts;
@@ -475,38 +392,17 @@ static void rollback(void *object)
         lose_transaction(queue);
 }
 
-static void close_queue(void **closing)
+/* What was promised goes into the database, if it can: else the next start replays it. */
+void sqlite_queue_end_work(struct sqlite_queue *queue)
 {
-    struct sqlite_queue *queue = *closing;
-
-    *closing = NULL;
-    if (queue == NULL)
-        return;
-    if (queue->is_open)
-        (void)fold(queue, NULL); /* else the next start replays it */
-    sqlite_checkpoint_close(&queue->checkpoint);
-    database_close(&queue->database);
-    sqlite_bodies_close(queue);
-    journal_close(&queue->journal);
-    queue_lock_close(&queue->lock); /* last: until here nobody else may open */
-    memory_free(queue);
+    (void)fold(queue, NULL);
 }
 
-static bool open_queue(const char *folder, int64_t patience_ms, void **opened, int64_t *newest_id,
-                       struct error *err)
+static int64_t newest_id(const void *object)
 {
-    struct sqlite_queue *queue = memory_new(1, sizeof *queue);
+    const struct sqlite_queue *queue = object;
 
-    *opened = queue;
-    if (queue == NULL)
-        return error_set(err, ERROR_MEMORY, "no memory for the queue");
-    queue->lock = -1;
-    if (!open_files(queue, folder, patience_ms, err)) {
-        close_queue(opened);
-        return error_wrap(err, "opening the queue %s", folder);
-    }
-    *newest_id = queue->newest_id;
-    return true;
+    return queue->is_shut ? -1 : queue->newest_id;
 }
 
 static void count(const void *object, struct queue_counts *counts)
@@ -522,6 +418,8 @@ static bool tidy(void *object)
     struct database *database = &queue->database;
     char sql[64];
 
+    if (queue->is_shut)
+        return false;
     if (queue->is_behind && catch_up(queue, false, NULL) != QUEUE_OK)
         return true;
     if (fold(queue, NULL) != QUEUE_OK || sqlite_bodies_give_back(queue))
@@ -580,8 +478,9 @@ void sqlite_queue_read_recipient(sqlite3_stmt *statement, struct arena *arena,
 }
 
 const struct queue_backend queue_sqlite = {
-    .open = open_queue,
-    .close = close_queue,
+    .open = sqlite_queue_open,
+    .close = sqlite_queue_close,
+    .newest_id = newest_id,
     .begin = begin,
     .commit = commit,
     .rollback = rollback,

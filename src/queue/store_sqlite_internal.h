@@ -52,7 +52,11 @@ struct sqlite_places {
 
 struct sqlite_uploads;
 
+enum { SQLITE_QUEUE_PATH_BYTES = 4080 };
+
 struct sqlite_queue {
+    char folder[SQLITE_QUEUE_PATH_BYTES];
+    bool is_shut; /* the disk has no room to open it: there are this, the folder and the lock */
     struct database database;
     int lock;                                  /* descriptor */
     struct queue_counts counts, counts_before; /* now, and when the batch began */
@@ -84,7 +88,18 @@ struct sqlite_queue {
 MUST_CHECK bool sqlite_queue_make_tables(struct database *database, struct journal *journal,
                                          struct error *err);
 
+/* ---- store_sqlite_open.c: of queue/backend.h ---- */
+
+bool sqlite_queue_open(const char *folder, int64_t patience_ms, void **queue, struct error *err);
+void sqlite_queue_close(void **queue);
+/* Where it is shut, which it then may be no longer. */
+enum queue_status sqlite_queue_open_again(struct sqlite_queue *queue, struct error *err);
+
 /* ---- store_sqlite.c ---- */
+
+/* The tables are there: brings them up to the journal, which then takes more. */
+MUST_CHECK bool sqlite_queue_begin_work(struct sqlite_queue *queue, struct error *err);
+void sqlite_queue_end_work(struct sqlite_queue *queue);
 
 /* Moves one recipient of the counts. */
 void sqlite_queue_count(struct sqlite_queue *queue, enum queue_state from, enum queue_state to);

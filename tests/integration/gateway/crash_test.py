@@ -8,6 +8,7 @@ usage: crash_test.py POSTERN QUEUE-DUMP FAIL-FSYNC.so VOLATILE-DISK.so [--rounds
 - the same while `postern send` brings in mail;
 - the same, and what was not synced is gone too, as when the power is cut;
 - a disk that is full and then is not: 452 meanwhile;
+- the same, and it is full already when the gateway starts;
 - fsync that fails and then works again: 451 meanwhile.
 
 After each the gateway starts once more and delivers what is left. Each prints its counts. Exit status:
@@ -365,6 +366,35 @@ def disk_of_the_queue_is_full(options, folder):
         return scene.fail_for_a_while(begin, stop, 452, also=451)  # of a body whose parts went with a commit of others
 
 
+def disk_is_full_at_the_start(options, folder):
+    """By somebody else, to the last octet, while no gateway ran: after a kill, and after a stop."""
+    disk = mount(f"{folder}/disk", "24m")
+    ballast = disk / "ballast"
+    with Scene(options, state=f"{disk}/state") as scene:
+        for end in (scene.gateway.kill, scene.gateway.stop):
+            scene.start()
+            scene.wait_for_more()
+            os.rename(scene.gateway.mailboxes, f"{folder}/away")  # so that mail is in the queue
+            scene.wait_for_more()
+            scene.load.port = None
+            end()
+            fill(ballast)
+            os.rename(f"{folder}/away", scene.gateway.mailboxes)
+            scene.start()
+            scene.wait_for_refusals(452)
+            accepted = scene.tally.acknowledged()
+            scene.wait_for_refusals(452)
+            if scene.tally.acknowledged() > accepted + options.senders:
+                raise AssertionError("mail is accepted without room")
+            ballast.unlink()
+            scene.wait_for_more()
+            scene.crash()
+        counts = scene.account.drain(scene.load)
+        if set(scene.tally.refused()) != {452}:
+            raise AssertionError(f"refused otherwise too: {scene.tally.refused()}")
+        return f"{words_of(counts)}; refused meanwhile: {scene.tally.refused()}"
+
+
 def disk_of_the_mailboxes_is_full(options, folder):
     """Senders do not notice; what is deferred arrives when there is room."""
     disk = mount(f"{folder}/disk", "64m")
@@ -396,8 +426,8 @@ def fsync_fails(options, folder):
 
 
 CASES = [kill_at_random_moments, kill_under_accept_and_deliver, local_mail_survives, power_is_cut, disk_of_the_queue_is_full,
-         disk_of_the_mailboxes_is_full, fsync_fails]
-NEED_MOUNTS = [disk_of_the_queue_is_full, disk_of_the_mailboxes_is_full]
+         disk_is_full_at_the_start, disk_of_the_mailboxes_is_full, fsync_fails]
+NEED_MOUNTS = [disk_of_the_queue_is_full, disk_is_full_at_the_start, disk_of_the_mailboxes_is_full]
 
 
 def can_mount(folder):

@@ -1,6 +1,7 @@
 /* tests/unit/base/error_test.c - promises of base/error.h */
 #include "../test.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -53,12 +54,22 @@ static void cuts_between_two_characters(void **state)
     }
 }
 
+static void no_room_is_told_from_other_failures_of_a_file(void **state)
+{
+    (void)state;
+    assert_int_equal(error_kind_of(ENOSPC), ERROR_FULL);
+    assert_int_equal(error_kind_of(EDQUOT), ERROR_FULL);
+    assert_int_equal(error_kind_of(EFBIG), ERROR_FULL);
+    assert_int_equal(error_kind_of(EIO), ERROR_SYSTEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(puts_the_context_in_front),
         cmocka_unit_test(cuts_what_is_too_long_and_stays_a_text),
         cmocka_unit_test(cuts_between_two_characters),
+        cmocka_unit_test(no_room_is_told_from_other_failures_of_a_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

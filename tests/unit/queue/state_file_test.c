@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../test.h"
+#include "file_limit.h"
 #include "queue/state_file.h"
 
 enum { PUT, STATEMENTS, BUSY_MS = 20 };
@@ -228,6 +229,23 @@ static void who_looks_is_told_of_damage_and_leaves_it(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void where_there_is_no_room_what_it_has_is_read_and_later_written_to(void **state)
+{
+    bool was_put_aside;
+
+    (void)state;
+    make_with("one");
+    limit_files_to(4096); /* less than a log, and the file beside it */
+    assert_int_equal(open_words(&words, &was_put_aside), 1);
+    assert_false(was_put_aside);
+    assert_false(database_run(&database, "INSERT INTO word VALUES ('lost')", &err));
+    assert_int_equal(err.kind, ERROR_FULL);
+    limit_files_to(0);
+    put("two");
+    database_close(&database);
+    assert_int_equal(open_words(&words, &was_put_aside), 2);
+}
+
 static void a_folder_whose_name_is_too_long_is_refused(void **state)
 {
     static char deep[sizeof database.path + 1];
@@ -256,6 +274,7 @@ int main(void)
         PROMISE(who_only_looks_finds_what_is_there_and_makes_nothing),
         PROMISE(a_file_that_is_just_being_made_is_absent_for_who_looks),
         PROMISE(who_looks_is_told_of_damage_and_leaves_it),
+        PROMISE(where_there_is_no_room_what_it_has_is_read_and_later_written_to),
         PROMISE(a_folder_whose_name_is_too_long_is_refused),
     };
 

@@ -533,11 +533,9 @@ static struct error why;
 /* Only what nobody else asks for in between tells what is in which batch. */
 static void open_alone(void)
 {
-    int64_t newest;
-
     if (asking.store != NULL)
         asking_stop(&asking);
-    if (!queue_sqlite.open(asking.folder, 0, &alone, &newest, &why))
+    if (!queue_sqlite.open(asking.folder, 0, &alone, &why))
         fail_msg("%s", why.text);
 }
 
@@ -907,13 +905,12 @@ static void nothing_that_mail_needs_looks_at_all_that_waits(void **state)
         .now_s = LATER_S, .until_s = LATER_S + 300, .most = 100, .with_bodies = true
     };
     struct sqlite_queue *queue;
-    int64_t newest_id = 0;
     void *opened = NULL;
 
     (void)state;
     asking_stop(&asking);
     lease.arena = &arena;
-    assert_true(queue_sqlite.open(asking.folder, 0, &opened, &newest_id, NULL));
+    assert_true(queue_sqlite.open(asking.folder, 0, &opened, NULL));
     queue = opened;
     for (int round = 0; round < 3; round++) {
         assert_int_equal(queue_sqlite.begin(queue, NULL), QUEUE_OK);

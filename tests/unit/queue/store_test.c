@@ -20,15 +20,19 @@ static struct fake {
 
 static atomic_llong fake_now_ms;
 
-static bool open_fake(const char *folder, int64_t patience_ms, void **queue, int64_t *newest_id,
-                      struct error *err)
+static bool open_fake(const char *folder, int64_t patience_ms, void **queue, struct error *err)
 {
     (void)folder;
     (void)patience_ms;
     (void)err;
     *queue = &fake;
-    *newest_id = 0;
     return true;
+}
+
+static int64_t newest_id_fake(const void *queue)
+{
+    (void)queue;
+    return 0;
 }
 
 static void close_fake(void **queue)
@@ -121,6 +125,7 @@ static bool tidy_fake(void *queue)
 }
 
 static const struct queue_backend backend = { .open = open_fake,
+                                              .newest_id = newest_id_fake,
                                               .close = close_fake,
                                               .begin = begin_fake,
                                               .commit = commit_fake,
