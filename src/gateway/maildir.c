@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "gateway/maildir_path.h"
+#include "smtp/field_drop.h"
 
 enum {
     PIECE_BYTES = 16 * 1024,
@@ -30,6 +31,7 @@ struct gateway_maildir_delivery {
     int64_t now_us;
     uint32_t number;
     struct gateway_maildir_path path;
+    struct smtp_field_drop return_paths; /* that the message brings along */
     size_t used;
     char piece[PIECE_BYTES]; /* what waits for write() */
 };
@@ -296,6 +298,7 @@ new_delivery(const struct gateway_maildir_settings *settings, int64_t now_us)
         return NULL;
     delivery->mailbox = delivery->tmp = delivery->new = delivery->file = -1;
     delivery->now_us = now_us;
+    smtp_field_drop_init(&delivery->return_paths, "Return-Path");
     snprintf(delivery->host, sizeof delivery->host, "%s", settings->hostname);
     return delivery;
 }
@@ -326,12 +329,21 @@ bool gateway_maildir_open(const struct gateway_maildir_settings *settings,
     return true;
 }
 
+/* Of the message, with the line ends that it has here. */
+static bool put_message(struct gateway_maildir_delivery *delivery, struct span text)
+{
+    while (text.len > 0)
+        if (!put_text(delivery, smtp_field_drop_next(&delivery->return_paths, &text)))
+            return false;
+    return true;
+}
+
 /* A CR waits for the byte behind it: it goes where that is LF, and stays where it is not. */
 static bool put_content(struct gateway_maildir_delivery *delivery, struct span *bytes)
 {
-    if (delivery->after_cr && bytes->data[0] != '\n' && !put_text(delivery, span_of("\r")))
+    if (delivery->after_cr && bytes->data[0] != '\n' && !put_message(delivery, span_of("\r")))
         return false;
-    if (!put_text(delivery, span_take_front(bytes, span_find(*bytes, '\r'))))
+    if (!put_message(delivery, span_take_front(bytes, span_find(*bytes, '\r'))))
         return false;
     delivery->after_cr = bytes->len > 0;
     if (delivery->after_cr)
@@ -354,7 +366,9 @@ static bool make_durable(struct gateway_maildir_delivery *delivery)
 {
     int file = delivery->file;
 
-    if (delivery->after_cr && !put_text(delivery, span_of("\r")))
+    if (delivery->after_cr && !put_message(delivery, span_of("\r")))
+        return false;
+    if (!put_text(delivery, smtp_field_drop_end(&delivery->return_paths)))
         return false;
     if (!flush(delivery))
         return false;

@@ -1,6 +1,7 @@
 /* gateway/maildir.h - final delivery into a Maildir: written to tmp/, made durable, renamed into new/.
  *
- * RFC 5321 section 4.4 (Return-Path). Names of files: seconds, then microseconds, process, a counter,
+ * RFC 5321 section 4.4 (Return-Path: ours alone; those that a message brings along are removed from its header,
+ * for who delivers knows the sender, and a stale one leads reports and filters astray). Names of files: seconds, then microseconds, process, a counter,
  * device and inode, then our host, as Maildir has it. Lines end in LF there, whatever they came with
  * (doc/decisions/0012). Nothing half-written is ever in new/, whenever the machine stops; what a crash
  * leaves in tmp/ is for the mailbox's reader, who removes what is older than 36 hours.
@@ -52,7 +53,7 @@ MUST_CHECK bool gateway_maildir_open(const struct gateway_maildir_settings *sett
                                      struct gateway_maildir_delivery **delivery,
                                      struct gateway_maildir_failure *failure);
 
-/* The next bytes of the message, split anywhere; CRLF becomes LF, all else stays as it is. After
+/* The next bytes of the message, split anywhere; CRLF becomes LF, Return-Path fields go, all else stays as it is. After
  * false every further call is false for the same reason. */
 MUST_CHECK bool gateway_maildir_feed(struct gateway_maildir_delivery *delivery, struct span bytes,
                                      struct gateway_maildir_failure *failure);

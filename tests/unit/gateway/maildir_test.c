@@ -162,6 +162,29 @@ static void keeps_every_byte_but_the_cr_of_a_line_end(void **state)
         }
 }
 
+/* RFC 5321 section 4.4: whoever delivers writes the only one, in front. */
+static void a_return_path_that_came_along_is_gone_and_the_body_untouched(void **state)
+{
+    static const char sent[] =
+        "Received: here\r\nReturn-Path: <old@example.com>\r\nreturn-path : <a@b.test>\r\n (folded\r\n\tonce more)\r\n"
+        "Subject: x\r\n Return-Path: <c@d.test>\r\nX-Return-Path: y\r\nReturn-Path:\r\n\r\n"
+        "Return-Path: <of@the.body>\r\n";
+    static const char kept[] =
+        "Received: here\nSubject: x\n Return-Path: <c@d.test>\nX-Return-Path: y\n\n"
+        "Return-Path: <of@the.body>\n";
+
+    for (size_t piece = 1; piece <= 2 * sizeof sent; piece *= 2) {
+        struct span message;
+
+        assert_int_equal(remove_root(state), 0);
+        assert_int_equal(make_root(state), 0);
+        must_deliver(span_of(sent), piece);
+        message = read_only_message();
+        assert_true(span_starts_with(message, fields));
+        assert_true(span_equal(span_part(message, sizeof fields - 1, message.len), span_of(kept)));
+    }
+}
+
 static struct span long_message(char *storage, size_t len)
 {
     for (size_t i = 0; i < len; i++)
@@ -607,6 +630,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_ROOT(keeps_every_byte_but_the_cr_of_a_line_end),
+        IN_A_ROOT(a_return_path_that_came_along_is_gone_and_the_body_untouched),
         IN_A_ROOT(long_messages_come_whole_in_any_pieces),
         IN_A_ROOT(the_null_sender_is_an_empty_path),
         IN_A_ROOT(no_sender_writes_fields_of_its_own),
