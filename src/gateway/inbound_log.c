@@ -192,6 +192,19 @@ static void put_note(struct inbound *inbound, const struct inbound_observation *
     queue_note(inbound->settings.door, &note->request, free_note, note);
 }
 
+/* Each note is kept for as many days as tracking has, beside the mail: nobody fills that disk by connections that
+ * fail. Those of a client count with its messages; what goes beyond is in the log, and in the history by its count. */
+static bool may_note(const struct session *session)
+{
+    const struct inbound_settings *settings = &session->inbound->settings;
+    struct smtp_answer unsaid;
+
+    return session->is_trusted ||
+           (session->is_counted && gateway_shared_limits_take_message(
+                                       settings->limits, &session->counted,
+                                       settings->clock->monotonic_ms(settings->clock), &unsaid));
+}
+
 /* The evidence as one text. */
 static const char *join_proof(const struct finding *finding, struct arena *arena)
 {
@@ -228,7 +241,8 @@ void inbound_tell_failure(struct session *session, const struct inbound_observat
                   observation->address, observation->name, (unsigned)observation->port,
                   finding->code, fault_name(finding->fault), finding->cause, proof,
                   finding->remedy);
-    put_note(session->inbound, observation, finding, proof);
+    if (may_note(session))
+        put_note(session->inbound, observation, finding, proof);
     if (session->inbound->settings.history != NULL)
         inbound_history_tell(session->inbound->settings.history, observation, finding);
 }

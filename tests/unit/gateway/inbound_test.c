@@ -580,6 +580,42 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     end(&scene);
 }
 
+/* By a client that says STARTTLS, and then no TLS. */
+static void fail_once(struct scene *scene,
+                      void (*run_steps)(struct scene *, const struct client_step *))
+{
+    run_steps(scene, STEPS(GREET, { CLIENT_SAY, "250 ", "STARTTLS\r\n", 0 },
+                           { CLIENT_SAY, "220 2.0.0 ", "no TLS\r\n", 0 }));
+}
+
+static void notes_no_more_failures_of_a_client_than_messages(void **state)
+{
+    struct scene scene;
+    struct arena arena;
+    struct tracking_query query = { .notes = true, .most = 10 };
+    struct tracking_story *stories;
+    struct error err = { .text = "" };
+    char folder[128];
+    size_t count;
+
+    (void)state;
+    begin(&scene);
+    scene.profile.limits.messages_per_minute = 2;
+    fail_once(&scene, play);
+    for (int i = 0; i < 4; i++)
+        fail_once(&scene, play_again);
+    scene.drains = true;
+    inbound_drain(scene.inbound, note_drained, &scene);
+    run(&scene);
+    assert_int_equal(asking_stats(&scene.asking).tracking_lost, 0);
+    arena_init(&arena, 1 << 20);
+    snprintf(folder, sizeof folder, "%s/tracking", scene.asking.folder);
+    assert_true(tracking_find(folder, &query, &arena, &stories, &count, &err));
+    assert_int_equal(count, 2);
+    arena_clear(&arena);
+    end(&scene);
+}
+
 static void tells_421_to_who_has_come_when_it_drains(void **state)
 {
     struct scene scene;
@@ -609,6 +645,7 @@ int main(void)
         cmocka_unit_test(refuses_a_loop),
         cmocka_unit_test(outlives_a_loop_pipelined_behind_a_message),
         cmocka_unit_test(tells_log_and_tracking_why_tls_failed),
+        cmocka_unit_test(notes_no_more_failures_of_a_client_than_messages),
         cmocka_unit_test(tells_421_to_who_has_come_when_it_drains),
     };
 
