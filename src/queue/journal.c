@@ -197,6 +197,34 @@ void journal_start(struct journal *journal, struct journal_point point)
         (struct journal_point){ 1 + (newest > point.file ? newest : point.file), 0, point.group };
 }
 
+/* A dead file begins with a whole group, and only this queue can have made that: each has its own secret. */
+static bool is_dead_file_of_ours(struct journal *journal, const char *name)
+{
+    struct reading reading = { .journal = journal };
+    struct stat facts;
+    bool is_ours = false;
+
+    reading.descriptor =
+        openat(journal->folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (reading.descriptor >= 0 && fstat(reading.descriptor, &facts) == 0 &&
+        S_ISREG(facts.st_mode)) {
+        reading.size = facts.st_size;
+        is_ours = read_group(&reading, NULL) && reading.records != NULL;
+        memory_free(reading.records);
+    }
+    journal_close_descriptor(&reading.descriptor);
+    return is_ours;
+}
+
+void journal_drop_old_spares(struct journal *journal)
+{
+    static const char *const names[] = { "spare0", "spare1" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (is_dead_file_of_ours(journal, names[i]))
+            (void)unlinkat(journal->folder, names[i], 0);
+}
+
 struct journal_point journal_end(const struct journal *journal)
 {
     return journal->end;

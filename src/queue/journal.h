@@ -54,6 +54,9 @@ MUST_CHECK bool journal_replay(struct journal *journal, struct journal_point *po
 /* From now on groups are written, behind `point`, into a new file. Call it once, before the rest. */
 void journal_start(struct journal *journal, struct journal_point point);
 
+/* Two dead files were kept once, by other names, which nobody takes any more. They go, if they are this queue's. */
+void journal_drop_old_spares(struct journal *journal);
+
 /* Holds a record of that kind, of two parts; *place: where the second is. False: no memory. */
 MUST_CHECK bool journal_append(struct journal *journal, uint32_t kind, struct span head,
                                struct span bytes, struct journal_place *place);

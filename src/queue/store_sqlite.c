@@ -261,6 +261,7 @@ bool sqlite_queue_begin_work(struct sqlite_queue *queue, struct error *err)
     queue->page_bytes = database_number(&queue->database, "PRAGMA page_size", 4096);
     journal_start(queue->journal, queue->folded);
     journal_drop_dead(queue->journal, queue->folded);
+    journal_drop_old_spares(queue->journal);
     return true;
 }
 

@@ -609,6 +609,57 @@ static void a_spare_file_for_which_there_was_no_descriptor_is_taken_later(void *
     assert_string_equal(told, "2:(promised ");
 }
 
+static void rename_to(const char *path, const char *name)
+{
+    char other[512];
+
+    snprintf(other, sizeof other, "%s/%s", folder, name);
+    assert_int_equal(rename(path, other), 0);
+}
+
+static bool has_file(const char *name)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void name_as_an_old_spare(const char *path)
+{
+    rename_to(path, "spare0");
+}
+
+static void name_as_another_old_spare(const char *path)
+{
+    if (strstr(path, "spare0") == NULL)
+        rename_to(path, "spare1");
+}
+
+static void old_spares_go_if_this_queue_made_them(void **state)
+{
+    (void)state;
+    append(1, "dead");
+    sync_it();
+    for_files(name_as_an_old_spare);
+    journal_drop_old_spares(journal);
+    assert_false(has_file("spare0"));
+    open_again();
+    append(1, "dead, too");
+    sync_it();
+    for_files(name_as_an_old_spare);
+    open_again();
+    append(1, "dead");
+    sync_it();
+    for_files(name_as_another_old_spare);
+    journal_set_secret(journal, secret + 1);
+    journal_drop_old_spares(journal);
+    assert_true(has_file("spare0") && has_file("spare1"));
+    journal_set_secret(journal, secret);
+    journal_drop_old_spares(journal);
+    assert_false(has_file("spare0") || has_file("spare1"));
+}
+
 static void fill_file(void)
 {
     static char large[1024 * 1024];
@@ -901,6 +952,7 @@ int main(void)
         TEST(what_could_be_neither_synced_nor_cut_off_keeps_its_file),
         TEST(what_cannot_be_read_is_no_end_of_the_journal),
         TEST(a_spare_file_for_which_there_was_no_descriptor_is_taken_later),
+        TEST(old_spares_go_if_this_queue_made_them),
         TEST(a_group_that_could_not_be_synced_leaves_no_trace),
         TEST(a_file_goes_when_nothing_in_it_is_held_or_to_be_replayed),
         TEST(a_file_that_is_written_anew_has_nothing_of_what_it_was),
