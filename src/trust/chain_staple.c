@@ -7,7 +7,12 @@
 #include "base/text.h"
 #include "trust/certificate_x509.h"
 
-enum { CLOCK_SLACK_S = 300 };
+enum {
+    CLOCK_SLACK_S = 300,
+    DAY_S = 24 * 60 * 60,
+    AGE_DAYS_MOST =
+        10, /* of a response without nextUpdate; public CAs may let none hold for longer */
+};
 
 static OCSP_BASICRESP *parse(struct span staple, const char **why)
 {
@@ -85,11 +90,27 @@ static const char *why_stale(struct chain_work *work, const ASN1_GENERALIZEDTIME
     return NULL;
 }
 
+/* RFC 6960 section 4.2.2.1: without nextUpdate newer information can be had all the time. Section 3.2 has us look
+ * whether this one is recent enough, or a response from before a revocation would be good for ever. */
+static const char *why_old(struct chain_work *work, const ASN1_GENERALIZEDTIME *begins,
+                           const ASN1_GENERALIZEDTIME *ends)
+{
+    int64_t from = begins == NULL ? INT64_MAX : certificate_time_s(begins, INT64_MAX);
+
+    if (ends != NULL ||
+        from >= work->request->now_s - (int64_t)AGE_DAYS_MOST * DAY_S - CLOCK_SLACK_S)
+        return NULL;
+    return arena_format(work->arena,
+                        "the OCSP response does not say when it ends, and is of %s: more than %d "
+                        "days old",
+                        text_date(work->arena, from), AGE_DAYS_MOST);
+}
+
 static void judge_answer(struct chain_work *work, OCSP_SINGLERESP *single)
 {
     ASN1_GENERALIZEDTIME *revoked = NULL, *begins = NULL, *ends = NULL;
     int reason = -1, status = OCSP_single_get0_status(single, &reason, &revoked, &begins, &ends);
-    const char *stale = why_stale(work, begins, ends);
+    const char *stale = why_stale(work, begins, ends), *old = why_old(work, begins, ends);
     struct chain_flaw *flaw = NULL;
     int64_t when;
 
@@ -106,6 +127,8 @@ static void judge_answer(struct chain_work *work, OCSP_SINGLERESP *single)
     } else if (status != V_OCSP_CERTSTATUS_GOOD) {
         chain_flaw_add(work, CHAIN_STAPLE_INVALID, false, work->sent[0],
                        "the responder does not know the certificate");
+    } else if (old != NULL) {
+        chain_flaw_add(work, CHAIN_STAPLE_INVALID, false, work->sent[0], old);
     }
 }
 

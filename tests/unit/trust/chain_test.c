@@ -908,6 +908,33 @@ static void believes_a_staple_only_from_the_issuer_and_only_fresh(void **state)
     make_free(&stranger);
 }
 
+/* A revocation is never taken back by its age. */
+static void a_staple_that_does_not_say_when_it_ends_is_stale_after_ten_days(void **state)
+{
+    static const struct {
+        int64_t age_s;
+        bool is_revoked;
+        const char *expected;
+    } cases[] = {
+        { 0, false, "" },
+        { 10 * MAKE_DAY_S, false, "" },
+        { 11 * MAKE_DAY_S, false, "staple-invalid" },
+        { 400 * MAKE_DAY_S, false, "staple-invalid" },
+        { 11 * MAKE_DAY_S, true, "revoked!" },
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct span staple = make_staple(&world->inter, &world->inter, &world->leaf,
+                                         cases[i].is_revoked, MAKE_NOW_S - cases[i].age_s, 0);
+
+        world->request.staple = staple;
+        send(world, &world->leaf, &world->inter, NULL);
+        assert_flaws(world, cases[i].expected);
+        OPENSSL_free((void *)(uintptr_t)staple.data);
+    }
+}
+
 static void misses_a_staple_only_where_it_was_asked_and_demanded(void **state)
 {
     struct world *world = *state;
@@ -1042,6 +1069,7 @@ int main(void)
         PROMISE(gives_a_short_life_its_own_measure),
         PROMISE(reads_revocation_lists),
         PROMISE(believes_a_staple_only_from_the_issuer_and_only_fresh),
+        PROMISE(a_staple_that_does_not_say_when_it_ends_is_stale_after_ten_days),
         PROMISE(misses_a_staple_only_where_it_was_asked_and_demanded),
         PROMISE(counts_intermediates_against_max_depth),
         PROMISE(puts_a_server_certificate_behind_its_authority_first_among_warnings),

@@ -189,7 +189,7 @@ struct span make_staple(const struct made *signer, const struct made *issuer,
     OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
     OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), leaf->x509, issuer->x509);
     ASN1_TIME *begins = ASN1_GENERALIZEDTIME_set(NULL, (time_t)begins_s);
-    ASN1_TIME *ends = ASN1_GENERALIZEDTIME_set(NULL, (time_t)ends_s);
+    ASN1_TIME *ends = ends_s == 0 ? NULL : ASN1_GENERALIZEDTIME_set(NULL, (time_t)ends_s);
     OCSP_RESPONSE *response;
     unsigned char *der = NULL;
     int len;

@@ -51,6 +51,6 @@ struct anchors *make_anchors(const struct made *only);
 /* A revocation list of `issuer` as DER (free with OPENSSL_free) that names `revoked` (NULL: nobody). */
 struct span make_crl(const struct made *issuer, const struct made *revoked, int64_t ends_s);
 
-/* An OCSP response as DER (free with OPENSSL_free), signed by `signer`. */
+/* An OCSP response as DER (free with OPENSSL_free), signed by `signer`; ends_s 0: it does not say. */
 struct span make_staple(const struct made *signer, const struct made *issuer,
                         const struct made *leaf, bool is_revoked, int64_t begins_s, int64_t ends_s);
