@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "diagnose/catalogue.h"
 #include "queue/id.h"
 #include "trust/policy.h"
 
@@ -132,7 +133,11 @@ static bool take_option(struct track_options *options, int option, const char *v
     case OPTION_SINCE: return read_time("since", value, now_s, &query->since_s);
     case OPTION_UNTIL: return read_time("until", value, now_s, &query->until_s);
     case OPTION_DESTINATION: query->destination = span_of(value); return true;
-    case OPTION_FINDING: query->finding = span_of(value); return true;
+    case OPTION_FINDING:
+        query->finding = span_of(value);
+        return catalogue_find(value) != NULL ||
+               options_refuse(&table, "finding", value,
+                              "the code of a finding; postern explain --list names them all");
     case OPTION_IN_THE_CLEAR: query->in_the_clear = true; return true;
     case OPTION_WOULD: return read_level(value, &options->level);
     case OPTION_FAILED: query->notes = true; return true;
@@ -166,7 +171,12 @@ static bool check(struct track_options *options, int argc, char **argv, int rest
     }
     if (rest < argc && (options->query.in_the_clear || options->level != NULL))
         options->query.destination = span_of(argv[rest++]);
-    if (rest < argc)
+    if (rest + 1 == argc && !options->query.notes && kinds == 0)
+        usage_error("track",
+                    "\"%s\": --destination DOMAIN or --to ADDRESS asks for messages; DOMAIN alone "
+                    "goes with --in-the-clear and --would",
+                    argv[rest]);
+    else if (rest < argc)
         usage_error("track", "\"%s\" is too much", argv[rest]);
     return rest == argc;
 }

@@ -545,7 +545,8 @@ class WithoutGateway(unittest.TestCase):
     def test_wrong_usage_is_one_line(self):
         for words in (["queue"], ["queue", "dance"], ["queue", "delete"], ["queue", "hold", "x"], ["queue", "show"],
                       ["queue", "show", "@a.example"], ["queue", "list", "a", "b"], ["queue", "list", "--state", "lost"],
-                      ["track", "more"], ["track", "--since", "soon"], ["track", "--id", "x"], ["track", "--most", "0"],
+                      ["track", "more"], ["track", "a.example", "b.example"], ["track", "--finding", "certificate-expird"],
+                      ["track", "--since", "soon"], ["track", "--id", "x"], ["track", "--most", "0"],
                       ["track", "--until", "later"], ["track", "--would", "dane"], ["track", "--would", "verify", "--failed"],
                       ["track", "--in-the-clear", "a.example", "b.example"], ["track", "--failed", "--from", "a@b.example"],
                       ["track", "--would", "verify", "--to", "a@b.example"]):
@@ -553,6 +554,11 @@ class WithoutGateway(unittest.TestCase):
                 done = self.house.run(*words)
                 self.check(done, 2)
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_a_domain_alone_is_told_how_track_is_asked(self):
+        done = self.house.run("track", "a.example")
+        self.check(done, 2)
+        self.assertIn(b"--destination", done.stderr)
 
     def test_the_body_is_shown_only_when_it_is_asked_for(self):
         message = self.one("ann@a.example", stdin=b"Subject: seen\n\n\x1b[31mhidden\n")
