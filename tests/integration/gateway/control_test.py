@@ -342,7 +342,7 @@ class WithoutGateway(unittest.TestCase):
                 (begin + b"DATA\r\nSubject: cut\r\n\r\nhalf", "354"),
                 (begin + b"BDAT 100 LAST\r\nhalf", "250"),
                 (b"EHLO here\r\nSTARTTLS\r\n", "502"),
-                (b"EHLO here\nNOOP\r\n", "500"),
+                (b"EHLO here\nNOOP\r\n", "421"),  # behind the 500: the session ends
                 (b"EHLO here\r\n" + b"WHAT\r\n" * 200, "500"),
         ):
             with self.subTest(said=said[-60:]):
