@@ -1,7 +1,9 @@
 /* queue/schedule.h - when to try again, when to warn the sender, when to give up (pure).
  *
  * RFC 5321 section 4.5.4.1: a retry after at least some minutes, giving up after days; RFC 3461
- * section 4.1 for the warning of a delay. Time and chance are inputs.
+ * section 4.1 for the warning of a delay. Time and chance are inputs. Seconds are whole and rounded down, so an
+ * attempt may come up to one second early: nothing to waits of minutes, and where it would matter, before mail
+ * goes in the clear, it is never early.
  */
 #pragma once
 
