@@ -147,18 +147,12 @@ static void note_answer(struct route_query *query, const struct question *questi
     observed_lookup_note(&query->route->lookups[question->lookup], answer, query->arena);
 }
 
-/* The host as it is asked for and matched: no trailing dot. */
+/* The host as it is asked for and matched: no dot at the end, but one that is escaped, inside a label. */
 static const char *read_host_name(struct arena *arena, struct span wire)
 {
     char text[NAME_TEXT];
-    size_t len;
 
-    if (!dns_name_text(wire, text, sizeof text))
-        return NULL;
-    len = strlen(text);
-    if (len > 1 && text[len - 1] == '.')
-        len--;
-    return arena_copy(arena, (struct span){ text, len });
+    return dns_name_text(wire, text, sizeof text) ? arena_copy(arena, span_of(text)) : NULL;
 }
 
 static bool has_host(const struct route *route, const char *name)

@@ -6,12 +6,10 @@
 #include <unbound.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "net/dns_ahead.h"
 #include "net/dns_context.h"
 #include "net/dns_probe.h"
 #include "net/loop_internal.h"
-#include "net/octets.h"
 
 enum {
     RECORDS_MOST = 256,
@@ -73,19 +71,6 @@ const char *dns_security_name(enum dns_security security)
     case DNS_SECURE: return "secure";
     case DNS_VALIDATION_FAILED: return "bogus";
     case DNS_INDETERMINATE: return "indeterminate";
-    }
-    return "";
-}
-
-const char *dns_type_name(enum dns_type type)
-{
-    switch (type) {
-    case DNS_TYPE_A: return "A";
-    case DNS_TYPE_CNAME: return "CNAME";
-    case DNS_TYPE_MX: return "MX";
-    case DNS_TYPE_TXT: return "TXT";
-    case DNS_TYPE_AAAA: return "AAAA";
-    case DNS_TYPE_TLSA: return "TLSA";
     }
     return "";
 }
@@ -543,43 +528,4 @@ void dns_cancel(struct dns_query **query)
     if (*query != NULL)
         drop(*query);
     *query = NULL;
-}
-
-/* One octet of a label; RFC 1035 section 5.1 for those that mean something or cannot be seen. */
-static int put_octet(char *text, size_t size, uint8_t octet)
-{
-    octet = (uint8_t)text_lower((char)octet);
-    if (octet == '.' || octet == '\\')
-        return snprintf(text, size, "\\%c", octet);
-    if (octet <= ' ' || octet >= 0x7f)
-        return snprintf(text, size, "\\%03u", octet);
-    return snprintf(text, size, "%c", octet);
-}
-
-bool dns_name_text(struct span wire, char *text, size_t size)
-{
-    struct octets octets = { wire, false };
-    size_t used = 0, len;
-
-    if (wire.len > 255)
-        return false;
-    while ((len = octets_take(&octets, 1)) > 0 && len < 64) {
-        struct span label = octets_take_bytes(&octets, len);
-
-        for (size_t i = 0; i <= label.len; i++) {
-            bool is_end = i == label.len;
-            int put = is_end ? snprintf(text + used, size - used, ".")
-                             : put_octet(text + used, size - used, (uint8_t)label.data[i]);
-
-            used += (size_t)put;
-            if (used >= size)
-                return false;
-        }
-    }
-    if (len != 0 || octets.is_short || octets.left.len > 0)
-        return false;
-    if (used == 0)
-        return snprintf(text, size, ".") < (int)size;
-    text[used - 1] = '\0'; /* the last dot */
-    return true;
 }

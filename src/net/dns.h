@@ -93,6 +93,6 @@ MUST_CHECK bool dns_find(struct dns *dns, const char *name, enum dns_type type, 
 /* After it no callback comes. Not after the callback came. */
 void dns_cancel(struct dns_query **query);
 
-/* Name in an rdata (MX behind the preference, CNAME) as dotted lower-case text, "." for the root;
- * escaped per RFC 1035 section 5.1. Returns false where the bytes are no name. */
+/* Name in an rdata (MX behind the preference, CNAME) as dotted lower-case text without a dot at the end, "." for the
+ * root; escaped per RFC 1035 section 5.1: a dot inside a label is "\\.". Returns false where the bytes are no name. */
 MUST_CHECK bool dns_name_text(struct span wire, char *text, size_t size);

@@ -37,19 +37,24 @@ static struct stage {
     bool ran_out;
 } stage;
 
+/* A dot behind a backslash is one inside a label. */
 static struct span wire_name(const char *text, char *wire, size_t at)
 {
-    struct span rest = span_of(text);
-    size_t len = at;
+    size_t len = at + 1, label = at; /* where the length of the label stands */
 
-    while (rest.len > 0 && !span_equal(rest, span_of("."))) {
-        struct span label = span_take_until(&rest, '.');
-
-        wire[len++] = (char)label.len;
-        memcpy(wire + len, label.data, label.len);
-        len += label.len;
+    for (const char *c = text; *c != '\0'; c++) {
+        if (*c == '\\') {
+            wire[len++] = *++c;
+        } else if (*c != '.') {
+            wire[len++] = *c;
+        } else if (len > label + 1) {
+            wire[label] = (char)(len - label - 1);
+            label = len++;
+        }
     }
-    wire[len++] = '\0';
+    wire[label] = (char)(len - label - 1);
+    if (len > label + 1)
+        wire[len++] = '\0';
     return (struct span){ wire, len };
 }
 
@@ -104,28 +109,6 @@ static void answer(const char *name, enum dns_type type, struct dns_answer *told
             wire_of(scripted->type, scripted->records[told->record_count]);
         told->record_count++;
     }
-}
-
-bool dns_name_text(struct span wire, char *text, size_t size)
-{
-    size_t used = 0;
-
-    while (wire.len > 0) {
-        size_t len = (unsigned char)span_take(&wire);
-
-        if (len == 0) {
-            snprintf(text + used, size - used, "%s", used == 0 ? "." : "");
-            return true;
-        }
-        used += (size_t)snprintf(text + used, size - used, "%.*s.", (int)len, wire.data);
-        span_take_front(&wire, len);
-    }
-    return false;
-}
-
-const char *dns_type_name(enum dns_type type)
-{
-    return type == DNS_TYPE_TLSA ? "TLSA" : type == DNS_TYPE_CNAME ? "CNAME" : "";
 }
 
 /* ---- the stage ---- */
@@ -772,9 +755,25 @@ static void looks_up_the_a_label_of_a_domain(void **state)
     assert_non_null(find_lookup("xn--bcher-kva.example", DNS_TYPE_MX));
 }
 
+/* "a.test" is another host. */
+static void takes_no_dot_off_a_label(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        { "example.test", DNS_TYPE_MX, DNS_ANSWERED, DNS_SECURE, NULL, { "10 a.test\\." } },
+        { "a.test", DNS_TYPE_A, DNS_ANSWERED, DNS_SECURE, NULL, { "192.0.2.1" } },
+    };
+
+    (void)state;
+    find(answers, ARRAY_SIZE(answers), "example.test", ROUTE_FROM_DOMAIN);
+    assert_int_equal(stage.route->host_count, 1);
+    assert_string_equal(stage.route->hosts[0].name, "a.test\\.");
+    assert_int_equal(stage.route->hosts[0].address_count, 0);
+    assert_non_null(find_lookup("a.test\\.", DNS_TYPE_A));
+}
+
 static void refuses_what_is_no_domain(void **state)
 {
-    static const char *const names[] = { "", "..", "a b", "a\x1b[2Jb" };
+    static const char *const names[] = { "", "..", "a.test..", "a b", "a\x1b[2Jb" };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -843,6 +842,7 @@ int main(void)
         PROMISE(trusts_a_secure_alias_that_leads_out_of_its_zone),
         PROMISE(lists_every_question_with_its_state),
         PROMISE(looks_up_the_a_label_of_a_domain),
+        PROMISE(takes_no_dot_off_a_label),
         PROMISE(refuses_what_is_no_domain),
         PROMISE(says_when_nothing_can_be_asked),
         PROMISE(cancels_what_is_under_way),

@@ -435,29 +435,6 @@ static void reads_anchors_as_tools_write_them(void **state)
         assert_false(dns_anchor_parse(span_of(broken[i]), count_record, &count, &err));
 }
 
-static void writes_names_so_that_they_can_be_read_back(void **state)
-{
-    char text[64];
-
-    (void)state;
-    assert_true(dns_name_text((struct span){ "\x02MX\x04tEst\x00", 9 }, text, sizeof text));
-    assert_string_equal(text, "mx.test");
-    assert_true(dns_name_text((struct span){ "\x00", 1 }, text, sizeof text));
-    assert_string_equal(text, ".");
-    assert_true(dns_name_text((struct span){ "\x04"
-                                             "a.\\\x07"
-                                             "\x00",
-                                             6 },
-                              text, sizeof text));
-    assert_string_equal(text, "a\\.\\\\\\007");
-    assert_false(dns_name_text((struct span){ "\x02mx", 3 }, text, sizeof text));
-    assert_false(dns_name_text((struct span){ "\x05mx\x00", 4 }, text, sizeof text));
-    assert_false(dns_name_text((struct span){ "\xc0\x0c", 2 }, text, sizeof text));
-    assert_false(dns_name_text((struct span){ "\x02mx\x00x", 5 }, text, sizeof text));
-    assert_false(dns_name_text((struct span){ "\x02mx\x04test\x00", 9 }, text, 7));
-    assert_false(dns_name_text((struct span){ NULL, 0 }, text, sizeof text));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,7 +463,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_replaced_is_dropped_with_the_rest, start, stop),
         cmocka_unit_test_setup_teardown(nothing_can_be_asked_before_it_is_set_up, start, stop),
         cmocka_unit_test(reads_anchors_as_tools_write_them),
-        cmocka_unit_test(writes_names_so_that_they_can_be_read_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
