@@ -72,6 +72,11 @@ bool log_wants(const struct log *log, enum log_level level)
     return level <= log->most;
 }
 
+unsigned log_lost(const struct log *log)
+{
+    return atomic_load(&log->lost);
+}
+
 /* ---- values ---- */
 
 static void value_add(struct value *value, struct span bytes)

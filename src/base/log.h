@@ -56,6 +56,9 @@ void log_init_syslog(struct log *log, enum log_form form, enum log_level most, c
 /* Is it worth the trouble to gather values for this level? */
 bool log_wants(const struct log *log, enum log_level level);
 
+/* Lines that could not be written since the last one that could. */
+unsigned log_lost(const struct log *log);
+
 /* `event`: lower-case words and hyphens. `format`: "name=value" joined by single blanks; a value is
  * text with conversions out of %s %c %d %u %x %% with the lengths l, ll, z and j, a precision for %s
  * and zeros and a width for numbers; NULL for %s is "". A value with %-s is of texts that text_printable

@@ -431,14 +431,32 @@ static bool start(struct serve *serve, struct error *err)
     return true;
 }
 
+/* Whoever started us hears what no syslog daemon took; what is lost later is told in the log itself. */
+static void tell_what_was_lost(const struct serve *serve, const struct error *err)
+{
+    unsigned lost = serve->fixed.to == SETTINGS_LOG_TO_SYSLOG ? log_lost(&serve->log) : 0;
+
+    if (lost == 0)
+        return;
+    fprintf(
+        stderr,
+        "postern serve: no syslog daemon reads at %s: %u lines of the log are lost so far. Start "
+        "one, set syslog_socket, or write log_to = stderr\n",
+        serve->fixed.syslog_socket, lost);
+    if (err->kind != ERROR_NONE)
+        failure("serve", err->text);
+}
+
 static int run(struct serve *serve)
 {
-    struct error err;
+    struct error err = { ERROR_NONE, "" };
+    bool is_started = start(serve, &err);
 
-    if (!start(serve, &err)) {
+    if (!is_started)
         log_event(&serve->log, LOG_ERROR, "start-failed", "reason=%s", err.text);
+    tell_what_was_lost(serve, &err);
+    if (!is_started)
         return EXIT_COULD_NOT_TELL;
-    }
     tell(serve, SERVICE_READY, "serving");
     loop_run(serve->loop);
     return EXIT_HEALTHY;

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """syslog_test.py POSTERN [TEST...] - what a gateway promises whose log goes to syslog. Each promise is a TAP test."""
+import subprocess
 import sys
 
 import gateway
@@ -79,6 +80,22 @@ def mail_goes_on_without_a_daemon_and_one_that_comes_is_found():
         one.wait_log("delivered", to=f"<last@{LOCAL}>")
 
 
+def who_starts_it_without_a_daemon_is_told_so_and_why_it_does_not_start():
+    one = Gateway(PROGRAM, [Listener("none")])
+    socket = f"{one.folder}/nobody"
+    try:
+        one.more += f"log_to = syslog\nsyslog_socket = {gateway.quote(socket)}\n"
+        one.state = f"{one.folder}/none/state"  # the folder above is not there
+        one.write_settings()
+        done = subprocess.run([one.program, "serve", "-c", one.settings_file], capture_output=True, text=True,
+                              check=False, timeout=gateway.PATIENCE_S)
+    finally:
+        one.remove()
+    must(done.returncode == 3, f"exits {done.returncode}: {done.stderr}")
+    must(socket in done.stderr and "log_to = stderr" in done.stderr, f"the socket is not named: {done.stderr}")
+    must(one.state in done.stderr, f"it is not said why: {done.stderr}")
+
+
 def a_reload_says_that_another_socket_needs_a_restart():
     with Place() as (one, daemon):
         one.more = one.more.replace(daemon.path, daemon.path + ".other")
@@ -90,6 +107,7 @@ TESTS = [
     a_line_has_facility_mail_its_level_and_our_number,
     mail_goes_on_while_the_daemon_hangs_and_what_was_lost_is_told,
     mail_goes_on_without_a_daemon_and_one_that_comes_is_found,
+    who_starts_it_without_a_daemon_is_told_so_and_why_it_does_not_start,
     a_reload_says_that_another_socket_needs_a_restart,
 ]
 
