@@ -467,6 +467,7 @@ class WithoutGateway(unittest.TestCase):
         os.chown(self.house.state, 65534, 65534)
         self.check(self.house.send("a@a.example"))
         self.check(self.house.run("queue", "list"))
+        self.check(self.house.run("track", "--to", "a@a.example"))
         files = [path for path in self.house.state.rglob("*")]
         self.assertIn(self.house.state / "queue.db", files)
         self.assertEqual({path.stat().st_uid for path in files}, {65534})
