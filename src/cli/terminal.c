@@ -32,14 +32,21 @@ static bool speaks_utf8(void)
     return is_utf8;
 }
 
+/* One that knows no sequences of control characters, such as a shell within an editor. */
+static bool is_dumb(void)
+{
+    const char *kind = getenv("TERM");
+
+    return kind != NULL && strcmp(kind, "dumb") == 0;
+}
+
 struct report_style terminal_style(bool with_transcript)
 {
-    const char *no_colour = getenv("NO_COLOR"), *kind = getenv("TERM");
+    const char *no_colour = getenv("NO_COLOR");
     bool is_terminal = isatty(STDOUT_FILENO) == 1;
 
     return (struct report_style){
-        .with_colour = is_terminal && (no_colour == NULL || *no_colour == '\0') &&
-                       (kind == NULL || strcmp(kind, "dumb") != 0),
+        .with_colour = is_terminal && (no_colour == NULL || *no_colour == '\0') && !is_dumb(),
         .with_transcript = with_transcript,
         .with_utf8 = speaks_utf8(),
         .columns = columns_of(STDOUT_FILENO),
@@ -51,7 +58,7 @@ void terminal_progress(const char *text)
     static int shown = -1;
 
     if (shown < 0)
-        shown = isatty(STDERR_FILENO) == 1;
+        shown = isatty(STDERR_FILENO) == 1 && !is_dumb();
     if (shown == 0)
         return;
     fprintf(stderr, "\r\033[K%.*s", columns_of(STDERR_FILENO) - 1, text == NULL ? "" : text);

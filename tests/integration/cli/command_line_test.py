@@ -147,6 +147,22 @@ class Usage(unittest.TestCase):
                 if arguments:
                     self.assertEqual(run.stderr.count("\n"), 1, run.stderr)
 
+    def test_a_dumb_terminal_gets_no_control_characters(self):
+        for kind, wanted in (("dumb", False), ("xterm", True)):
+            ours, theirs = os.openpty()
+            with subprocess.Popen([POSTERN, "check", "--connect", "127.0.0.1:1", "a.example"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=theirs, env={**os.environ, "TERM": kind}) as running:
+                os.close(theirs)
+                shown = b""
+                try:
+                    while piece := os.read(ours, 4096):
+                        shown += piece
+                except OSError:  # EIO: nobody has the other end any more
+                    pass
+            os.close(ours)
+            self.assertEqual(running.returncode, 1)
+            self.assertEqual(b"\x1b" in shown, wanted, shown)
+
     def test_a_wrong_code_of_explain_is_answered_with_the_nearest(self):
         self.assertIn("certificate-expired", postern("explain", "certificate-expird").stderr)
 
