@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -257,10 +259,21 @@ bool worker_listen(struct worker *worker, struct gateway_profile *profile,
     return listen_by(worker, profile, places, err);
 }
 
+/* A worker has most of the work, above all handshakes: where processors are scarce it lets whoever runs go on,
+ * instead of taking turns in the midst of theirs. Where the administrator chose otherwise, that holds. */
+static void let_others_finish(void)
+{
+    const struct sched_param none = { 0 };
+
+    if (syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER)
+        (void)!syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &none);
+}
+
 static void *run(void *argument)
 {
     struct worker *worker = argument;
 
+    let_others_finish();
     loop_run(worker->loop);
     return NULL;
 }

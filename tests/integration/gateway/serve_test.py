@@ -438,6 +438,15 @@ def nobody_is_dropped_by_reloads_and_newer_certificates():
         must(len(taken) == 2 * SESSIONS * len(senders), f"{len(taken)} messages were taken")
 
 
+# --- its threads ---
+
+def workers_let_others_finish_their_turns():
+    with Gateway(PROGRAM, settings="workers = 3\n") as one:
+        threads = os.listdir(f"/proc/{one.child.pid}/task")
+        chosen = [os.sched_getscheduler(int(thread)) for thread in threads]
+        must(chosen.count(os.SCHED_BATCH) == 3, f"of {len(threads)} threads: {chosen}")
+
+
 # --- the end ---
 
 def a_message_that_is_under_way_is_taken_before_the_end():
@@ -629,6 +638,7 @@ TESTS = [
     a_reload_is_for_those_who_come_after_it,
     a_reload_that_fails_changes_nothing,
     nobody_is_dropped_by_reloads_and_newer_certificates,
+    workers_let_others_finish_their_turns,
     a_message_that_is_under_way_is_taken_before_the_end,
     a_second_signal_ends_it_at_once,
     signals_at_any_moment_do_it_no_harm,
