@@ -8,6 +8,7 @@
 #include "base/text.h"
 
 /* What does not fit is cut, between two characters. */
+PRINTF_LIKE(2, 0)
 static void write_text(struct error *err, const char *format, va_list arguments)
 {
     int len = vsnprintf(err->text, sizeof err->text, format, arguments);
