@@ -33,12 +33,10 @@ static struct summary_domain *add_domain(struct queue_summary *summary, struct s
                                          struct summary_domain **bucket)
 {
     struct summary_domain *made = arena_new(&summary->arena, 1, sizeof *made);
-    char *copy = arena_new(&summary->arena, name.len + 1, 1);
+    const char *copy = text_lower_copy(&summary->arena, name);
 
-    if (made == NULL || copy == NULL)
+    if (summary->arena.exhausted)
         return NULL;
-    for (size_t i = 0; i < name.len; i++)
-        copy[i] = text_lower(name.data[i]);
     made->name = (struct span){ copy, name.len };
     made->next = *bucket;
     *bucket = made;

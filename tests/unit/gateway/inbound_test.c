@@ -547,14 +547,31 @@ static void outlives_a_loop_pipelined_behind_a_message(void **state)
     end(&scene);
 }
 
-static void tells_log_and_tracking_why_tls_failed(void **state)
+/* What tracking has of sessions that failed, once all is written; in the arena. */
+static struct tracking_story *notes_at_the_end(struct scene *scene, struct arena *arena,
+                                               size_t *count)
 {
-    struct scene scene;
-    struct arena arena;
     struct tracking_query query = { .notes = true, .most = 10 };
     struct tracking_story *stories;
     struct error err = { .text = "" };
     char folder[128];
+
+    scene->drains = true;
+    inbound_drain(scene->inbound, note_drained, scene);
+    run(scene);
+    assert_true(scene->is_drained);
+    assert_int_equal(asking_stats(&scene->asking).tracking_lost, 0);
+    arena_init(arena, 1 << 20);
+    snprintf(folder, sizeof folder, "%s/tracking", scene->asking.folder);
+    assert_true(tracking_find(folder, &query, arena, &stories, count, &err));
+    return stories;
+}
+
+static void tells_log_and_tracking_why_tls_failed(void **state)
+{
+    struct scene scene;
+    struct arena arena;
+    struct tracking_story *stories;
     size_t count;
 
     (void)state;
@@ -564,14 +581,7 @@ static void tells_log_and_tracking_why_tls_failed(void **state)
     play(&scene, STEPS(GREET, STARTTLS));
     assert_true(is_logged(&scene, "tls-failed client=127.0.0.1 helo=me.test"));
     assert_true(is_logged(&scene, "finding=inbound-no-common-version side=client"));
-    scene.drains = true;
-    inbound_drain(scene.inbound, note_drained, &scene);
-    run(&scene);
-    assert_true(scene.is_drained);
-    assert_int_equal(asking_stats(&scene.asking).tracking_lost, 0);
-    arena_init(&arena, 1 << 20);
-    snprintf(folder, sizeof folder, "%s/tracking", scene.asking.folder);
-    assert_true(tracking_find(folder, &query, &arena, &stories, &count, &err));
+    stories = notes_at_the_end(&scene, &arena, &count);
     assert_int_equal(count, 1);
     assert_true(
         span_equal(stories[0].events[0].attempt.finding, span_of("inbound-no-common-version")));
@@ -592,10 +602,6 @@ static void notes_no_more_failures_of_a_client_than_messages(void **state)
 {
     struct scene scene;
     struct arena arena;
-    struct tracking_query query = { .notes = true, .most = 10 };
-    struct tracking_story *stories;
-    struct error err = { .text = "" };
-    char folder[128];
     size_t count;
 
     (void)state;
@@ -604,13 +610,7 @@ static void notes_no_more_failures_of_a_client_than_messages(void **state)
     fail_once(&scene, play);
     for (int i = 0; i < 4; i++)
         fail_once(&scene, play_again);
-    scene.drains = true;
-    inbound_drain(scene.inbound, note_drained, &scene);
-    run(&scene);
-    assert_int_equal(asking_stats(&scene.asking).tracking_lost, 0);
-    arena_init(&arena, 1 << 20);
-    snprintf(folder, sizeof folder, "%s/tracking", scene.asking.folder);
-    assert_true(tracking_find(folder, &query, &arena, &stories, &count, &err));
+    (void)notes_at_the_end(&scene, &arena, &count);
     assert_int_equal(count, 2);
     arena_clear(&arena);
     end(&scene);
