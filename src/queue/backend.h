@@ -29,12 +29,15 @@ struct queue_backend {
 
     enum queue_status (*begin)(void *queue, struct error *err);
     enum queue_status (*commit)(void *queue, struct error *err);
-    void (*rollback)(void *queue);
+    /* `why`: what failed. It is also why parts that are lost by it are lost (find_loss). */
+    void (*rollback)(void *queue, enum queue_status why);
 
     enum queue_status (*append)(void *queue, int64_t id, int64_t number, struct span bytes,
                                 struct error *err);
-    /* Fails where not all of put->parts and put->size_bytes are there: an earlier transaction was
-     * rolled back. */
+    /* QUEUE_OK: put->parts and put->size_bytes are all there. Else a transaction that was rolled back took some, and
+     * *err says so; this transaction is none the worse for it. */
+    enum queue_status (*find_loss)(void *queue, const struct queue_put *put, struct error *err);
+    /* Nothing of it is lost. */
     enum queue_status (*put)(void *queue, const struct queue_put *put, struct error *err);
     enum queue_status (*drop)(void *queue, int64_t id, struct error *err);
 

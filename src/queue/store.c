@@ -200,9 +200,9 @@ static void tidy_later(struct queue_store *store)
     store->will_tidy = true;
 }
 
-static void undo_batch(struct queue_store *store)
+static void undo_batch(struct queue_store *store, enum queue_status why)
 {
-    store->backend->rollback(store->queue);
+    store->backend->rollback(store->queue, why);
     queue_store_drop_stories(store);
     queue_store_note_failure(store);
 }
@@ -219,7 +219,7 @@ static void finish(struct queue_store *store)
         if (status == QUEUE_OK)
             keep_batch(store);
         else
-            undo_batch(store);
+            undo_batch(store, status);
         tidy_later(store);
     }
     store->is_in_transaction = false;
@@ -356,12 +356,15 @@ static enum queue_status drop_all(struct queue_store *store)
 /* Bodies of messages that were given up while nothing could be written. */
 static void drop_abandoned(struct queue_store *store)
 {
+    enum queue_status status;
+
     if (store->backend->begin(store->queue, &store->err) != QUEUE_OK)
         return;
-    if (drop_all(store) == QUEUE_OK)
+    status = drop_all(store);
+    if (status == QUEUE_OK)
         store->abandoned_count = 0;
     else
-        store->backend->rollback(store->queue);
+        store->backend->rollback(store->queue, status);
 }
 
 static void give_stories(void *owner)

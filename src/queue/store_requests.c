@@ -89,10 +89,26 @@ static void ask(struct queue_door *door, struct queue_request *request,
     queue_store_post(store->requests, request);
 }
 
+/* What an earlier batch lost fails this message, and nothing else of the batch. */
+static bool has_loss(struct queue_store *store, struct queue_put *put)
+{
+    if (put->parts == 0)
+        return false;
+    put->request.status = store->backend->find_loss(store->queue, put, &store->err);
+    if (put->request.status == QUEUE_OK)
+        return false;
+    queue_store_note_failure(store);
+    return true;
+}
+
 static void perform_append(struct queue_store *store, struct queue_request *request)
 {
     struct queue_put *put = (struct queue_put *)(void *)request;
 
+    if (has_loss(store, put)) {
+        queue_store_answer(request);
+        return;
+    }
     queue_store_take_status(
         store, request,
         store->backend->append(store->queue, put->id, put->parts, put->bytes, &store->err));
@@ -116,10 +132,23 @@ void queue_put_append(struct queue_door *door, struct queue_put *put, void (*ans
     ask(door, &put->request, &work_of_append, answered, owner);
 }
 
-static void perform_commit(struct queue_store *store, struct queue_request *request)
+static void abandon_put(struct queue_store *store, struct queue_request *request)
 {
     const struct queue_put *put = (const struct queue_put *)(const void *)request;
 
+    if (put->parts > 0)
+        queue_store_abandon(store, put->id);
+}
+
+static void perform_commit(struct queue_store *store, struct queue_request *request)
+{
+    struct queue_put *put = (struct queue_put *)(void *)request;
+
+    if (has_loss(store, put)) {
+        abandon_put(store, request);
+        queue_store_answer(request);
+        return;
+    }
     queue_store_take_status(store, request, store->backend->put(store->queue, put, &store->err));
     queue_store_wait_for_commit(store, request);
     if (request->status != QUEUE_OK)
@@ -127,14 +156,6 @@ static void perform_commit(struct queue_store *store, struct queue_request *requ
     store->batch_bytes += (int64_t)put->bytes.len;
     store->puts++;
     queue_store_tell_of_put(store, put);
-}
-
-static void abandon_put(struct queue_store *store, struct queue_request *request)
-{
-    const struct queue_put *put = (const struct queue_put *)(const void *)request;
-
-    if (put->parts > 0)
-        queue_store_abandon(store, put->id);
 }
 
 void queue_put_commit(struct queue_door *door, struct queue_put *put, void (*answered)(void *owner),

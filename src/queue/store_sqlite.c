@@ -376,11 +376,11 @@ static enum queue_status commit(void *object, struct error *err)
     return QUEUE_OK;
 }
 
-static void rollback(void *object)
+static void rollback(void *object, enum queue_status why)
 {
     struct sqlite_queue *queue = object;
 
-    sqlite_bodies_undo(queue);
+    sqlite_bodies_undo(queue, why);
     journal_cut(queue->journal, queue->mark);
     queue->counts = queue->counts_before;
     queue->newest_id = queue->newest_id_before;
@@ -486,6 +486,7 @@ const struct queue_backend queue_sqlite = {
     .commit = commit,
     .rollback = rollback,
     .append = sqlite_queue_append,
+    .find_loss = sqlite_queue_find_loss,
     .put = sqlite_queue_put,
     .drop = sqlite_queue_drop,
     .lease = sqlite_queue_lease,

@@ -5,6 +5,8 @@
  */
 #include "queue/store_sqlite_internal.h"
 
+#include <assert.h>
+
 #include "base/memory.h"
 
 enum { BUCKETS = 256 };
@@ -13,8 +15,9 @@ struct upload {
     struct upload *next;
     int64_t id, size_bytes;
     struct sqlite_places places;
-    size_t unwritten; /* of its places, the last ones: while they are held anew */
-    bool has_ended;   /* in this batch: its message was put, or it was dropped */
+    size_t unwritten;       /* of its places, the last ones: while they are held anew */
+    enum queue_status loss; /* worse than QUEUE_OK: why a part is not there */
+    bool has_ended;         /* in this batch: its message was put, or it was dropped */
 };
 
 struct sqlite_uploads {
@@ -107,18 +110,20 @@ void sqlite_bodies_keep(struct sqlite_queue *queue)
     queue->has_ended_uploads = false;
 }
 
-static void undo_upload(struct sqlite_queue *queue, struct upload *upload)
+static void undo_upload(struct sqlite_queue *queue, struct upload *upload, enum queue_status why)
 {
     struct sqlite_places *places = &upload->places;
 
     upload->has_ended = false;
     while (places->count > 0 &&
-           journal_is_behind(queue->journal, places->places[places->count - 1], queue->mark))
+           journal_is_behind(queue->journal, places->places[places->count - 1], queue->mark)) {
         upload->size_bytes -= places->places[--places->count].len;
+        upload->loss = why;
+    }
 }
 
 /* Before the journal is cut. */
-void sqlite_bodies_undo(struct sqlite_queue *queue)
+void sqlite_bodies_undo(struct sqlite_queue *queue, enum queue_status why)
 {
     for (size_t i = 0; i < queue->held.count; i++)
         journal_release(queue->journal, queue->held.places[i]);
@@ -126,7 +131,7 @@ void sqlite_bodies_undo(struct sqlite_queue *queue)
     for (size_t i = 0; i < BUCKETS; i++)
         for (struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
              upload = upload->next)
-            undo_upload(queue, upload);
+            undo_upload(queue, upload, why);
     queue->has_ended_uploads = false;
 }
 
@@ -179,7 +184,7 @@ static bool hold_again(struct sqlite_queue *queue, int64_t id, struct span bytes
            journal_hold(queue->journal, *place, id);
 }
 
-/* From the first that cannot be held on all are lost: the put will notice. */
+/* From the first that cannot be held on all are lost. */
 static void hold_unwritten(struct sqlite_queue *queue, struct upload *upload, struct span *bytes)
 {
     struct sqlite_places *places = &upload->places;
@@ -196,6 +201,8 @@ static void hold_unwritten(struct sqlite_queue *queue, struct upload *upload, st
             kept++;
         }
     }
+    if (kept < places->count)
+        upload->loss = QUEUE_FAILED;
     places->count = kept;
 }
 
@@ -262,8 +269,19 @@ static enum queue_status add_part(struct sqlite_queue *queue, int64_t id, struct
 enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
                                       struct error *err)
 {
-    (void)number; /* they come in order; put looks whether none was lost */
+    (void)number; /* they come in order, and a loss is known */
     return add_part(object, id, bytes, false, err);
+}
+
+enum queue_status sqlite_queue_find_loss(void *object, const struct queue_put *put,
+                                         struct error *err)
+{
+    const struct upload *upload = *find_upload(object, put->id);
+
+    if (upload != NULL && upload->loss == QUEUE_OK)
+        return QUEUE_OK;
+    error_set(err, ERROR_SYSTEM, "a part of the message was lost when an earlier commit failed");
+    return upload == NULL ? QUEUE_FAILED : upload->loss;
 }
 
 enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct queue_put *put,
@@ -272,12 +290,8 @@ enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct qu
     struct upload *upload = *find_upload(queue, put->id);
     enum queue_status status = QUEUE_OK;
 
-    if (upload == NULL || (int64_t)upload->places.count != put->parts ||
-        upload->size_bytes != put->size_bytes) {
-        error_set(err, ERROR_SYSTEM,
-                  "a part of the message was lost when an earlier commit failed");
-        return QUEUE_FAILED;
-    }
+    assert(upload != NULL && (int64_t)upload->places.count == put->parts &&
+           upload->size_bytes == put->size_bytes);
     if (put->bytes.len > 0)
         status = add_part(queue, put->id, put->bytes, true, err);
     upload->has_ended = queue->has_ended_uploads = true;

@@ -123,7 +123,7 @@ MUST_CHECK bool sqlite_bodies_open(struct sqlite_queue *queue, struct error *err
 void sqlite_bodies_close(struct sqlite_queue *queue);
 /* The batch was kept, or its traces are to go. */
 void sqlite_bodies_keep(struct sqlite_queue *queue);
-void sqlite_bodies_undo(struct sqlite_queue *queue);
+void sqlite_bodies_undo(struct sqlite_queue *queue, enum queue_status why);
 /* Counts those of all uploads as held again. */
 MUST_CHECK bool sqlite_bodies_hold_uploads(struct sqlite_queue *queue);
 /* Drops all that the journal holds and has not written, and holds the parts of uploads among it once more;
@@ -132,7 +132,7 @@ void sqlite_bodies_hold_anew(struct sqlite_queue *queue);
 /* Lends bytes to the journal, till the batch ends, and holds their place. */
 enum queue_status sqlite_bodies_lend(struct sqlite_queue *queue, int64_t id, struct span bytes,
                                      struct journal_place *place, struct error *err);
-/* What was appended for put, whole; QUEUE_FAILED where a part was lost. */
+/* What was appended for put. */
 enum queue_status sqlite_bodies_take(struct sqlite_queue *queue, const struct queue_put *put,
                                      struct journal_put *message, struct error *err);
 /* The places in the bytes of a column are released when the batch is kept. */
@@ -144,6 +144,8 @@ void sqlite_bodies_read_whole(struct sqlite_queue *queue, int64_t id, int64_t si
 /* One file's bytes that nobody needs go back to the file system; between two transactions. False:
  * there is nothing to do. */
 bool sqlite_bodies_give_back(struct sqlite_queue *queue);
+enum queue_status sqlite_queue_find_loss(void *object, const struct queue_put *put,
+                                         struct error *err);
 enum queue_status sqlite_queue_append(void *object, int64_t id, int64_t number, struct span bytes,
                                       struct error *err);
 enum queue_status sqlite_queue_drop(void *object, int64_t id, struct error *err);

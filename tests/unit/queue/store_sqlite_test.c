@@ -551,7 +551,7 @@ static enum queue_status end_batch(enum queue_status status)
     if (status == QUEUE_OK)
         status = queue_sqlite.commit(alone, &why);
     if (status != QUEUE_OK)
-        queue_sqlite.rollback(alone);
+        queue_sqlite.rollback(alone, status);
     return status;
 }
 
@@ -573,8 +573,8 @@ static enum queue_status append_alone(int64_t id, size_t from, size_t len)
                : end_batch(queue_sqlite.append(alone, id, 0, body_of(id, from, len), &why));
 }
 
-/* A message of which so many octets were appended in that many parts, and `len` are its last. */
-static enum queue_status put_alone(int64_t id, int64_t parts, size_t appended, size_t len)
+/* A message of which so many octets were appended in that many parts, and `len` are its last; in a batch. */
+static enum queue_status commit_alone(int64_t id, int64_t parts, size_t appended, size_t len)
 {
     const struct queue_recipient recipient = { .address = span_of("a@example.org") };
     const struct queue_envelope envelope = { .id = id, .received_at_s = ASKING_NOW_S };
@@ -585,9 +585,15 @@ static enum queue_status put_alone(int64_t id, int64_t parts, size_t appended, s
                                    .envelope = &envelope,
                                    .recipients = &recipient,
                                    .recipient_count = 1 };
+
+    return queue_sqlite.put(alone, &put, &why);
+}
+
+static enum queue_status put_alone(int64_t id, int64_t parts, size_t appended, size_t len)
+{
     enum queue_status status = queue_sqlite.begin(alone, &why);
 
-    return status != QUEUE_OK ? status : end_batch(queue_sqlite.put(alone, &put, &why));
+    return status != QUEUE_OK ? status : end_batch(commit_alone(id, parts, appended, len));
 }
 
 static void parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full(void **state)
@@ -612,6 +618,33 @@ static void parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full(void *
     assert_true(asking_has_body(&asking, 2, THIRD + 3000));
     assert_true(asking_has_body(&asking, 3, 2000));
     assert_true(asking_has_body(&asking, 5, THIRD));
+}
+
+static enum queue_status put_with_a_part_of_another(int64_t id, int64_t other)
+{
+    enum queue_status status = queue_sqlite.begin(alone, &why);
+
+    if (status == QUEUE_OK)
+        status = queue_sqlite.append(alone, other, 0, body_of(other, 0, 1000), &why);
+    return status != QUEUE_OK ? status : end_batch(commit_alone(id, 0, 0, THIRD));
+}
+
+static void parts_that_a_full_disk_took_are_known_for_that(void **state)
+{
+    const struct queue_put other = { .id = 2, .parts = 1, .size_bytes = 1000 };
+
+    (void)state;
+    open_alone();
+    limit_files_to(THIRD);
+    assert_int_equal(put_with_a_part_of_another(1, 2), QUEUE_FULL);
+    limit_files_to(0);
+    assert_int_equal(queue_sqlite.find_loss(alone, &other, &why), QUEUE_FULL);
+    assert_int_equal(put_with_a_part_of_another(3, 4), QUEUE_OK);
+    assert_int_equal(put_alone(4, 1, 1000, 1000), QUEUE_OK);
+    assert_int_equal(queue_sqlite.find_loss(alone, &other, &why), QUEUE_FULL);
+    close_alone();
+    assert_int_equal(asking_stats(&asking).messages, 2);
+    assert_true(asking_has_body(&asking, 4, 2000));
 }
 
 static void a_log_that_may_not_grow_begins_anew(void **state)
@@ -973,6 +1006,7 @@ int main(void)
         TEST(room_that_is_free_goes_back_to_the_file_system),
         TEST(one_message_that_stays_does_not_keep_the_room_of_all),
         TEST(parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full),
+        TEST(parts_that_a_full_disk_took_are_known_for_that),
         TEST(a_log_that_may_not_grow_begins_anew),
         TEST(the_last_room_of_a_disk_is_for_mail_that_is_there),
         TEST(a_disk_that_fills_while_a_message_comes_is_noticed),

@@ -15,7 +15,7 @@ static struct fake {
     sem_t has_reached, may_go, has_dropped;
     atomic_bool stops;
     _Atomic int begins, commits, rollbacks, puts, drops;
-    _Atomic int begin_status, put_status, commit_status;
+    _Atomic int begin_status, put_status, commit_status, loss_status;
 } fake;
 
 static atomic_llong fake_now_ms;
@@ -65,9 +65,10 @@ static enum queue_status commit_fake(void *queue, struct error *err)
     return fail_as(fake.commit_status, err);
 }
 
-static void rollback_fake(void *queue)
+static void rollback_fake(void *queue, enum queue_status why)
 {
     (void)queue;
+    (void)why;
     fake.rollbacks++;
 }
 
@@ -79,6 +80,13 @@ static enum queue_status append_fake(void *queue, int64_t id, int64_t number, st
     (void)number;
     (void)bytes;
     return fail_as(fake.put_status, err);
+}
+
+static enum queue_status find_loss_fake(void *queue, const struct queue_put *put, struct error *err)
+{
+    (void)queue;
+    (void)put;
+    return fail_as(fake.loss_status, err);
 }
 
 static enum queue_status put_fake(void *queue, const struct queue_put *put, struct error *err)
@@ -131,6 +139,7 @@ static const struct queue_backend backend = { .open = open_fake,
                                               .commit = commit_fake,
                                               .rollback = rollback_fake,
                                               .append = append_fake,
+                                              .find_loss = find_loss_fake,
                                               .put = put_fake,
                                               .drop = drop_fake,
                                               .settle = settle_fake,
@@ -184,17 +193,22 @@ static int close_one(void **state)
     return 0;
 }
 
-static void start_put(size_t index, size_t len)
+static void start_commit(size_t index)
 {
     struct queue_put *put = &given[index];
 
-    put->id = queue_door_id(asking.door);
-    put->bytes = (struct span){ bytes, len };
     put->envelope = &envelopes[index];
     put->recipients = &recipient;
     put->recipient_count = 1;
     envelopes[index] = (struct queue_envelope){ .id = put->id };
     queue_put_commit(asking.door, put, asking_answered, &asking);
+}
+
+static void start_put(size_t index, size_t len)
+{
+    given[index].id = queue_door_id(asking.door);
+    given[index].bytes = (struct span){ bytes, len };
+    start_commit(index);
 }
 
 /* Gives the store one put and waits until its commit is under way. */
@@ -323,11 +337,7 @@ static void parts_of_a_message_that_failed_are_dropped_as_soon_as_that_works(voi
     assert_int_equal(given[0].parts, 1);
     assert_int_equal(given[0].size_bytes, 100);
     fake.put_status = QUEUE_FULL;
-    envelopes[0] = (struct queue_envelope){ .id = given[0].id };
-    given[0].envelope = &envelopes[0];
-    given[0].recipients = &recipient;
-    given[0].recipient_count = 1;
-    queue_put_commit(asking.door, &given[0], asking_answered, &asking);
+    start_commit(0);
     asking_wait(&asking, 1);
     assert_int_equal(given[0].request.status, QUEUE_FULL);
     sem_wait(&fake.has_dropped); /* in vain */
@@ -344,6 +354,36 @@ static void a_part_that_fails_is_told_at_once(void **state)
     assert_int_equal(given[0].request.status, QUEUE_FAILED);
     assert_int_equal(given[0].parts, 0);
     assert_int_equal(fake.rollbacks, 1);
+}
+
+static void a_part_that_an_earlier_batch_lost_fails_its_message_and_no_other(void **state)
+{
+    (void)state;
+    given[1].id = queue_door_id(asking.door);
+    append(1);
+    stop_in_a_commit();
+    fake.loss_status = QUEUE_FULL;
+    start_commit(1);
+    start_put(2, 10);
+    sem_post(&fake.may_go);
+    asking_wait(&asking, 3);
+    assert_int_equal(given[1].request.status, QUEUE_FULL);
+    assert_int_equal(given[2].request.status, QUEUE_OK);
+    assert_int_equal(fake.rollbacks, 0);
+    assert_int_equal(fake.puts, 2);
+    sem_wait(&fake.has_dropped); /* what is left of it */
+}
+
+static void a_message_that_lost_a_part_is_told_at_the_next(void **state)
+{
+    (void)state;
+    given[0].id = queue_door_id(asking.door);
+    append(0);
+    fake.loss_status = QUEUE_FULL;
+    append(0);
+    assert_int_equal(given[0].request.status, QUEUE_FULL);
+    assert_int_equal(given[0].parts, 1);
+    assert_int_equal(fake.rollbacks, 0);
 }
 
 static void parts_alone_are_committed_too(void **state)
@@ -396,6 +436,8 @@ int main(void)
         TEST(a_put_that_waited_too_long_is_answered_busy_undone),
         TEST(parts_of_a_message_that_failed_are_dropped_as_soon_as_that_works),
         TEST(a_part_that_fails_is_told_at_once),
+        TEST(a_part_that_an_earlier_batch_lost_fails_its_message_and_no_other),
+        TEST(a_message_that_lost_a_part_is_told_at_the_next),
         TEST(parts_alone_are_committed_too),
         TEST(the_door_may_be_closed_with_the_last_answer),
         cmocka_unit_test(each_status_has_its_name),
