@@ -15,6 +15,18 @@ static bool is_about_chunks(const struct https_query *query)
     return strstr(query->failure, "chunk") != NULL;
 }
 
+/* A list of codings, each with parameters perhaps: RFC 9112 section 6.1. */
+static bool is_chunked(struct span codings)
+{
+    while (codings.len > 0) {
+        struct span coding = span_take_until(&codings, ',');
+
+        if (span_equal_nocase(span_trim(span_take_until(&coding, ';')), span_of("chunked")))
+            return true;
+    }
+    return false;
+}
+
 /* Is the end of the body told by the end of the connection alone? (RFC 9112 section 6.3) */
 static bool ends_with_connection(CURL *easy, long status)
 {
@@ -25,7 +37,7 @@ static bool ends_with_connection(CURL *easy, long status)
     if (status == 204 || status == 304 || length >= 0)
         return false;
     return curl_easy_header(easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &header) != CURLHE_OK ||
-           strcasestr(header->value, "chunked") == NULL;
+           !is_chunked(span_of(header->value));
 }
 
 /* For libcurl it is, wherever the connection ends; somebody between could have cut it: RFC 9112

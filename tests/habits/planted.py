@@ -60,6 +60,7 @@ CASES = [
     (sources.only_base_memory_calls_the_heap, {"src/net/x.c": BODY % "    free(a);\n"}),
     (sources.no_locale_is_put_in_force, {"src/cli/x.c": BODY % '    setlocale(LC_ALL, "");\n'}),
     (sources.letters_are_made_small_in_one_place, {"src/net/x.c": BODY % "    return tolower(a);\n"}),
+    (sources.letters_are_made_small_in_one_place, {"src/net/x.c": BODY % "    return strcasestr(a, b);\n"}),
     (sources.pure_code_asks_no_clock_no_chance_and_no_file,
      {"src/trust/x.c": BODY % "    return time(NULL);\n"}),
     (sources.long_files_and_functions_give_their_reason, {"src/net/x.c": "int x;\n" * 701}),

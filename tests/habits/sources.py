@@ -7,7 +7,7 @@ import tree as habits
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|gets|atoi|strtok)\s*\(")
 HEAP = re.compile(r"\b(malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf)\s*\(")
 LOCALE = re.compile(r"\b(setlocale|uselocale)\s*\(")
-CASE = re.compile(r"\b(tolower|toupper|strcasecmp|strncasecmp)\s*\(")
+CASE = re.compile(r"\b(tolower|toupper|strcasecmp|strncasecmp|strcasestr)\s*\(")
 CLOCK_OR_CHANCE = re.compile(
     r"\b(time|clock_gettime|gettimeofday|rand|random|getrandom|RAND_bytes|getenv|fopen|open|socket"
     r"|BIO_new_file|printf|fprintf|puts)\s*\(")

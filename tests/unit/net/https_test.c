@@ -419,6 +419,8 @@ static void an_answer_cut_short_is_told_from_a_whole_one(void **state)
         { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", SERVER_ENDS, HTTPS_CUT },
         { "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", SERVER_CUTS, HTTPS_CUT },
         { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", SERVER_ENDS, HTTPS_CUT },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", SERVER_CUTS,
+          HTTPS_ANSWERED },
         { "HTTP/1.1 200 OK\r\nContent-Le", SERVER_ENDS, HTTPS_CUT },
         { "", SERVER_ENDS, HTTPS_CUT },
         { "", SERVER_CUTS, HTTPS_CUT },
