@@ -2,8 +2,8 @@
  *
  * RFC 5322 section 2.2 (fields, folding) and 4.5 (blanks before the colon): what a field is and where the
  * header ends is as in smtp/header.h, for any split of the message. Lines end in LF; a CR in front of it is
- * part of the line. Allocates nothing; at most SMTP_FIELD_DROP_HELD octets wait, so a name with more
- * blanks behind it than fit there is left in.
+ * part of the line. Allocates nothing; at most SMTP_FIELD_DROP_HELD octets wait: as many as a line may have by RFC
+ * 5322 section 2.1.1, so a name with more blanks behind it than fit there is left in.
  */
 #pragma once
 
@@ -13,11 +13,12 @@
 #include "base/compiler.h"
 #include "base/span.h"
 
-enum { SMTP_FIELD_DROP_HELD = 64 };
+enum { SMTP_FIELD_DROP_HELD = 1000 };
 
 struct smtp_field_drop {
     const char *name;
-    uint8_t state, held_len;
+    uint8_t state;
+    uint16_t held_len;
     bool is_dropping, has_field;     /* of the field that is coming, or that came last */
     char held[SMTP_FIELD_DROP_HELD]; /* what may turn out to be the name */
 };

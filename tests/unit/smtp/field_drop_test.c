@@ -8,7 +8,10 @@
 #include "smtp/field_drop.h"
 #include "smtp/header.h"
 
-enum { MESSAGE_MOST = 256 };
+enum {
+    LINE_MOST = 998, /* without its end: RFC 5322 section 2.1.1 */
+    MESSAGE_MOST = 1100,
+};
 
 /* What smtp/header.h, which sees the whole message, makes of it. */
 static size_t drop_whole(struct span message, const char *name, char *out)
@@ -105,6 +108,16 @@ static void agrees_with_the_whole_header_on_any_octets(void **state)
     }
 }
 
+static void blanks_that_a_line_has_room_for_hide_no_field(void **state)
+{
+    char message[MESSAGE_MOST] = "Ab";
+
+    (void)state;
+    memset(message + 2, ' ', LINE_MOST - 3);
+    memcpy(message + LINE_MOST - 1, ":\r\nC: d\n", 8);
+    check(span_of(message), "Ab");
+}
+
 /* Its memory is bounded: what does not fit is no name to it, and is all there. */
 static void leaves_in_what_has_too_many_blanks(void **state)
 {
@@ -126,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(drops_the_fields_that_the_whole_header_shows),
         cmocka_unit_test(agrees_with_the_whole_header_on_any_octets),
+        cmocka_unit_test(blanks_that_a_line_has_room_for_hide_no_field),
         cmocka_unit_test(leaves_in_what_has_too_many_blanks),
     };
 
