@@ -159,6 +159,15 @@ enum queue_status asking_put(struct asking *asking, const char *sender, const ch
     return put.request.status;
 }
 
+int64_t asking_put_some(struct asking *asking, const char *recipients)
+{
+    int64_t id;
+
+    assert_int_equal(asking_put(asking, "sender@example.net", recipients, 1000, 1000, &id),
+                     QUEUE_OK);
+    return id;
+}
+
 bool asking_has_body(struct asking *asking, int64_t id, size_t size)
 {
     static char bytes[QUEUE_PART_BYTES];
@@ -197,6 +206,11 @@ struct queue_stats asking_stats(struct asking *asking)
     asking_wait(asking, 1);
     assert_int_equal(stats.request.status, QUEUE_OK);
     return stats;
+}
+
+int64_t asking_count(struct asking *asking, enum queue_state state)
+{
+    return asking_stats(asking).recipients[state];
 }
 
 struct queue_list asking_list(struct asking *asking, struct queue_selection selection,

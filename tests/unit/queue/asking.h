@@ -35,6 +35,9 @@ void asking_wait(struct asking *asking, int count);
 enum queue_status asking_put(struct asking *asking, const char *sender, const char *recipients,
                              size_t size, size_t part, int64_t *id);
 
+/* One of 1,000 bytes in one part; ends the test where that fails. Gives its id. */
+int64_t asking_put_some(struct asking *asking, const char *recipients);
+
 /* Byte number `at` of the body of that message. */
 char asking_byte(int64_t id, size_t at);
 
@@ -44,6 +47,8 @@ bool asking_has_body(struct asking *asking, int64_t id, size_t size);
 struct queue_lease asking_lease(struct asking *asking, int64_t now_s, size_t most,
                                 struct arena *arena);
 struct queue_stats asking_stats(struct asking *asking);
+/* Recipients in that state. */
+int64_t asking_count(struct asking *asking, enum queue_state state);
 struct queue_list asking_list(struct asking *asking, struct queue_selection selection,
                               struct arena *arena);
 struct queue_change asking_change(struct asking *asking, enum queue_change_kind kind,

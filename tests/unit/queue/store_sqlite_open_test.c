@@ -5,30 +5,10 @@
 #include <unistd.h>
 
 #include "../test.h"
-#include "asking.h"
 #include "file_limit.h"
+#include "one_queue.h"
 
-enum { ARENA_BYTES = 64 * 1024 * 1024, SIZE = 1000, FILE_MOST = 4096 };
-
-static struct asking asking;
-static struct arena arena;
-
-static int open_one(void **state)
-{
-    (void)state;
-    asking_open(&asking);
-    arena_init(&arena, ARENA_BYTES);
-    return 0;
-}
-
-static int close_one(void **state)
-{
-    (void)state;
-    limit_files_to(0);
-    arena_clear(&arena);
-    asking_close(&asking);
-    return 0;
-}
+enum { SIZE = 1000, FILE_MOST = 4096 };
 
 static enum queue_status put(int64_t *id)
 {
@@ -143,7 +123,7 @@ static void a_queue_that_was_never_open_is_closed_as_it_was(void **state)
     assert_int_equal(asking_stats(&asking).messages, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_one, close_one)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, one_queue_open, one_queue_close)
 
 int main(void)
 {
