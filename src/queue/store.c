@@ -71,12 +71,20 @@ void queue_store_answer(struct queue_request *request)
     queue_store_post(request->door->answers, request);
 }
 
-/* Its parts are to go as soon as that can be written; what finds no room here goes when the queue
- * is opened next. */
+/* Its parts are to go as soon as that can be written; where there is no memory for that, when the queue is
+ * opened next. */
 void queue_store_abandon(struct queue_store *store, int64_t id)
 {
-    if (store->abandoned_count < QUEUE_ABANDONED)
-        store->abandoned[store->abandoned_count++] = id;
+    if (store->abandoned_count == store->abandoned_room) {
+        size_t room = store->abandoned_room == 0 ? 16 : store->abandoned_room * 2;
+        int64_t *grown = memory_grow(store->abandoned, room * sizeof *grown);
+
+        if (grown == NULL)
+            return;
+        store->abandoned = grown;
+        store->abandoned_room = room;
+    }
+    store->abandoned[store->abandoned_count++] = id;
 }
 
 static void answer_failure(struct queue_store *store, struct queue_request *request,
@@ -472,6 +480,7 @@ static void close_parts(struct queue_store *store)
     arena_clear(&store->stories.arena);
     if (store->queue != NULL)
         store->backend->close(&store->queue);
+    memory_free(store->abandoned);
     memory_free(store);
 }
 

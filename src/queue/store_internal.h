@@ -11,8 +11,6 @@
 #include "queue/id.h"
 #include "queue/story_writer.h"
 
-enum { QUEUE_ABANDONED = 256 };
-
 typedef void queue_performer(struct queue_store *store, struct queue_request *request);
 
 struct queue_work {
@@ -65,8 +63,8 @@ struct queue_store {
     struct mailbox_message *waiters, **last_waiter; /* to be answered after the commit */
     struct error err;                               /* of batch_status */
     int64_t puts, settled;                          /* of this batch */
-    int64_t abandoned[QUEUE_ABANDONED];             /* bodies that could not be dropped yet */
-    size_t abandoned_count;
+    int64_t *abandoned;                             /* bodies that could not be dropped yet */
+    size_t abandoned_count, abandoned_room;
     struct queue_stats stats; /* without the counts */
 
     struct story_writer *story_writer; /* NULL: no stories are kept */

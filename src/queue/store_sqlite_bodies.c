@@ -122,6 +122,12 @@ static void undo_upload(struct sqlite_queue *queue, struct upload *upload, enum 
     }
 }
 
+/* Its first part was not taken: nobody will come back to it. */
+static bool was_never_begun(const struct upload *upload)
+{
+    return upload->places.count == 0 && upload->loss == QUEUE_OK;
+}
+
 /* Before the journal is cut. */
 void sqlite_bodies_undo(struct sqlite_queue *queue, enum queue_status why)
 {
@@ -129,9 +135,13 @@ void sqlite_bodies_undo(struct sqlite_queue *queue, enum queue_status why)
         journal_release(queue->journal, queue->held.places[i]);
     queue->held.count = queue->dropped.count = 0;
     for (size_t i = 0; i < BUCKETS; i++)
-        for (struct upload *upload = queue->uploads->buckets[i]; upload != NULL;
-             upload = upload->next)
-            undo_upload(queue, upload, why);
+        for (struct upload **link = &queue->uploads->buckets[i]; *link != NULL;) {
+            undo_upload(queue, *link, why);
+            if (was_never_begun(*link))
+                free_upload(link);
+            else
+                link = &(*link)->next;
+        }
     queue->has_ended_uploads = false;
 }
 

@@ -7,6 +7,7 @@
 #include "file_limit.h"
 #include "one_queue.h"
 #include "queue/backend.h"
+#include "queue/journal.h"
 
 enum { LATER_S = ASKING_NOW_S + 300 };
 
@@ -286,6 +287,31 @@ static void parts_that_a_full_disk_took_are_known_for_that(void **state)
     assert_true(asking_has_body(&asking, 4, 2000));
 }
 
+/* More than one group of the journal holds: memory comes to its end. */
+static enum queue_status append_too_much(int64_t id, int64_t last)
+{
+    enum queue_status status = queue_sqlite.begin(alone, &why);
+
+    for (int i = 0; status == QUEUE_OK && i < JOURNAL_GROUP_BYTES / QUEUE_PART_BYTES - 1; i++)
+        status = queue_sqlite.append(alone, id, i, body_of(id, 0, QUEUE_PART_BYTES), &why);
+    assert_int_equal(status, QUEUE_OK);
+    status = queue_sqlite.append(alone, last, 0, body_of(last, 0, QUEUE_PART_BYTES), &why);
+    return end_batch(status);
+}
+
+static void of_a_body_whose_first_part_fails_nothing_is_left(void **state)
+{
+    const struct queue_put never_begun = { .id = 2, .parts = 1 };
+
+    (void)state;
+    open_alone();
+    assert_int_equal(append_too_much(1, never_begun.id), QUEUE_FAILED);
+    assert_int_equal(queue_sqlite.find_loss(alone, &never_begun, &why), QUEUE_FAILED);
+    assert_int_equal(append_alone(never_begun.id, 0, 1000), QUEUE_OK);
+    assert_int_equal(queue_sqlite.find_loss(alone, &never_begun, &why), QUEUE_OK);
+    close_alone();
+}
+
 static void a_log_that_may_not_grow_begins_anew(void **state)
 {
     enum { COUNT = 200 };
@@ -316,6 +342,7 @@ int main(void)
         TEST(one_message_that_stays_does_not_keep_the_room_of_all),
         TEST(parts_under_way_do_not_tie_the_journal_to_a_file_that_is_full),
         TEST(parts_that_a_full_disk_took_are_known_for_that),
+        TEST(of_a_body_whose_first_part_fails_nothing_is_left),
         TEST(a_log_that_may_not_grow_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,6 +345,28 @@ static void parts_of_a_message_that_failed_are_dropped_as_soon_as_that_works(voi
     sem_wait(&fake.has_dropped);
 }
 
+/* However many there are: each would hold its room on the disk until the next start. */
+static void every_body_that_is_given_up_while_nothing_can_be_written_is_dropped_later(void **state)
+{
+    enum { MANY = 1000 };
+    static struct queue_put many[MANY];
+
+    (void)state;
+    memset(many, 0, sizeof many);
+    for (size_t i = 0; i < MANY; i++)
+        many[i] = (struct queue_put){ .id = queue_door_id(asking.door), .parts = 1 };
+    fake.begin_status = QUEUE_FULL;
+    for (size_t i = 0; i < MANY; i++)
+        queue_put_abort(asking.door, &many[i], asking_answered, &asking);
+    asking_wait(&asking, MANY);
+    assert_int_equal(fake.drops, 0);
+    fake.begin_status = QUEUE_OK;
+    start_put(0, 10); /* behind any work it looks after them */
+    asking_wait(&asking, 1);
+    for (size_t i = 0; i < MANY; i++)
+        sem_wait(&fake.has_dropped);
+}
+
 static void a_part_that_fails_is_told_at_once(void **state)
 {
     (void)state;
@@ -435,6 +457,7 @@ int main(void)
         TEST(where_too_much_waits_puts_are_refused_and_settlements_are_not),
         TEST(a_put_that_waited_too_long_is_answered_busy_undone),
         TEST(parts_of_a_message_that_failed_are_dropped_as_soon_as_that_works),
+        TEST(every_body_that_is_given_up_while_nothing_can_be_written_is_dropped_later),
         TEST(a_part_that_fails_is_told_at_once),
         TEST(a_part_that_an_earlier_batch_lost_fails_its_message_and_no_other),
         TEST(a_message_that_lost_a_part_is_told_at_the_next),
