@@ -135,6 +135,12 @@ void stream_flush(struct stream *stream)
 
 static void run_turn(uv_poll_t *poll, int status, int events);
 
+/* What has been read already makes no socket readable again. */
+static bool owes_end(const struct stream *stream)
+{
+    return stream->tls != NULL && stream->tls->holds_end && !stream->is_paused;
+}
+
 void stream_watch(struct stream *stream)
 {
     int events = stream->is_deaf ? 0 : UV_READABLE;
@@ -144,6 +150,8 @@ void stream_watch(struct stream *stream)
     if (stream->state == STREAM_CONNECTING)
         events = UV_WRITABLE;
     else if (stream->write_error == 0 && (stream_unsent(stream) > 0 || stream->owes_drained))
+        events |= UV_WRITABLE;
+    else if (owes_end(stream))
         events |= UV_WRITABLE;
     if (events == stream->events)
         return;
@@ -239,6 +247,8 @@ static void run_turn(uv_poll_t *poll, int status, int events)
     stream->in_turn = true;
     if (stream->state == STREAM_CONNECTING)
         finish_connecting(stream);
+    else if (owes_end(stream))
+        stream_tls_finish(stream);
     else if (status < 0 || (events & UV_READABLE) != 0)
         wake_reader(stream, status < 0);
     if (!stream->is_closed)

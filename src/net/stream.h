@@ -89,8 +89,8 @@ MUST_CHECK bool stream_secure_server_after(struct stream *stream,
                                            struct tls_facts *facts, struct arena *arena,
                                            struct error *err);
 
-/* Nothing more is read from the kernel, and no end is noticed; what this turn has read still comes.
- * Idempotent. */
+/* Nothing more is read from the kernel, and no end is told; what this turn has read still comes, but
+ * for close_notify, which waits as a FIN does. Idempotent. */
 void stream_pause(struct stream *stream);
 /* Undoes it: reading goes on with the loop's next turn, never inside the call. */
 void stream_resume(struct stream *stream);

@@ -24,6 +24,7 @@ struct stream_tls {
     struct tls_session_box sessions;    /* of a client */
     struct span window; /* what lies unread in the loop's buffer; empty outside a turn */
     bool is_server, is_secured;
+    bool holds_end;  /* close_notify came while the stream was paused, and is yet to be told */
     bool is_foreign; /* the peer's first bytes were not TLS; only collecting what it says */
 };
 
@@ -70,6 +71,7 @@ void stream_watch(struct stream *stream);
 void stream_tls_receive(struct stream *stream, struct span bytes);
 MUST_CHECK bool stream_tls_send(struct stream *stream, struct span bytes);
 void stream_tls_shutdown(struct stream *stream); /* queues close_notify */
+void stream_tls_finish(struct stream *stream);   /* answers the peer's close_notify, and ends */
 void stream_tls_note_end(struct stream *stream); /* fills what the facts still lack */
 void stream_tls_forget(struct stream *stream);
 void stream_tls_free(struct stream *stream);

@@ -127,6 +127,13 @@ static void fail_tls(struct stream *stream)
         stream_finish(stream, STREAM_TLS_FAILED, 0);
 }
 
+void stream_tls_finish(struct stream *stream)
+{
+    ERR_clear_error();
+    SSL_shutdown(stream->tls->ssl); /* answer it: RFC 5246 section 7.2.1 */
+    stream_finish(stream, STREAM_CLOSED, 0);
+}
+
 /* Returns false when this turn can do no more. `result`: of SSL_get_error. */
 static bool take_result(struct stream *stream, int result)
 {
@@ -135,8 +142,9 @@ static bool take_result(struct stream *stream, int result)
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return false;
     case SSL_ERROR_ZERO_RETURN:
-        SSL_shutdown(stream->tls->ssl); /* answer it: RFC 5246 section 7.2.1 */
-        stream_finish(stream, STREAM_CLOSED, 0);
+        stream->tls->holds_end = stream->is_paused;
+        if (!stream->is_paused)
+            stream_tls_finish(stream);
         return false;
     default: fail_tls(stream); return false;
     }

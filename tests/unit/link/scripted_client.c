@@ -46,6 +46,7 @@ static void go_on(struct scripted_client *client)
                 client->has_ended = true;
             break;
         case CLIENT_SECURE: secure(client); return;
+        case CLIENT_END: stream_send_end(client->stream); break;
         case CLIENT_CLOSE: stream_close(&client->stream); return;
         case CLIENT_RESET: stream_reset(&client->stream); return;
         case CLIENT_STAY: return;

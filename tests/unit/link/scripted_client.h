@@ -6,6 +6,7 @@
 enum client_action {
     CLIENT_SAY,    /* waits until `until` has come, then says `say`; NULL `until`: at once */
     CLIENT_SECURE, /* waits likewise, then TLS */
+    CLIENT_END,    /* waits likewise, then says that nothing follows, and hears on */
     CLIENT_CLOSE,
     CLIENT_RESET,
     CLIENT_STAY, /* the last step where no other is: says nothing more */

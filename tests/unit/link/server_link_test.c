@@ -298,6 +298,30 @@ static void loses_nothing_to_back_pressure(void **state)
     end(&scene);
 }
 
+static void answers_a_client_that_ends_tls_behind_its_message(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct scene scene;
+
+        begin(&scene);
+        scene.answers_later = SMTP_SERVER_MESSAGE_ENDED;
+        tls_client_defaults(&scene.client.tls);
+        scene.client.tls.maximum_version = i == 0 ? TLS_VERSION_1_3 : TLS_VERSION_1_2;
+        play(&scene,
+             STEPS(GREET, { CLIENT_SAY, "250 ", "STARTTLS\r\n", 0 },
+                   { CLIENT_SECURE, "220 ", NULL, 0 }, { CLIENT_SAY, NULL, "EHLO me.test\r\n", 0 },
+                   { CLIENT_SAY, "250 ",
+                     "MAIL FROM:<>\r\nRCPT TO:<c@d.test>\r\nBDAT 4 LAST\r\nhi\r\n", 0 },
+                   { CLIENT_END, NULL, NULL, 0 }));
+        assert_non_null(strstr(scene.trace, "hello mail rcpt data ended ended-early closed"));
+        assert_true(scripted_client_heard(&scene.client, "250 2.0.0 Taken\r\n"));
+        assert_int_equal(scene.client.end, STREAM_CLOSED);
+        assert_true(scene.client.facts.close_notify_received);
+        end(&scene);
+    }
+}
+
 /* The end waits with the bytes in front of it, and the engine is not at rest then. */
 static void sees_an_end_that_came_while_it_was_paused(void **state)
 {
@@ -480,6 +504,7 @@ int main(void)
         cmocka_unit_test(keeps_pipelined_commands_while_an_answer_is_due),
         cmocka_unit_test(secures_a_client_whose_starttls_waited_for_an_answer),
         cmocka_unit_test(loses_nothing_to_back_pressure),
+        cmocka_unit_test(answers_a_client_that_ends_tls_behind_its_message),
         cmocka_unit_test(sees_an_end_that_came_while_it_was_paused),
         cmocka_unit_test(neither_obeys_nor_answers_what_stands_in_clear_behind_starttls),
         cmocka_unit_test(tells_how_a_handshake_failed),

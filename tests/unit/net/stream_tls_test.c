@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "net/hello.h"
+#include "net/stream_internal.h"
 
 static struct tls_credentials *ec, *rsa, *weak;
 
@@ -628,6 +629,52 @@ static void notes_that_close_notify_is_missing(void **state)
     peers_stop(&peers);
 }
 
+/* close_notify alone, in the segment of what it stands behind, and no FIN. */
+static void say_and_notify(struct end *end)
+{
+    end_say(end, "EHLO me\r\n");
+    stream_tls_shutdown(end->stream);
+}
+
+static struct loop_timer *answer_timer;
+
+static void pause_on_bytes(struct end *end, struct span *bytes)
+{
+    (void)bytes;
+    stream_pause(end->stream);
+    loop_timer_start(answer_timer, 0);
+}
+
+static void answer_and_resume(void *owner)
+{
+    struct peers *peers = owner;
+
+    assert_true(end_heard(&peers->server, "EHLO me\r\n"));
+    assert_false(peers->server.has_ended);
+    end_say(&peers->server, "250 you\r\n");
+    stream_resume(peers->server.stream);
+    assert_false(peers->server.has_ended); /* never inside the call */
+}
+
+static void holds_close_notify_back_while_it_is_paused(void **state)
+{
+    struct peers peers;
+
+    (void)state;
+    start(&peers, &(struct tls_server_settings){ .security_level = 1 });
+    peers.client.on_secured = say_and_notify;
+    peers.server.on_received = pause_on_bytes;
+    peers.server.on_ended = end_close;
+    assert_true(loop_timer_open(peers.loop, answer_and_resume, &peers, &answer_timer, NULL));
+    peers_run(&peers);
+    assert_int_equal(peers.server.end, STREAM_CLOSED);
+    assert_true(end_heard(&peers.client, "250 you\r\n"));
+    assert_int_equal(peers.client.end, STREAM_CLOSED);
+    assert_true(peers.client.facts.close_notify_received);
+    loop_timer_close(&answer_timer);
+    peers_stop(&peers);
+}
+
 static void may_be_closed_in_every_callback(void **state)
 {
     struct peers peers;
@@ -810,6 +857,7 @@ int main(void)
         cmocka_unit_test(takes_a_handshake_byte_by_byte),
         cmocka_unit_test(carries_a_mebibyte),
         cmocka_unit_test(notes_that_close_notify_is_missing),
+        cmocka_unit_test(holds_close_notify_back_while_it_is_paused),
         cmocka_unit_test(may_be_closed_in_every_callback),
         cmocka_unit_test(goes_on_without_facts_that_were_forgotten),
         cmocka_unit_test(forgets_no_facts_before_the_handshake_is_done),
