@@ -320,16 +320,19 @@ static void tell_drained(void *owner)
 static void open_file(struct host_memory *memory)
 {
     struct error err = { .text = "" };
-    bool was_put_aside;
+    bool was_put_aside, is_open;
 
-    memory->has_file = host_file_open(&memory->database, memory->settings.state_dir, take_row,
-                                      memory, &was_put_aside, &err);
-    if (!memory->has_file)
+    is_open = host_file_open(&memory->database, memory->settings.state_dir, take_row, memory,
+                             &was_put_aside, &err);
+    memory->has_file = is_open || err.kind == ERROR_FULL; /* a write opens it when there is room */
+    if (!is_open)
         host_memory_complain(memory, "host-memory-unwritten", err.text);
     else if (was_put_aside && memory->settings.log != NULL)
         log_event(memory->settings.log, LOG_WARN, "host-memory-lost", "file=hosts.db.damaged");
     memory->settings.state_dir = NULL;
     make_room(memory);
+    if (is_open && memory->database.is_alone)
+        host_memory_write_anew(memory);
 }
 
 bool host_memory_open(const struct host_memory_settings *settings, struct host_memory **memory,

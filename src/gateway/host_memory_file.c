@@ -141,7 +141,8 @@ static bool write_rows(struct database *database, const struct host_row *rows, b
 bool host_file_write(struct database *database, const struct host_row *rows, bool is_anew,
                      struct error *err)
 {
-    if (!database_run(database, "BEGIN IMMEDIATE", err))
+    if (!state_file_open_again(&file, database, err) ||
+        !database_run(database, "BEGIN IMMEDIATE", err))
         return false;
     if (write_rows(database, rows, is_anew, err))
         return true;

@@ -60,7 +60,7 @@ struct host_row {
 };
 
 /* Opens the file, made or begun anew where it cannot be read (*was_put_aside), and calls `found` with each row,
- * the oldest first. False: there is no file to be had. */
+ * the oldest first. False: there is no file to be had; ERROR_FULL: yet, and a write tries it again. */
 MUST_CHECK bool host_file_open(struct database *database, const char *state_dir,
                                void (*found)(void *owner, const struct host_row *row), void *owner,
                                bool *was_put_aside, struct error *err);
@@ -143,6 +143,8 @@ void host_memory_list(struct host_memory *memory, struct host_record *record,
 void host_memory_unlist(struct host_memory *memory, const struct host_record *record);
 /* The file is to forget it; `address` NULL: all of that name. */
 void host_memory_forget(struct host_memory *memory, const char *name, const char *address);
+/* All of it is to be written in time. */
+void host_memory_write_anew(struct host_memory *memory);
 /* Begins to write what is not written, unless that is under way. */
 void host_memory_write(struct host_memory *memory);
 /* Where a drain waits and nothing is under way, it is told. */

@@ -199,6 +199,12 @@ static void plan_write(struct host_memory *memory)
                                         : WRITE_AFTER_MS);
 }
 
+void host_memory_write_anew(struct host_memory *memory)
+{
+    memory->is_anew = true;
+    plan_write(memory);
+}
+
 void host_memory_list(struct host_memory *memory, struct host_record *record,
                       struct host_face *face)
 {

@@ -264,16 +264,19 @@ static void take_row(void *owner, const struct sts_row *row)
 static void open_file(struct sts_keeper *keeper)
 {
     struct error err = { .text = "" };
-    bool was_put_aside;
+    bool was_put_aside, is_open;
 
-    keeper->has_file = sts_file_open(&keeper->database, keeper->settings.state_dir, take_row,
-                                     keeper, &was_put_aside, &err);
-    if (!keeper->has_file)
+    is_open = sts_file_open(&keeper->database, keeper->settings.state_dir, take_row, keeper,
+                            &was_put_aside, &err);
+    keeper->has_file = is_open || err.kind == ERROR_FULL; /* a write opens it when there is room */
+    if (!is_open)
         sts_keeper_complain(keeper, err.text);
     else if (was_put_aside && keeper->settings.log != NULL)
         log_event(keeper->settings.log, LOG_WARN, "sts-cache-lost", "file=sts.db.damaged");
     keeper->settings.state_dir = NULL;
     make_room(keeper);
+    if (is_open && keeper->database.is_alone)
+        sts_keeper_write_anew(keeper);
 }
 
 static bool make_table(struct sts_keeper *keeper, struct error *err)

@@ -68,7 +68,7 @@ void sts_keeper_complain(struct sts_keeper *keeper, const char *reason);
 /* ---- sts_cache_file.c ---- */
 
 /* Opens the file, made or begun anew where it cannot be read (*was_put_aside), and calls `found` with each row.
- * False: there is no file to be had. */
+ * False: there is no file to be had; ERROR_FULL: yet, and a write tries it again. */
 MUST_CHECK bool sts_file_open(struct database *database, const char *state_dir,
                               void (*found)(void *owner, const struct sts_row *row), void *owner,
                               bool *was_put_aside, struct error *err);
@@ -80,6 +80,8 @@ MUST_CHECK bool sts_file_write(struct database *database, const struct sts_row *
 
 /* The entry is to be written as it is now, in time; without a policy it is to be gone. */
 void sts_keeper_list(struct sts_keeper *keeper, const struct sts_entry *entry);
+/* All of it is to be written in time. */
+void sts_keeper_write_anew(struct sts_keeper *keeper);
 /* Begins to write what is listed, unless that is under way. */
 void sts_keeper_write(struct sts_keeper *keeper);
 /* Where a drain waits and nothing is under way, it is told. */

@@ -134,6 +134,12 @@ static void plan_write(struct sts_keeper *keeper)
                                               : WRITE_AFTER_MS);
 }
 
+void sts_keeper_write_anew(struct sts_keeper *keeper)
+{
+    keeper->is_anew = true;
+    plan_write(keeper);
+}
+
 void sts_keeper_list(struct sts_keeper *keeper, const struct sts_entry *entry)
 {
     if (!keeper->has_file || keeper->is_drained)

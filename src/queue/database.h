@@ -20,6 +20,7 @@ struct database {
     sqlite3_stmt *statements[DATABASE_STATEMENTS];
     const char *const *sql; /* their texts, borrowed */
     char path[4096];
+    bool is_alone; /* nobody else can open it: there was no room for that (queue/state_file.h) */
 };
 
 enum database_access {

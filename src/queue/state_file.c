@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Whoever begins at the same time waits, and then finds it made. What fails is rolled back by closing. */
@@ -43,6 +44,7 @@ static bool try_once(const struct state_file *file, const char *path, bool alone
     *is_damaged = false;
     if (!database_open(database, path, DATABASE_OWN, file->busy_ms, err))
         return false;
+    database->is_alone = alone;
     if ((!alone || database_run(database, "PRAGMA locking_mode = EXCLUSIVE", err)) &&
         begin(file, owner, database, err))
         return true;
@@ -89,6 +91,21 @@ bool state_file_open(const struct state_file *file, const char *state_dir, void 
     database_put_aside(path);
     *was_put_aside = true;
     return open_and_begin(file, path, owner, database, &is_damaged, err);
+}
+
+bool state_file_open_again(const struct state_file *file, struct database *database,
+                           struct error *err)
+{
+    struct state_file unread = *file;
+    char path[sizeof database->path];
+    bool is_damaged;
+
+    if (database->connection != NULL && !database->is_alone)
+        return true;
+    memcpy(path, database->path, sizeof path);
+    database_close(database);
+    unread.read = NULL;
+    return open_and_begin(&unread, path, NULL, database, &is_damaged, err);
 }
 
 bool state_file_look(const struct state_file *file, const char *state_dir,

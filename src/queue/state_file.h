@@ -23,9 +23,14 @@ struct state_file {
 
 /* Opens it to read and write. One whose content cannot be used is renamed to NAME.damaged and begun anew, and then
  * *was_put_aside; was_put_aside NULL: somebody else may have it open, so that it is a failure. A file that is busy, has no
- * room, or may not be opened stays what it is, and is a failure. `owner` is for `read`. */
+ * room (ERROR_FULL: *database can be opened again), or may not be opened stays what it is, and is a failure. `owner` is for `read`. */
 MUST_CHECK bool state_file_open(const struct state_file *file, const char *state_dir, void *owner,
                                 struct database *database, bool *was_put_aside, struct error *err);
+
+/* Before each write of who keeps one open over a full disk. Where there was no room to share it, or to open it at all, it
+ * is opened anew. What it has is not read again: it was, or there was nothing. False: it is not open, and may be later. */
+MUST_CHECK bool state_file_open_again(const struct state_file *file, struct database *database,
+                                      struct error *err);
 
 /* Opens it to read what others write; nothing is made or prepared. *is_absent: there is none, or it is just being made,
  * and `database` is not open. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../queue/file_limit.h"
 #include "../test.h"
 #include "base/memory.h"
 #include "sessions.h"
@@ -554,6 +555,27 @@ static void writes_all_of_it_later_where_a_write_failed(void **state)
     assert_non_null(meet_firewall(all, "example.com", "mx.example.com"));
 }
 
+static void remembers_after_a_start_on_a_full_disk(void **state)
+{
+    static const char *const hosts[] = { "mx1.example.org", "mx2.example.org" };
+    struct remembering *all = *state;
+    char path[96];
+
+    close_memory(all);
+    snprintf(path, sizeof path, "%s/hosts.db", all->folder);
+    assert_int_equal(unlink(path), 0);
+    for (size_t i = 0; i < 2; i++) { /* without a file, and with one */
+        limit_files_to(4096);        /* less than SQLite needs */
+        open_memory(all);
+        limit_files_to(0);
+        assert_null(deliver(all, "example.org", hosts[i], SESSIONS_PUBLIC));
+        close_memory(all);
+    }
+    open_memory(all);
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(meet_firewall(all, "example.org", hosts[i]));
+}
+
 static void remembers_without_a_file_where_none_can_be_had(void **state)
 {
     struct remembering *all = *state;
@@ -599,6 +621,7 @@ int main(void)
         TEST(does_not_blame_our_firewall_for_certificates_that_expired),
         TEST(puts_a_damaged_file_aside),
         TEST(writes_all_of_it_later_where_a_write_failed),
+        TEST(remembers_after_a_start_on_a_full_disk),
         TEST(remembers_without_a_file_where_none_can_be_had),
     };
 

@@ -11,10 +11,18 @@
 #include <unistd.h>
 
 #include "../net/scripted_dns.h"
+#include "../queue/file_limit.h"
 #include "../test.h"
 #include "base/memory.h"
 
-enum { NOW_S = 1800000000, DAY_S = 86400, LIMIT_MS = 10000, MANY = 10000, EACH_MOST = 1024 };
+enum {
+    NOW_S = 1800000000,
+    DAY_S = 86400,
+    LIMIT_MS = 10000,
+    NO_ROOM = 4096,
+    MANY = 10000,
+    EACH_MOST = 1024
+};
 
 #define POLICY                                                                                     \
     "version: STSv1\nmode: enforce\nmx: mx1.example.org\nmx: *.example.net\nmax_age: 604800\n"
@@ -410,6 +418,41 @@ static void writes_all_of_it_later_where_a_write_failed(void **state)
     assert_string_equal(find(all, "example.net"), "8");
 }
 
+static void keeps_policies_after_a_start_on_a_full_disk(void **state)
+{
+    struct keeping *all = *state;
+    char path[96];
+
+    close_keeper(all);
+    snprintf(path, sizeof path, "%s/sts.db", all->folder);
+    assert_int_equal(unlink(path), 0);
+    limit_files_to(NO_ROOM);
+    open_keeper(all);
+    limit_files_to(0);
+    keep(all, "example.org", "1", POLICY);
+    restart(all);
+    assert_non_null(find(all, "example.org"));
+}
+
+static void shares_its_file_again_when_there_is_room(void **state)
+{
+    struct keeping *all = *state;
+    struct sts_cached cached;
+    bool found = false;
+
+    keep(all, "example.org", "1", POLICY);
+    close_keeper(all);
+    limit_files_to(NO_ROOM);
+    open_keeper(all);
+    limit_files_to(0);
+    loop_timer_start(all->limit, LIMIT_MS);
+    while (!all->ran_out &&
+           !sts_keeper_look(all->folder, "example.org", &all->arena, &cached, &found, NULL))
+        turn(all, 1);
+    loop_timer_stop(all->limit);
+    assert_true(found);
+}
+
 static void fetches_a_policy_in_use_anew_before_it_ends(void **state)
 {
     struct keeping *all = *state;
@@ -535,6 +578,8 @@ int main(void)
         STAGED(puts_a_file_aside_that_cannot_be_read),
         STAGED(lives_without_a_file_and_says_so),
         STAGED(writes_all_of_it_later_where_a_write_failed),
+        STAGED(keeps_policies_after_a_start_on_a_full_disk),
+        STAGED(shares_its_file_again_when_there_is_room),
         STAGED(fetches_a_policy_in_use_anew_before_it_ends),
         STAGED(keeps_a_policy_whose_refresh_fails_and_tries_again_later),
         STAGED(lets_go_of_what_has_ended),

@@ -246,6 +246,43 @@ static void where_there_is_no_room_what_it_has_is_read_and_later_written_to(void
     assert_int_equal(open_words(&words, &was_put_aside), 2);
 }
 
+static void what_could_not_be_shared_for_want_of_room_is_when_there_is(void **state)
+{
+    struct database other;
+    bool was_put_aside, is_absent;
+
+    (void)state;
+    make_with("one");
+    limit_files_to(4096);
+    assert_int_equal(open_words(&words, &was_put_aside), 1);
+    assert_false(state_file_look(&words, folder, &other, &is_absent, &err));
+    limit_files_to(0);
+    assert_true(state_file_open_again(&words, &database, &err));
+    put("two");
+    assert_true(state_file_look(&words, folder, &other, &is_absent, &err));
+    assert_int_equal(database_number(&other, "SELECT count(*) FROM word", 0), 2);
+    database_close(&other);
+    assert_true(state_file_open_again(&words, &database, &err)); /* and stays as it is */
+    put("three");
+}
+
+static void what_could_not_be_made_for_want_of_room_is_when_there_is(void **state)
+{
+    bool was_put_aside;
+
+    (void)state;
+    limit_files_to(4096);
+    assert_int_equal(open_words(&words, &was_put_aside), -1);
+    assert_int_equal(err.kind, ERROR_FULL);
+    assert_false(state_file_open_again(&words, &database, &err));
+    assert_int_equal(err.kind, ERROR_FULL);
+    limit_files_to(0);
+    assert_true(state_file_open_again(&words, &database, &err));
+    put("one");
+    database_close(&database);
+    assert_int_equal(open_words(&words, &was_put_aside), 1);
+}
+
 static void a_folder_whose_name_is_too_long_is_refused(void **state)
 {
     static char deep[sizeof database.path + 1];
@@ -275,6 +312,8 @@ int main(void)
         PROMISE(a_file_that_is_just_being_made_is_absent_for_who_looks),
         PROMISE(who_looks_is_told_of_damage_and_leaves_it),
         PROMISE(where_there_is_no_room_what_it_has_is_read_and_later_written_to),
+        PROMISE(what_could_not_be_shared_for_want_of_room_is_when_there_is),
+        PROMISE(what_could_not_be_made_for_want_of_room_is_when_there_is),
         PROMISE(a_folder_whose_name_is_too_long_is_refused),
     };
 
