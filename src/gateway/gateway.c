@@ -189,6 +189,10 @@ static bool open_store(struct gateway *gateway, struct error *err)
 
     settings.clock = *gateway->settings.clock;
     settings.lock_patience_ms = LOCK_PATIENCE_MS;
+    queue_watch_init(&gateway->watch, gateway->settings.log, gateway->settings.clock);
+    settings.failed = queue_watch_failed;
+    settings.kept = queue_watch_kept;
+    settings.owner = &gateway->watch;
     return queue_store_open(&settings, &gateway->store, err);
 }
 

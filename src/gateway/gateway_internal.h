@@ -8,6 +8,7 @@
 #include "gateway/gateway.h"
 #include "gateway/host_memory.h"
 #include "gateway/inbound_history.h"
+#include "gateway/queue_watch.h"
 #include "gateway/resolver.h"
 #include "gateway/shared_limits.h"
 #include "gateway/sts_cache.h"
@@ -27,6 +28,7 @@ struct gateway_change {
 
 struct gateway {
     struct gateway_settings settings;
+    struct queue_watch watch;
     struct queue_store *store;
     struct queue_door *door; /* of the main loop */
     struct gateway_resolver *resolver;

@@ -184,13 +184,15 @@ static bool begin(struct queue_store *store)
     return store->is_in_transaction;
 }
 
-void queue_store_note_failure(struct queue_store *store)
+void queue_store_note_failure(struct queue_store *store, enum queue_status status)
 {
     struct span text = text_front(span_of(store->err.text), sizeof store->stats.last_failure - 1);
 
     store->stats.failures++;
     snprintf(store->stats.last_failure, sizeof store->stats.last_failure, "%.*s", (int)text.len,
              text.data);
+    if (store->settings.failed != NULL)
+        store->settings.failed(store->settings.owner, status, store->stats.last_failure);
 }
 
 static void keep_batch(struct queue_store *store)
@@ -199,6 +201,8 @@ static void keep_batch(struct queue_store *store)
     store->stats.puts += store->puts;
     store->stats.settled += store->settled;
     queue_store_keep_stories(store);
+    if (store->puts > 0 && store->settings.kept != NULL)
+        store->settings.kept(store->settings.owner);
 }
 
 static void tidy_later(struct queue_store *store)
@@ -212,7 +216,7 @@ static void undo_batch(struct queue_store *store, enum queue_status why)
 {
     store->backend->rollback(store->queue, why);
     queue_store_drop_stories(store);
-    queue_store_note_failure(store);
+    queue_store_note_failure(store, why);
 }
 
 /* Commits, or rolls back where something failed, and tells those who wait. */
@@ -255,7 +259,7 @@ void queue_store_take_status(struct queue_store *store, struct queue_request *re
 
 static void fail_without_transaction(struct queue_store *store, struct queue_request *request)
 {
-    queue_store_note_failure(store);
+    queue_store_note_failure(store, store->batch_status);
     answer_failure(store, request, store->batch_status);
     store->batch_status = QUEUE_OK;
 }
@@ -289,7 +293,7 @@ static void refuse_for_room(struct queue_store *store, struct queue_request *req
 {
     error_set(&store->err, ERROR_SYSTEM,
               "the disk of %s is full but for what mail on its way needs", store->settings.folder);
-    queue_store_note_failure(store);
+    queue_store_note_failure(store, QUEUE_FULL);
     answer_failure(store, request, QUEUE_FULL);
     tidy_later(store); /* its parts */
 }

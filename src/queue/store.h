@@ -66,6 +66,12 @@ struct queue_store_settings {
     int64_t lock_patience_ms; /* opening waits so long for another instance to leave the queue */
     struct clock clock;
     const struct queue_backend *backend; /* NULL: SQLite in the folder */
+
+    /* On the store's thread: something failed, and why in words, each time; a batch with new mail is durable.
+     * NULL: nobody wants to know. */
+    void (*failed)(void *owner, enum queue_status status, const char *words);
+    void (*kept)(void *owner);
+    void *owner;
 };
 
 /* 4096 requests, 30 s, 30 days, 100 ms, the system's clock, SQLite. */

@@ -85,8 +85,8 @@ void queue_store_wait_for_commit(struct queue_store *store, struct queue_request
 void queue_store_take_status(struct queue_store *store, struct queue_request *request,
                              enum queue_status status);
 
-/* Counts what store->err tells, and keeps its words. */
-void queue_store_note_failure(struct queue_store *store);
+/* Counts what store->err tells, keeps its words, and passes them on. */
+void queue_store_note_failure(struct queue_store *store, enum queue_status status);
 
 /* The parts of that put go as soon as that can be written. */
 void queue_store_abandon(struct queue_store *store, int64_t id);

@@ -97,7 +97,7 @@ static bool has_loss(struct queue_store *store, struct queue_put *put)
     put->request.status = store->backend->find_loss(store->queue, put, &store->err);
     if (put->request.status == QUEUE_OK)
         return false;
-    queue_store_note_failure(store);
+    queue_store_note_failure(store, put->request.status);
     return true;
 }
 
@@ -249,7 +249,7 @@ static void perform_read(struct queue_store *store, struct queue_request *reques
     /* It is true whatever becomes of the batch, and one body that cannot be read spoils no batch. */
     request->status = store->backend->read(store->queue, read, &store->err);
     if (request->status != QUEUE_OK && request->status != QUEUE_ABSENT)
-        queue_store_note_failure(store);
+        queue_store_note_failure(store, read->request.status);
     queue_store_answer(request);
 }
 

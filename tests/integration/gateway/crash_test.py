@@ -206,6 +206,8 @@ class Scene:
         accepted = self.tally.acknowledged()
         self.wait_for_refusals(code)
         refused = self.tally.refused()
+        if not self.gateway.log("queue-failed"):
+            raise AssertionError("the log does not say why")
         if accepts_none and self.tally.acknowledged() > accepted + self.options.senders:
             raise AssertionError(f"{self.tally.acknowledged() - accepted} were accepted meanwhile")
         stop()
@@ -213,7 +215,7 @@ class Scene:
         self.crash()
         counts = self.account.drain(self.load)
         if set(self.tally.refused()) != {code}:
-            raise AssertionError(f"refused otherwise too: {self.tally.refused()}")
+            raise AssertionError(f"refused otherwise too: {self.tally.refused()}, {self.gateway.log('queue-failed')}")
         return f"{words_of(counts)}; refused meanwhile: {refused}"
 
 
@@ -390,7 +392,7 @@ def disk_is_full_at_the_start(options, folder):
             scene.crash()
         counts = scene.account.drain(scene.load)
         if set(scene.tally.refused()) != {452}:
-            raise AssertionError(f"refused otherwise too: {scene.tally.refused()}")
+            raise AssertionError(f"refused otherwise too: {scene.tally.refused()}, {scene.gateway.log('queue-failed')}")
         return f"{words_of(counts)}; refused meanwhile: {scene.tally.refused()}"
 
 
