@@ -275,7 +275,8 @@ int send_session_run(const char *name, const struct send_options *options,
         .extensions = SMTP_SERVER_EXTENSIONS,
         .size_most = access->settings->limits.message_bytes,
         .recipients_most = (uint32_t)session.recipients_most,
-        .errors_most = UINT32_MAX, /* it is our own user */
+        .beyond_most = UINT32_MAX, /* it is our own user */
+        .errors_most = UINT32_MAX,
         .idle_most = UINT32_MAX,
     };
     smtp_server_init(&session.server, &session.settings, &session.storage, 0);

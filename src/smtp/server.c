@@ -9,6 +9,7 @@ enum {
     COMMAND_TIMEOUT_MS = 5 * 60 * 1000, /* RFC 5321 section 4.5.3.2.7 */
     ERRORS_MOST = 20,
     IDLE_MOST = 100,
+    BEYOND_TIMES = 10, /* recipients_most */
     ENDLESS_LINE = 64 * 1024,
     ROOM = 1100, /* in the output for what one command can bring: EHLO's reply, then 421 */
     TLS_RECORD = 0x16,
@@ -198,12 +199,24 @@ static void note_refusal(struct smtp_server *server, struct smtp_answer answer)
     event->bytes = smtp_server_line(server);
 }
 
+/* RFC 5321 section 4.5.3.1.10 has an honest client come again with those that were too many, however many
+ * it had: so this is far more than one message can have. */
+static bool goes_too_far_beyond(const struct smtp_server *server)
+{
+    uint64_t preset = (uint64_t)server->settings->recipients_most * BEYOND_TIMES;
+    uint64_t most = server->settings->beyond_most;
+
+    return server->beyond > (most == 0 ? preset : most);
+}
+
 void smtp_server_end_if_too_wrong(struct smtp_server *server)
 {
     if (server->errors >= limit_or(server->settings->errors_most, ERRORS_MOST))
         smtp_server_break_off(server, "4.7.0", "Too many errors");
     else if (server->idle_commands > limit_or(server->settings->idle_most, IDLE_MOST))
         smtp_server_break_off(server, "4.7.0", "Too many commands that bring no message on");
+    else if (goes_too_far_beyond(server))
+        smtp_server_break_off(server, "4.5.3", "Too many recipients beyond the limit");
 }
 
 void smtp_server_refuse(struct smtp_server *server, struct smtp_answer answer)

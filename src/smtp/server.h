@@ -65,6 +65,8 @@ struct smtp_server_settings {
     uint32_t extensions;      /* of SMTP_SERVER_EXTENSIONS, those to offer */
     uint64_t size_most;       /* octets of a message */
     uint32_t recipients_most; /* of a message; those beyond get 452 */
+    uint32_t beyond_most;     /* of those, since a message was taken, before 421; 0: ten times
+                               * recipients_most */
     uint32_t messages_most;   /* of a session; MAIL beyond gets 421 */
     uint32_t errors_most;     /* commands that we refuse in a session, before 421; 0: 20 */
     uint32_t idle_most;       /* commands that bring no message on, and MAIL that is declined, in a
@@ -129,6 +131,7 @@ struct smtp_server {
     uint64_t chunk_left; /* octets of this BDAT that have not come */
     struct smtp_content content;
     uint32_t recipients, messages, errors, idle_commands;
+    uint32_t beyond;      /* recipients that were too many, since a message was taken */
     uint32_t line_octets; /* of the line that is coming, with what was not kept */
     uint16_t refusal_len; /* 0: content is taken */
     uint16_t output_start, output_len;

@@ -61,6 +61,13 @@ static bool needs_utf8(const struct smtp_command *command)
     return command->address.is_utf8;
 }
 
+/* RFC 5321 section 4.5.3.1.10; no error of theirs, but not without end either. */
+static void refuse_beyond(struct smtp_server *server)
+{
+    server->beyond++;
+    smtp_server_refuse(server, (struct smtp_answer){ 452, "4.5.3", "Too many recipients" });
+}
+
 void smtp_server_take_rcpt(struct smtp_server *server)
 {
     uint32_t most = server->settings->recipients_most;
@@ -68,9 +75,8 @@ void smtp_server_take_rcpt(struct smtp_server *server)
     if (needs_utf8(&server->storage->command) && !server->is_utf8)
         smtp_server_refuse(
             server, (struct smtp_answer){ 553, "5.6.7", "An address beyond ASCII needs SMTPUTF8" });
-    else if (most > 0 &&
-             server->recipients >= most) /* RFC 5321 section 4.5.3.1.10; no error of theirs */
-        smtp_server_refuse(server, (struct smtp_answer){ 452, "4.5.3", "Too many recipients" });
+    else if (most > 0 && server->recipients >= most)
+        refuse_beyond(server);
     else
         smtp_server_ask(server, SMTP_SERVER_RCPT_CAME);
 }
@@ -231,6 +237,7 @@ void smtp_server_close_message(struct smtp_server *server, struct smtp_answer an
         answer.code = 250;
         server->messages++;
         server->idle_commands = 0;
+        server->beyond = 0;
     }
     smtp_server_say(server, answer,
                     is_taken ? (struct smtp_answer){ 250, "2.0.0", "Taken" }

@@ -30,7 +30,7 @@ void smtp_server_say_fine(struct smtp_server *server, uint16_t code, const char 
 void smtp_server_say_with_name(struct smtp_server *server, uint16_t code, const char *enhanced,
                                const char *text);
 
-/* Ends the session of a peer whose errors have become too many. */
+/* Ends the session of a peer whose errors, or commands without use, have become too many. */
 void smtp_server_end_if_too_wrong(struct smtp_server *server);
 
 /* Says no to a command by ourselves; a 5xx counts as an error. */

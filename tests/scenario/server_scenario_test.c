@@ -458,6 +458,8 @@ static void set(struct replay *replay, struct span text)
         settings->size_most = number;
     else if (span_equal(name, span_of("recipients")))
         settings->recipients_most = (uint32_t)number;
+    else if (span_equal(name, span_of("beyond")))
+        settings->beyond_most = (uint32_t)number;
     else if (span_equal(name, span_of("messages")))
         settings->messages_most = (uint32_t)number;
     else if (span_equal(name, span_of("errors")))

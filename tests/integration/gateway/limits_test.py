@@ -169,6 +169,27 @@ class Messages(Limits):
         for number in (0, 99, 100):
             self.gateway.one(f"r{number}")
 
+    def test_a_thousand_recipients_too_many_in_one_go_spoil_no_message(self):
+        client = open_client(self.gateway, "may")
+        self.addCleanup(client.close)
+        client.expect("MAIL FROM:<a@b.test>", 250)
+        client.send(f"RCPT TO:<batch@{LOCAL}>\r\n".encode() * 1100 + b"DATA\r\n")
+        codes = [client.reply().code for _ in range(1100)]
+        self.assertEqual(codes, [250] * 100 + [452] * 1000)
+        self.assertEqual(client.reply().code, 354)
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        self.assertEqual(client.reply().code, 250)
+        client.quit()
+
+    def test_who_names_recipients_too_many_without_end_is_sent_away(self):
+        client = open_client(self.gateway, "may")
+        self.addCleanup(client.close)
+        client.expect("MAIL FROM:<a@b.test>", 250)
+        client.send(f"RCPT TO:<endless@{LOCAL}>\r\n".encode() * 1200)
+        codes = [client.reply().code for _ in range(1102)]
+        self.assertEqual(codes, [250] * 100 + [452] * 1001 + [421])
+        self.a_message_gets_through("after.the.endless", "none")
+
     def test_who_errs_too_often_is_sent_away_and_not_taken_for_a_while(self):
         with Client(self.gateway.port("none"), ONE) as client:
             codes = []
