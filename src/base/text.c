@@ -167,6 +167,14 @@ bool text_is_ascii(struct span bytes)
     return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
+bool text_holds_control(struct span bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if ((unsigned char)bytes.data[i] < ' ' || bytes.data[i] == '\x7f')
+            return true;
+    return false;
+}
+
 /* How many octets a sequence with this first octet has: RFC 3629 section 3. */
 static size_t announced_len(unsigned char first)
 {

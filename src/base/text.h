@@ -36,7 +36,8 @@ const char *text_lower_copy(struct arena *arena, struct span text);
  * number"; RFC 1123 section 2.1). */
 bool text_is_number_in_host(struct span label);
 bool text_is_utf8(struct span bytes);
-bool text_is_ascii(struct span bytes); /* no octet above 0x7f; controls are ASCII, too */
+bool text_is_ascii(struct span bytes);      /* no octet above 0x7f; controls are ASCII, too */
+bool text_holds_control(struct span bytes); /* of ASCII: below a blank, or DEL */
 
 const char *text_hex(struct arena *arena, struct span bytes); /* lower case, no separators */
 const char *text_base64(struct arena *arena, struct span bytes);

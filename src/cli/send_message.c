@@ -80,13 +80,13 @@ static bool is_plain(struct span text)
 }
 
 /* A display name: RFC 5322 section 3.2.5, and RFC 2047 section 5 for what is not ASCII. "" where it
- * cannot be one. */
+ * cannot be one: a line end that is encoded is one again to who decodes it. */
 static const char *format_name(struct arena *arena, struct span name)
 {
     char quoted[2 * 256 + 1];
     size_t len = 0;
 
-    if (name.len == 0 || name.len > 256 || !text_is_utf8(name))
+    if (name.len == 0 || name.len > 256 || !text_is_utf8(name) || text_holds_control(name))
         return "";
     if (!is_plain(name))
         return name.len > NAME_BYTES

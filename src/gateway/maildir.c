@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "gateway/maildir_path.h"
 #include "smtp/field_drop.h"
 
@@ -281,14 +282,6 @@ static bool start(struct gateway_maildir_delivery *delivery,
            open_file(delivery) && put_fields(delivery, envelope);
 }
 
-static bool holds_a_control(struct span text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == '\x7f')
-            return true;
-    return false;
-}
-
 static struct gateway_maildir_delivery *
 new_delivery(const struct gateway_maildir_settings *settings, int64_t now_us)
 {
@@ -313,7 +306,7 @@ bool gateway_maildir_open(const struct gateway_maildir_settings *settings,
 
     assert(envelope->now_us >= 0);
     *delivery = NULL;
-    if (holds_a_control(envelope->sender)) /* it would write fields of its own */
+    if (text_holds_control(envelope->sender)) /* it would write fields of its own */
         return refuse(failure, "5.1.7", "the sender's address holds a control character");
     made = new_delivery(settings, envelope->now_us);
     if (made == NULL)

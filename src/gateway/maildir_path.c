@@ -77,9 +77,8 @@ static const char *user_flaw(struct span user)
         return "the local part is empty";
     if (user.data[0] == '.')
         return "the local part begins with a dot";
-    for (size_t i = 0; i < user.len; i++)
-        if (user.data[i] == '/' || (unsigned char)user.data[i] < ' ' || user.data[i] == '\x7f')
-            return "the local part holds a slash or a control character";
+    if (span_find(user, '/') < user.len || text_holds_control(user))
+        return "the local part holds a slash or a control character";
     return NULL;
 }
 

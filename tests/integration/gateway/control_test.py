@@ -130,6 +130,16 @@ class WithoutGateway(unittest.TestCase):
         self.assertEqual(parsed.get_content(), "a b\nc\n")
         self.assertEqual(message["sender"], "me@c.example")
 
+    def test_a_name_that_would_be_more_than_one_line_is_none(self):
+        for name in ("Me\r\nBcc: you@y.example", "M\u00e9\r\nBcc: you@y.example", "M\u00e9"):
+            self.check(self.house.send("-f", "me@c.example", "-F", name, "ann@a.example"))
+        names = []
+        for message in self.house.list():
+            _, text = self.house.content(message["id"])
+            parsed = email.message_from_bytes(text.encode(), policy=email.policy.default)
+            names.append(parsed["from"].addresses[0].display_name)
+        self.assertEqual(sorted(names), ["", "", "M\u00e9"])
+
     def test_with_t_recipients_are_those_of_the_header_and_bcc_is_gone(self):
         message = self.one("-t", "extra@e.example", stdin=b"To: Team: ann@a.example,\n (x) \"B, b\" <bob@b.example>;\n"
                            b"Cc: ann@a.example\nBcc: secret@s.example\nSubject: x\n\nBcc: stays\n")

@@ -188,6 +188,17 @@ static void tells_ascii_from_all_else(void **state)
     }
 }
 
+static void knows_the_controls_of_ascii(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        char bytes[] = { 'a', (char)i, 'b' };
+
+        assert_int_equal(text_holds_control((struct span){ bytes, 3 }), i < 0x20 || i == 0x7f);
+    }
+    assert_false(text_holds_control((struct span){ "\n", 0 }));
+}
+
 static void letters_and_digits_are_those_of_ascii(void **state)
 {
     static const char all[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -261,6 +272,7 @@ int main(void)
         cmocka_unit_test(knows_the_numbers_that_end_an_address),
         cmocka_unit_test(names_a_duration_by_its_largest_unit),
         cmocka_unit_test(tells_ascii_from_all_else),
+        cmocka_unit_test(knows_the_controls_of_ascii),
         cmocka_unit_test(a_text_is_never_cut_within_a_character),
     };
 
