@@ -176,8 +176,10 @@ static bool begin(struct queue_store *store)
         return true;
     store->batch_status = store->backend->begin(store->queue, &store->err);
     store->is_in_transaction = store->batch_status == QUEUE_OK;
-    if (store->is_in_transaction && !store->has_begun)
-        start_ids_behind(store, store->backend->newest_id(store->queue));
+    if (store->is_in_transaction && !store->has_begun) {
+        store->last_taken_id = store->backend->newest_id(store->queue);
+        start_ids_behind(store, store->last_taken_id);
+    }
     store->has_begun |= store->is_in_transaction;
     store->began_at_ms = queue_store_now_ms(store);
     store->puts = store->settled = 0;

@@ -45,6 +45,8 @@ struct queue_store {
     _Atomic int64_t
         newest_id;  /* when it was opened; where there was no room for that, when it was begun */
     bool has_begun; /* since */
+    int64_t
+        last_taken_id; /* by a message before then; an id that was given unawares may be one of those */
     atomic_uint lanes, doors;
     atomic_size_t waiting;   /* requests that were asked and not taken up */
     _Atomic int64_t refused; /* puts, because too much waited */

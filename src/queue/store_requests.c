@@ -89,15 +89,28 @@ static void ask(struct queue_door *door, struct queue_request *request,
     queue_store_post(store->requests, request);
 }
 
-/* What an earlier batch lost fails this message, and nothing else of the batch. */
-static bool has_loss(struct queue_store *store, struct queue_put *put)
+/* It is named in the message already, so there is no other for it. */
+static enum queue_status find_taken_id(const struct queue_store *store, const struct queue_put *put,
+                                       struct error *err)
 {
-    if (put->parts == 0)
+    if (put->id > store->last_taken_id)
+        return QUEUE_OK;
+    error_set(err, ERROR_FULL,
+              "a message was begun while the disk was full, under an id that may be another's");
+    return QUEUE_FULL;
+}
+
+/* What went wrong earlier fails this message, and nothing else of the batch. */
+static bool has_failed(struct queue_store *store, struct queue_put *put)
+{
+    enum queue_status status = find_taken_id(store, put, &store->err);
+
+    if (status == QUEUE_OK && put->parts > 0)
+        status = store->backend->find_loss(store->queue, put, &store->err);
+    if (status == QUEUE_OK)
         return false;
-    put->request.status = store->backend->find_loss(store->queue, put, &store->err);
-    if (put->request.status == QUEUE_OK)
-        return false;
-    queue_store_note_failure(store, put->request.status);
+    put->request.status = status;
+    queue_store_note_failure(store, status);
     return true;
 }
 
@@ -105,7 +118,7 @@ static void perform_append(struct queue_store *store, struct queue_request *requ
 {
     struct queue_put *put = (struct queue_put *)(void *)request;
 
-    if (has_loss(store, put)) {
+    if (has_failed(store, put)) {
         queue_store_answer(request);
         return;
     }
@@ -144,7 +157,7 @@ static void perform_commit(struct queue_store *store, struct queue_request *requ
 {
     struct queue_put *put = (struct queue_put *)(void *)request;
 
-    if (has_loss(store, put)) {
+    if (has_failed(store, put)) {
         abandon_put(store, request);
         queue_store_answer(request);
         return;

@@ -16,6 +16,7 @@ static struct fake {
     atomic_bool stops;
     _Atomic int begins, commits, rollbacks, puts, drops;
     _Atomic int begin_status, put_status, commit_status, loss_status;
+    _Atomic int64_t newest_id; /* negative: nobody knows */
 } fake;
 
 static atomic_llong fake_now_ms;
@@ -32,7 +33,7 @@ static bool open_fake(const char *folder, int64_t patience_ms, void **queue, str
 static int64_t newest_id_fake(const void *queue)
 {
     (void)queue;
-    return 0;
+    return fake.newest_id;
 }
 
 static void close_fake(void **queue)
@@ -408,6 +409,27 @@ static void a_message_that_lost_a_part_is_told_at_the_next(void **state)
     assert_int_equal(fake.rollbacks, 0);
 }
 
+static void an_id_that_was_given_unawares_is_refused_where_an_earlier_message_has_it(void **state)
+{
+    (void)state;
+    asking_stop(&asking);
+    fake.newest_id = -1;
+    asking_start(&asking);
+    given[0].id = queue_door_id(asking.door);
+    given[1].id = queue_door_id(asking.door);
+    fake.newest_id = given[0].id;
+    start_commit(0);
+    start_commit(1);
+    start_put(2, 10);
+    asking_wait(&asking, 3);
+    assert_int_equal(given[0].request.status, QUEUE_FULL);
+    assert_int_equal(given[1].request.status, QUEUE_OK);
+    assert_int_equal(given[2].request.status, QUEUE_OK);
+    assert_true(given[2].id > given[1].id);
+    assert_int_equal(fake.rollbacks, 0);
+    assert_int_equal(fake.puts, 2);
+}
+
 static void parts_alone_are_committed_too(void **state)
 {
     (void)state;
@@ -461,6 +483,7 @@ int main(void)
         TEST(a_part_that_fails_is_told_at_once),
         TEST(a_part_that_an_earlier_batch_lost_fails_its_message_and_no_other),
         TEST(a_message_that_lost_a_part_is_told_at_the_next),
+        TEST(an_id_that_was_given_unawares_is_refused_where_an_earlier_message_has_it),
         TEST(parts_alone_are_committed_too),
         TEST(the_door_may_be_closed_with_the_last_answer),
         cmocka_unit_test(each_status_has_its_name),
