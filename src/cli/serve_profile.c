@@ -265,6 +265,7 @@ static struct gateway_limits_settings limits_of(const struct settings_limits *li
         .connections = (uint32_t)limits->connections,
         .per_client = (uint32_t)limits->per_address,
         .messages_per_minute = (uint32_t)limits->messages_per_minute,
+        .failures_per_minute = (uint32_t)limits->failed_handshakes_per_minute,
         .session_errors = (uint32_t)limits->session_errors,
         .ban_ms = (uint32_t)(limits->ban_s * 1000),
         .clients_known = (uint32_t)limits->clients_known,

@@ -4,7 +4,7 @@
  * envelope, puts the message in the queue part by part, and says 250 when the store has said that all of
  * it is on stable storage. Of a body it holds at most two parts (QUEUE_PART_BYTES) and one run of
  * content; a client that sends faster than the store takes waits. A client whose TLS failed is one line
- * of the log, one note of tracking (within its messages a minute), and counts in the history.
+ * of the log and one note of tracking (within its failures a minute), and counts in the history.
  *
  * Log: client-certificate, accepted, rejected, refused, turned-away, cut-off, timed-out, tls-failed.
  */

@@ -192,17 +192,16 @@ static void put_note(struct inbound *inbound, const struct inbound_observation *
     queue_note(inbound->settings.door, &note->request, free_note, note);
 }
 
-/* Each note is kept for as many days as tracking has, beside the mail: nobody fills that disk by connections that
- * fail. Those of a client count with its messages; what goes beyond is in the log, and in the history by its count. */
-static bool may_note(const struct session *session)
+/* Log and tracking are kept for days, beside the mail: nobody fills that disk by connections that fail. What
+ * goes beyond a client's limit is in the history, by its count. */
+static bool may_tell(const struct session *session)
 {
     const struct inbound_settings *settings = &session->inbound->settings;
-    struct smtp_answer unsaid;
 
     return session->is_trusted ||
-           (session->is_counted && gateway_shared_limits_take_message(
-                                       settings->limits, &session->counted,
-                                       settings->clock->monotonic_ms(settings->clock), &unsaid));
+           (session->is_counted &&
+            gateway_shared_limits_take_failure(settings->limits, &session->counted,
+                                               settings->clock->monotonic_ms(settings->clock)));
 }
 
 /* The evidence as one text. */
@@ -228,12 +227,16 @@ void inbound_tell_failure(struct session *session, const struct inbound_observat
     enum log_level level;
     const char *proof;
     struct log *log;
+    bool is_told;
 
     judge_inbound(observation, arena, &findings);
     if (findings.count == 0)
         return;
     proof = join_proof(finding, arena);
-    level = finding->fault == FAULT_SERVER ? LOG_WARN : LOG_NOTE; /* the server is us */
+    is_told = may_tell(session);
+    level = !is_told                         ? LOG_DETAIL
+            : finding->fault == FAULT_SERVER ? LOG_WARN /* the server is us */
+                                             : LOG_NOTE;
     log = log_of(session, level);
     if (log != NULL)
         log_event(log, level, "tls-failed",
@@ -241,7 +244,7 @@ void inbound_tell_failure(struct session *session, const struct inbound_observat
                   observation->address, observation->name, (unsigned)observation->port,
                   finding->code, fault_name(finding->fault), finding->cause, proof,
                   finding->remedy);
-    if (may_note(session))
+    if (is_told)
         put_note(session->inbound, observation, finding, proof);
     if (session->inbound->settings.history != NULL)
         inbound_history_tell(session->inbound->settings.history, observation, finding);

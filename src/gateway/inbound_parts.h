@@ -39,7 +39,7 @@ struct session {
     struct smtp_answer over_limit;         /* what to say where it is not */
     bool is_counted;
     bool waits_for_refusal; /* it is one of inbound->turned_away */
-    bool is_trusted; /* its address is in relay_from */
+    bool is_trusted;        /* its address is in relay_from */
     bool is_esmtp;
     bool is_held_up;               /* paused, until the store has taken what it was given */
     bool is_answering, has_closed; /* while it is answered it stays, though its link has gone */
@@ -85,6 +85,6 @@ void inbound_log_turned_away(const struct session *session, struct smtp_answer a
 /* What a client showed of itself, DER. */
 void inbound_log_client_certificate(const struct session *session, struct span der);
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event);
-/* The log's line, a note for tracking, and one more in the history. */
+/* The log's line and a note for tracking, where it is not one too many; and one more in the history. */
 void inbound_tell_failure(struct session *session, const struct inbound_observation *observation,
                           struct arena *arena);

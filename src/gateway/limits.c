@@ -10,16 +10,18 @@ enum {
     SETS_LEAST = 4,
     CLIENTS_MOST = 1 << 24,
     MINUTE_MS = 60000,
-    UNITS_PER_MS =
-        1000, /* what a message costs is a part of a minute; microseconds are fine enough */
+    UNITS_PER_MS = 1000, /* what each costs is a part of a minute; microseconds are fine enough */
 };
+
+/* What a client may do so many times a minute. */
+enum debt { MESSAGES, FAILURES, DEBTS };
 
 struct row {
     uint64_t client; /* the /64 of IPv6, or the address of IPv4 */
     bool is_ipv6, is_used;
     uint32_t open;
     int64_t banned_until_ms;
-    int64_t paid_at_us; /* when the messages so far are paid off, at the allowed rate */
+    int64_t paid_at_us[DEBTS]; /* when those so far are paid off, at the allowed rate */
 };
 
 struct set {
@@ -39,6 +41,7 @@ struct gateway_limits_settings gateway_limits_defaults(void)
     return (struct gateway_limits_settings){ .connections = 10000,
                                              .per_client = 50,
                                              .messages_per_minute = 600,
+                                             .failures_per_minute = 60,
                                              .session_errors = 20,
                                              .ban_ms = 5 * MINUTE_MS,
                                              .clients_known = 65536 };
@@ -130,14 +133,24 @@ static struct row row_of(const struct net_address *address)
 
     for (size_t i = 0; i < (row.is_ipv6 ? 8 : 4); i++)
         row.client = row.client << 8 | bytes[i];
-    row.banned_until_ms = row.paid_at_us = INT64_MIN;
+    row.banned_until_ms = INT64_MIN;
+    for (size_t i = 0; i < DEBTS; i++)
+        row.paid_at_us[i] = INT64_MIN;
     return row;
+}
+
+static bool owes_nothing(const struct row *row, int64_t now_ms)
+{
+    for (size_t i = 0; i < DEBTS; i++)
+        if (row->paid_at_us[i] > now_ms * UNITS_PER_MS)
+            return false;
+    return true;
 }
 
 static bool is_forgettable(const struct row *row, int64_t now_ms)
 {
-    return !row->is_used || (row->open == 0 && row->banned_until_ms <= now_ms &&
-                             row->paid_at_us <= now_ms * UNITS_PER_MS);
+    return !row->is_used ||
+           (row->open == 0 && row->banned_until_ms <= now_ms && owes_nothing(row, now_ms));
 }
 
 static bool is_crowd(uint32_t index)
@@ -219,24 +232,39 @@ bool gateway_limits_take_error(struct gateway_limits *limits,
     return refuse(answer, 421, "4.7.0", "Too many errors in one session");
 }
 
-/* Each message puts the day of payment off by its share of a minute; up to a minute is lent. */
+/* Each puts the day of payment off by its share of a minute; up to a minute is lent. False: not this one. */
+static bool borrow(struct row *row, enum debt debt, uint32_t per_minute, int64_t now_ms)
+{
+    const int64_t minute_us = (int64_t)MINUTE_MS * UNITS_PER_MS, now_us = now_ms * UNITS_PER_MS;
+    int64_t paid_us = row->paid_at_us[debt];
+    int64_t from_us = paid_us > now_us ? paid_us : now_us, share_us;
+
+    if (per_minute == 0)
+        return true;
+    share_us = minute_us / per_minute;
+    if (from_us - now_us > minute_us - share_us)
+        return false;
+    row->paid_at_us[debt] = from_us + share_us;
+    return true;
+}
+
 bool gateway_limits_take_message(struct gateway_limits *limits,
                                  const struct gateway_limits_session *session, int64_t now_ms,
                                  struct smtp_answer *answer)
 {
-    const int64_t minute_us = (int64_t)MINUTE_MS * UNITS_PER_MS, now_us = now_ms * UNITS_PER_MS;
-    struct row *row = row_at(limits, session->row);
-    int64_t from_us = row->paid_at_us > now_us ? row->paid_at_us : now_us, share_us;
-
-    if (limits->settings.messages_per_minute == 0)
+    if (borrow(row_at(limits, session->row), MESSAGES, limits->settings.messages_per_minute,
+               now_ms))
         return true;
-    share_us = minute_us / limits->settings.messages_per_minute;
-    if (from_us - now_us > minute_us - share_us)
-        return refuse(answer, 452, "4.7.0",
-                      is_crowd(session->row) ? "Too many messages in a minute, try again later"
-                                             : "Too many messages from you in a minute");
-    row->paid_at_us = from_us + share_us;
-    return true;
+    return refuse(answer, 452, "4.7.0",
+                  is_crowd(session->row) ? "Too many messages in a minute, try again later"
+                                         : "Too many messages from you in a minute");
+}
+
+bool gateway_limits_take_failure(struct gateway_limits *limits,
+                                 const struct gateway_limits_session *session, int64_t now_ms)
+{
+    return borrow(row_at(limits, session->row), FAILURES, limits->settings.failures_per_minute,
+                  now_ms);
 }
 
 void gateway_limits_close(struct gateway_limits *limits,

@@ -3,11 +3,11 @@
  *
  * Counts connections in all and for each client (an IPv4 address, or the /64 of an IPv6 one, within
  * which a host takes any address it likes: RFC 4291 section 2.5.4), errors of a session,
- * messages of a client in a minute. smtp/server.h bounds what one session does out of turn, and how many
+ * messages and failed handshakes of a client in a minute. smtp/server.h bounds what one session does out of turn, and how many
  * commands may bring no message on; what several sessions do together is bounded here.
  *
  * Memory is one table of fixed size. A row is given up only when it says nothing more: no connection is
- * open, no ban runs and the messages of the last minute are paid off. So no flood of addresses makes us
+ * open, no ban runs and what the last minute has cost is paid off. So no flood of addresses makes us
  * forget a ban or a debt. A client for whom no row is free joins the crowd of its part of the table:
  * all of a crowd together may do what one client may. Which part that is depends on a secret, so that
  * nobody can fill the part of another on purpose.
@@ -32,13 +32,14 @@ struct gateway_limits_settings {
     uint32_t connections;         /* open at once, in all */
     uint32_t per_client;          /* open at once, of one client */
     uint32_t messages_per_minute; /* of one client; as many may come at once */
+    uint32_t failures_per_minute; /* of TLS, of one client, that are told one by one; likewise */
     uint32_t session_errors;      /* commands that we refused, whoever refused them */
     uint32_t ban_ms;        /* a client whose session had too many errors is not taken so long */
-    uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 34 bytes each */
+    uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 43 bytes each */
 };
 
-/* 10000 connections, 50 of one client, 600 messages a minute, 20 errors, a ban of five minutes, 65536
- * clients. */
+/* 10000 connections, 50 of one client, 600 messages and 60 failed handshakes a minute, 20 errors, a ban
+ * of five minutes, 65536 clients. */
 struct gateway_limits_settings gateway_limits_defaults(void);
 
 struct gateway_limits;
@@ -78,6 +79,11 @@ MUST_CHECK bool gateway_limits_take_error(struct gateway_limits *limits,
 MUST_CHECK bool gateway_limits_take_message(struct gateway_limits *limits,
                                             const struct gateway_limits_session *session,
                                             int64_t now_ms, struct smtp_answer *answer);
+
+/* A handshake has failed. False: so many did that this one is only to be counted. */
+MUST_CHECK bool gateway_limits_take_failure(struct gateway_limits *limits,
+                                            const struct gateway_limits_session *session,
+                                            int64_t now_ms);
 
 /* The connection has gone. */
 void gateway_limits_close(struct gateway_limits *limits,

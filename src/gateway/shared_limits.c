@@ -81,6 +81,18 @@ bool gateway_shared_limits_take_message(struct gateway_shared_limits *limits,
     return is_fine;
 }
 
+bool gateway_shared_limits_take_failure(struct gateway_shared_limits *limits,
+                                        const struct gateway_limits_session *session,
+                                        int64_t now_ms)
+{
+    bool is_fine;
+
+    pthread_mutex_lock(&limits->lock);
+    is_fine = gateway_limits_take_failure(limits->limits, session, now_ms);
+    pthread_mutex_unlock(&limits->lock);
+    return is_fine;
+}
+
 void gateway_shared_limits_close(struct gateway_shared_limits *limits,
                                  const struct gateway_limits_session *session)
 {

@@ -32,6 +32,9 @@ MUST_CHECK bool gateway_shared_limits_take_error(struct gateway_shared_limits *l
 MUST_CHECK bool gateway_shared_limits_take_message(struct gateway_shared_limits *limits,
                                                    const struct gateway_limits_session *session,
                                                    int64_t now_ms, struct smtp_answer *answer);
+MUST_CHECK bool gateway_shared_limits_take_failure(struct gateway_shared_limits *limits,
+                                                   const struct gateway_limits_session *session,
+                                                   int64_t now_ms);
 void gateway_shared_limits_close(struct gateway_shared_limits *limits,
                                  const struct gateway_limits_session *session);
 uint32_t gateway_shared_limits_connections(struct gateway_shared_limits *limits);

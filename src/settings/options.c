@@ -224,6 +224,12 @@ const struct settings_option settings_options[] = {
     { AT(limits.messages_per_minute), .section = SETTINGS_LIMITS, .key = "messages_per_minute",
       .type = SETTINGS_NUMBER, .fallback = "600", .most = 1000000,
       .help = "The most messages a minute from one address; 0 is no limit", .since = "0.1" },
+    { AT(limits.failed_handshakes_per_minute), .section = SETTINGS_LIMITS,
+      .key = "failed_handshakes_per_minute", .type = SETTINGS_NUMBER, .fallback = "60",
+      .most = 1000000,
+      .help = "The most TLS sessions that failed, a minute from one address, that the log and "
+              "tracking tell one by one; 0 is no limit",
+      .since = "0.1" },
     { AT(limits.session_errors), .section = SETTINGS_LIMITS, .key = "session_errors",
       .type = SETTINGS_NUMBER, .fallback = "20", .most = 1000000,
       .help =
@@ -234,7 +240,7 @@ const struct settings_option settings_options[] = {
       .since = "0.1" },
     { AT(limits.clients_known), .section = SETTINGS_LIMITS, .key = "clients_known",
       .type = SETTINGS_NUMBER, .fallback = "65536", .least = 64, .most = 16777216,
-      .help = "Addresses that are counted one by one; 34 bytes each", .since = "0.1" },
+      .help = "Addresses that are counted one by one; 43 bytes each", .since = "0.1" },
 
     { AT(dns.resolver), .section = SETTINGS_DNS, .key = "resolver", .type = SETTINGS_RESOLVER,
       .help = "Ask this resolver; answers are validated here all the same. The default is those of "

@@ -205,12 +205,20 @@ static bool heard(const struct scene *scene, const char *text)
     return scripted_client_heard(&scene->client, text);
 }
 
-static bool is_logged(const struct scene *scene, const char *text)
+static size_t count_logged(const struct scene *scene, const char *text)
 {
     char log[64 * 1024];
     ssize_t len = pread(scene->log.sink.descriptor, log, sizeof log, 0);
+    size_t count = 0;
 
-    return len > 0 && memmem(log, (size_t)len, text, strlen(text)) != NULL;
+    for (ssize_t i = 0; i + (ssize_t)strlen(text) <= len; i++)
+        count += memcmp(log + i, text, strlen(text)) == 0;
+    return count;
+}
+
+static bool is_logged(const struct scene *scene, const char *text)
+{
+    return count_logged(scene, text) > 0;
 }
 
 /* All that is in the queue. */
@@ -598,7 +606,7 @@ static void fail_once(struct scene *scene,
                            { CLIENT_SAY, "220 2.0.0 ", "no TLS\r\n", 0 }));
 }
 
-static void notes_no_more_failures_of_a_client_than_messages(void **state)
+static void tells_failures_of_a_client_up_to_their_own_limit(void **state)
 {
     struct scene scene;
     struct arena arena;
@@ -606,10 +614,15 @@ static void notes_no_more_failures_of_a_client_than_messages(void **state)
 
     (void)state;
     begin(&scene);
-    scene.profile.limits.messages_per_minute = 2;
+    scene.log.most = LOG_NOTE;
+    scene.profile.limits.messages_per_minute = 1;
+    scene.profile.limits.failures_per_minute = 2;
     fail_once(&scene, play);
     for (int i = 0; i < 4; i++)
         fail_once(&scene, play_again);
+    assert_int_equal(count_logged(&scene, "tls-failed client=127.0.0.1"), 2);
+    play_again(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", "MAIL FROM:<>\r\nQUIT\r\n", 0 }));
+    assert_true(heard(&scene, "250 2.1.0 ")); /* failures are no messages */
     (void)notes_at_the_end(&scene, &arena, &count);
     assert_int_equal(count, 2);
     arena_clear(&arena);
@@ -645,7 +658,7 @@ int main(void)
         cmocka_unit_test(refuses_a_loop),
         cmocka_unit_test(outlives_a_loop_pipelined_behind_a_message),
         cmocka_unit_test(tells_log_and_tracking_why_tls_failed),
-        cmocka_unit_test(notes_no_more_failures_of_a_client_than_messages),
+        cmocka_unit_test(tells_failures_of_a_client_up_to_their_own_limit),
         cmocka_unit_test(tells_421_to_who_has_come_when_it_drains),
     };
 

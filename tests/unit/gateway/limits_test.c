@@ -158,6 +158,28 @@ static void messages_of_a_client_are_bounded_however_it_connects(void **state)
     assert_int_equal(count_messages(limits, &again, 0), 0); /* a clock gone back gives nothing */
 }
 
+static void failures_of_tls_and_messages_are_counted_apart(void **state)
+{
+    struct gateway_limits_settings settings = { .messages_per_minute = 7,
+                                                .failures_per_minute = 3 };
+    AUTO(gateway_limits_free) struct gateway_limits *limits = limits_of(&settings);
+    struct gateway_limits_session first, again, other;
+
+    (void)state;
+    assert_int_equal(come(limits, "192.0.2.1", 0, &first), 0);
+    for (int i = 0; i < 3; i++)
+        assert_true(gateway_limits_take_failure(limits, &first, 0));
+    assert_false(gateway_limits_take_failure(limits, &first, 0));
+    assert_int_equal(count_messages(limits, &first, 0), 7);
+    gateway_limits_close(limits, &first);
+    assert_int_equal(come(limits, "192.0.2.1", 0, &again), 0); /* coming back pays nothing off */
+    assert_false(gateway_limits_take_failure(limits, &again, 0));
+    assert_true(gateway_limits_take_failure(limits, &again, MINUTE_MS / 3 + 1));
+    assert_false(gateway_limits_take_failure(limits, &again, MINUTE_MS / 3 + 1));
+    assert_int_equal(come(limits, "192.0.2.2", 0, &other), 0);
+    assert_true(gateway_limits_take_failure(limits, &other, 0));
+}
+
 static void no_limit_is_none(void **state)
 {
     struct gateway_limits_settings settings = { 0 };
@@ -170,6 +192,7 @@ static void no_limit_is_none(void **state)
         assert_int_equal(come(limits, "192.0.2.1", 0, &session), 0);
         assert_true(gateway_limits_take_error(limits, &session, 0, &answer));
         assert_true(gateway_limits_take_message(limits, &session, 0, &answer));
+        assert_true(gateway_limits_take_failure(limits, &session, 0));
     }
     assert_int_equal(gateway_limits_connections(limits), 1000);
 }
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(connections_are_bounded_for_each_client),
         cmocka_unit_test(too_many_errors_ban_the_client_for_a_time),
         cmocka_unit_test(messages_of_a_client_are_bounded_however_it_connects),
+        cmocka_unit_test(failures_of_tls_and_messages_are_counted_apart),
         cmocka_unit_test(no_limit_is_none),
         cmocka_unit_test(no_flood_of_addresses_lifts_a_ban_or_a_debt),
         cmocka_unit_test(what_a_flood_gets_through_is_bounded_by_the_table),

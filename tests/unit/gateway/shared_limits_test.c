@@ -65,6 +65,7 @@ static void hold_for_all_threads_together(void **state)
 static void answer_as_the_limits_do(void **state)
 {
     struct gateway_limits_settings settings = { .messages_per_minute = 1,
+                                                .failures_per_minute = 1,
                                                 .session_errors = 1,
                                                 .ban_ms = 1000,
                                                 .clients_known = 64 };
@@ -82,6 +83,8 @@ static void answer_as_the_limits_do(void **state)
     assert_true(gateway_shared_limits_take_message(limits, &session, 0, &answer));
     assert_false(gateway_shared_limits_take_message(limits, &session, 0, &answer));
     assert_int_equal(answer.code, 452);
+    assert_true(gateway_shared_limits_take_failure(limits, &session, 0));
+    assert_false(gateway_shared_limits_take_failure(limits, &session, 0));
     settings.messages_per_minute = 0;
     gateway_shared_limits_set(limits, &settings);
     assert_true(gateway_shared_limits_take_message(limits, &session, 0, &answer));

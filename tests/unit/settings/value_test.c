@@ -247,6 +247,10 @@ static const struct {
       { "0", "600", "1000000" },
       { { "1000001", "between 0 and 1000000" }, { "10/m", "a whole number" } } },
     { SETTINGS_LIMITS,
+      "failed_handshakes_per_minute",
+      { "0", "60", "1000000" },
+      { { "1000001", "between 0 and 1000000" }, { "1/s", "a whole number" } } },
+    { SETTINGS_LIMITS,
       "session_errors",
       { "0", "1000000" },
       { { "1000001", "between 0 and 1000000" } } },
@@ -395,6 +399,7 @@ static void keeps_what_was_written(void **state)
         "queue { retry = { 1m, 1h } lifetime = 2d warn_after = 0 in_the_clear_after = 90s }\n"
         "limits { message_size = 64K recipients = 200 connections = 20 per_address = 3\n"
         "    command_timeout = 10s messages_per_minute = 0\n"
+        "    failed_handshakes_per_minute = 5\n"
         "    session_errors = 2 ban = 1h clients_known = 64 }\n"
         "dns { resolver = 127.0.0.1:5353 trust_anchor = /root.key } web { listen = 127.0.0.1:8025 }\n");
     const struct settings *settings = loaded.settings;
@@ -457,6 +462,7 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(settings->limits.per_address, 3);
     assert_int_equal(settings->limits.command_timeout_s, 10);
     assert_int_equal(settings->limits.messages_per_minute, 0);
+    assert_int_equal(settings->limits.failed_handshakes_per_minute, 5);
     assert_int_equal(settings->limits.session_errors, 2);
     assert_int_equal(settings->limits.ban_s, 3600);
     assert_int_equal(settings->limits.clients_known, 64);
