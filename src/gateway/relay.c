@@ -41,6 +41,14 @@ static bool holds(const struct gateway_relay_network *network, const struct net_
     return base.is_ipv6 == plain.is_ipv6 && starts_alike(base.bytes, plain.bytes, bits);
 }
 
+bool gateway_relay_is_open(const struct gateway_relay_network *network)
+{
+    unsigned bits = network->bits;
+    struct net_address base = without_mapping(network->base, &bits);
+
+    return bits < (base.is_ipv6 ? 16 : 8);
+}
+
 bool gateway_relay_match_client(const struct gateway_relay_rules *rules,
                                 const struct net_address *client)
 {

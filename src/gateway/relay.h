@@ -55,6 +55,9 @@ struct gateway_relay_decision {
 MUST_CHECK bool gateway_relay_match_client(const struct gateway_relay_rules *rules,
                                            const struct net_address *client);
 
+/* Is the network so large that nobody can know who is in it: more than a /8 of IPv4, mapped or not, or a /16 of IPv6? */
+MUST_CHECK bool gateway_relay_is_open(const struct gateway_relay_network *network);
+
 /* `recipient` is the mailbox without its brackets, as it came, or "Postmaster" alone (RFC 5321
  * section 4.1.1.3). Whatever else it is, the answer is no. For a domain that is passed on, a client
  * from elsewhere may not use '@', '%', '!' or ':' in the local part, nor characters that

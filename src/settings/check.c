@@ -399,7 +399,7 @@ static void check_relay(struct settings_load *load)
         const struct gateway_relay_network *network = &settings->relay.networks[i];
         char text[NET_ADDRESS_TEXT];
 
-        if (network->bits < (network->base.is_ipv6 ? 16U : 8U))
+        if (gateway_relay_is_open(network))
             settings_fault_warn(load->faults, line_of(load, 0, "relay_from"),
                                 "relay_from %s/%u makes an open relay: anybody may send anywhere",
                                 net_address_text(&network->base, text), network->bits);

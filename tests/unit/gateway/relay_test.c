@@ -308,6 +308,34 @@ static void a_network_written_as_mapped_ipv4_is_the_ipv4_one(void **state)
     assert_true(gateway_relay_match_client(&rules, &inside));
 }
 
+static void a_network_of_strangers_is_known_however_it_is_written(void **state)
+{
+    static const struct {
+        const char *base;
+        unsigned bits;
+        bool is_open;
+    } cases[] = {
+        { "0.0.0.0", 0, true },
+        { "128.0.0.0", 7, true },
+        { "10.0.0.0", 8, false },
+        { "::", 0, true },
+        { "2000::", 3, true },
+        { "2001::", 16, false },
+        { "::ffff:0.0.0.0", 96, true },
+        { "::ffff:128.0.0.0", 103, true },
+        { "::ffff:10.0.0.0", 104, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct gateway_relay_network network = { .bits = cases[i].bits };
+
+        assert_true(net_address_parse(span_of(cases[i].base), &network.base));
+        if (gateway_relay_is_open(&network) != cases[i].is_open)
+            fail_msg("%s/%u", cases[i].base, cases[i].bits);
+    }
+}
+
 static void without_rules_nobody_sends_anywhere(void **state)
 {
     struct gateway_relay_rules rules = { 0 };
@@ -342,6 +370,7 @@ int main(void)
         cmocka_unit_test(only_the_networks_named_send_anywhere),
         cmocka_unit_test(our_own_networks_may_use_any_local_part_of_what_is_passed_on),
         cmocka_unit_test(a_network_written_as_mapped_ipv4_is_the_ipv4_one),
+        cmocka_unit_test(a_network_of_strangers_is_known_however_it_is_written),
         cmocka_unit_test(without_rules_nobody_sends_anywhere),
         cmocka_unit_test(every_refusal_is_one_line_of_smtp),
     };

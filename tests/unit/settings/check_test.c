@@ -57,6 +57,9 @@ static const struct {
     { HEARS "relay_from = { \"::/0\", 128.0.0.0/1, 10.0.0.0/8 }",
       "t.conf:2: warning: relay_from ::/0 makes an open relay: anybody may send anywhere\n"
       "t.conf:2: warning: relay_from 128.0.0.0/1 makes an open relay: anybody may send anywhere\n" },
+    { HEARS "relay_from = { \"::ffff:0:0/96\", \"::ffff:10.0.0.0/104\" }",
+      "t.conf:2: warning: relay_from ::ffff:0.0.0.0/96 makes an open relay: anybody may send "
+      "anywhere\n" },
 
     { HEARS "user = \"no-such-user\"\nsandbox = no", "" }, /* of another machine, maybe */
     { HEARS "sandbox = ys", "t.conf:2: sandbox: \"ys\" is not known; did you mean yes?\n" },
