@@ -41,7 +41,7 @@ struct gateway_limits_settings gateway_limits_defaults(void)
     return (struct gateway_limits_settings){ .connections = 10000,
                                              .per_client = 50,
                                              .messages_per_minute = 600,
-                                             .failures_per_minute = 60,
+                                             .failures_per_minute = 600,
                                              .session_errors = 20,
                                              .ban_ms = 5 * MINUTE_MS,
                                              .clients_known = 65536 };

@@ -38,7 +38,7 @@ struct gateway_limits_settings {
     uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 43 bytes each */
 };
 
-/* 10000 connections, 50 of one client, 600 messages and 60 failed handshakes a minute, 20 errors, a ban
+/* 10000 connections, 50 of one client, 600 messages and as many failed handshakes a minute, 20 errors, a ban
  * of five minutes, 65536 clients. */
 struct gateway_limits_settings gateway_limits_defaults(void);
 

@@ -225,7 +225,7 @@ const struct settings_option settings_options[] = {
       .type = SETTINGS_NUMBER, .fallback = "600", .most = 1000000,
       .help = "The most messages a minute from one address; 0 is no limit", .since = "0.1" },
     { AT(limits.failed_handshakes_per_minute), .section = SETTINGS_LIMITS,
-      .key = "failed_handshakes_per_minute", .type = SETTINGS_NUMBER, .fallback = "60",
+      .key = "failed_handshakes_per_minute", .type = SETTINGS_NUMBER, .fallback = "600",
       .most = 1000000,
       .help = "The most TLS sessions that failed, a minute from one address, that the log and "
               "tracking tell one by one; 0 is no limit",

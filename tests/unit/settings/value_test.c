@@ -248,7 +248,7 @@ static const struct {
       { { "1000001", "between 0 and 1000000" }, { "10/m", "a whole number" } } },
     { SETTINGS_LIMITS,
       "failed_handshakes_per_minute",
-      { "0", "60", "1000000" },
+      { "0", "600", "1000000" },
       { { "1000001", "between 0 and 1000000" }, { "1/s", "a whole number" } } },
     { SETTINGS_LIMITS,
       "session_errors",
