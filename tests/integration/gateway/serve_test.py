@@ -583,6 +583,18 @@ def heard(manager, begin):
     must(text.startswith(begin) and "\nSTATUS=" in text, f"{text!r} and not {begin}")
 
 
+# sd_listen_fds(3): the sockets are 3 and what follows, and meant for this process.
+HAND_OVER = """
+import fcntl, os, sys
+copies = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, copy in enumerate(copies, 3):
+    os.dup2(copy, number)
+    os.close(copy)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="smtp:odd")
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
 def a_service_manager_hears_and_hands_over_its_sockets():
     one = Gateway(PROGRAM, [Listener("may"), Listener("none")])
     handed, odd = socket.create_server(("127.0.0.1", one.port("may"))), socket.create_server(("127.0.0.1", 0))
@@ -590,9 +602,7 @@ def a_service_manager_hears_and_hands_over_its_sockets():
     address = os.path.join(one.folder, "notify")
     manager.bind(address)
     try:
-        one.wrapper = ["sh", "-c", f"exec 3<&{handed.fileno()} 4<&{odd.fileno()}; "
-                                   'LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=smtp:odd; export LISTEN_PID LISTEN_FDS '
-                                   'LISTEN_FDNAMES; exec "$@"', "-"]
+        one.wrapper = [sys.executable, "-c", HAND_OVER, str(handed.fileno()), str(odd.fileno())]
         one.environment["NOTIFY_SOCKET"] = address
         one.inherited = (handed.fileno(), odd.fileno())
         with one:
