@@ -13,6 +13,7 @@ import tempfile
 import threading
 
 import gateway
+import ports
 from gateway import Client, Failed, Gateway, Listener, as_stored, quote, wait_for
 from faults import pki
 
@@ -76,7 +77,7 @@ class Scripted:
         return self
 
     def __exit__(self, *_):
-        self.socket.close()
+        ports.end(self.socket)
 
     def accept(self):
         while True:

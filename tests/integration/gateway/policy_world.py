@@ -9,8 +9,9 @@ import ssl
 import struct
 import threading
 
+import ports
 from faults import pki
-from ports import free_port
+from gateway import PATIENCE_S
 
 TYPES = {"A": 1, "MX": 15, "TXT": 16}
 PATH = "/.well-known/mta-sts.txt"
@@ -37,7 +38,7 @@ class Dns:
 
     def __init__(self, folder):
         self.records = {}
-        self.port = free_port()
+        self.port = ports.free_port()
         self.asked = []  # (name, type), in order
         self.trust_anchor = os.path.join(folder, "anchor")
         with open(self.trust_anchor, "w", encoding="ascii") as file:
@@ -54,12 +55,14 @@ class Dns:
         self.records.pop((name, TYPES[kind]), None)
 
     def stop(self):
-        self.socket.close()
+        ports.end(self.socket)
 
     def serve(self):
         while True:
             try:
                 query, client = self.socket.recvfrom(4096)
+                if not query:
+                    return
                 self.socket.sendto(self.answer(query), client)
             except OSError:
                 return
@@ -103,7 +106,7 @@ class PolicyHosts:
         self.world, self.pages, self.identities = world, {}, {}
         self.asked = []  # names, in order
         self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", free_port()))
+        self.listener = socket.create_server(("127.0.0.1", ports.free_port()))
         self.port = self.listener.getsockname()[1]
         self.contexts = {}
         self.default = self.context(world.leaf(names=("nobody.invalid",)))
@@ -126,7 +129,7 @@ class PolicyHosts:
         connection.context = self.contexts.get(name, self.default)
 
     def stop(self):
-        self.listener.close()
+        ports.end(self.listener)
 
     def serve(self):
         while True:
@@ -139,7 +142,7 @@ class PolicyHosts:
 
     def talk(self, connection):
         try:
-            connection.settimeout(30)
+            connection.settimeout(PATIENCE_S)
             with self.default.wrap_socket(connection, server_side=True) as secured:
                 head = b""
                 while b"\r\n\r\n" not in head:

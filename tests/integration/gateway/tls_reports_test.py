@@ -21,6 +21,7 @@ import sys
 import threading
 
 import gateway
+import ports
 from destinations import must
 from gateway import Gateway, Listener, wait_for
 from policy_world import Page
@@ -103,7 +104,7 @@ class Post:
         threading.Thread(target=self.serve, daemon=True).start()
 
     def stop(self):
-        self.listener.close()
+        ports.end(self.listener)
 
     def serve(self):
         while True:
@@ -115,7 +116,7 @@ class Post:
 
     def talk(self, connection):
         try:
-            connection.settimeout(30)
+            connection.settimeout(gateway.PATIENCE_S)
             with self.context.wrap_socket(connection, server_side=True) as secured, secured.makefile("rb") as lines:
                 request = lines.readline().decode()
                 fields = {}
