@@ -19,6 +19,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import judge_faults as judge  # noqa: E402 (which exits 77 where cryptography is lacking)
 from faults import FAULT, World  # noqa: E402
 
+LIMIT_S = judge.PATIENT_S + 2 * judge.OVERRUN_S
+
 
 def findings(ran):
     return [(one["code"], one["severity"], one["fault"], one["cause"], one["evidence"])
@@ -29,16 +31,16 @@ def difference(case, world, postern):
     """What differs for this server, in words; empty when nothing does."""
     listener, port = judge.start(case, world)
     saved = os.path.join(world.folder, case.name + ".json")
-    command = judge.command_for(case, world, postern, port, 6)
+    command = judge.command_for(case, world, postern, port, judge.PATIENT_S)
     at = command.index("check") + 1
     try:
-        first = judge.run(command[:at] + ["--observation", saved] + command[at:], 20)
+        first = judge.run(command[:at] + ["--observation", saved] + command[at:], LIMIT_S)
         dialled = listener.connections if listener else 0
     finally:
         if listener:
             listener.stop()
     ca_file = command[command.index("--ca-file") + 1]
-    again = judge.run([postern, "check", "--json", "--ca-file", ca_file, "--from-observation", saved], 20)
+    again = judge.run([postern, "check", "--json", "--ca-file", ca_file, "--from-observation", saved], LIMIT_S)
     try:
         before, after = findings(first), findings(again)
     except ValueError:

@@ -27,7 +27,7 @@ except ImportError:
     sys.exit(77)
 
 from faults import HOST, Listener, World, native, pki, smtp  # noqa: E402
-from judge_faults import CONTROL, MEMORY_LIMIT_KB, SANITIZED, run  # noqa: E402
+from judge_faults import CONTROL, MEMORY_LIMIT_KB, OVERRUN_S, SANITIZED, run  # noqa: E402
 
 TIMEOUT_S = 2
 
@@ -105,7 +105,7 @@ def complaint(ran):
     """What is wrong with this run, in words; empty when nothing is."""
     if ran["exit"] not in (0, 1):
         return "exit status %d: %s" % (ran["exit"], ran["err"][-400:])
-    if ran["seconds"] > TIMEOUT_S + (6 if SANITIZED else 2):
+    if ran["seconds"] > TIMEOUT_S + OVERRUN_S:
         return "took %.1f s" % ran["seconds"]
     if ran["memory_kb"] > MEMORY_LIMIT_KB and not SANITIZED:
         return "used %d KB" % ran["memory_kb"]
@@ -122,7 +122,7 @@ def examine(postern, world, name, serve):
     try:
         for form in (["--json"], ["-v"]):
             ran = run([postern, "check", *form, "--timeout", str(TIMEOUT_S), "--ca-file", world.root_file, "--name",
-                       HOST, "[127.0.0.1]:%d" % listener.port], TIMEOUT_S + 8)
+                       HOST, "[127.0.0.1]:%d" % listener.port], TIMEOUT_S + 2 * OVERRUN_S)
             wrong = complaint(ran)
             if not wrong and form == ["--json"]:
                 try:

@@ -5,6 +5,7 @@ import time
 
 from . import native, smtp, wire
 from .case import fault
+from .peer import PATIENCE_S
 from .smtp import KEYWORDS, closes, holds, offer, plain, reply, resets, says_then
 
 NOT_SUPPORTED = "starttls-not-supported"
@@ -106,7 +107,7 @@ def implicit_impatient(world):
             first = peer.socket.recv(65536)
         except socket.timeout:
             closes(peer)
-        peer.socket.settimeout(20)
+        peer.socket.settimeout(PATIENCE_S)
         native.start(peer, made, first)
         peer.tls.send(smtp.GREETING)
         smtp.after_tls(peer)

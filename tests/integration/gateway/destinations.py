@@ -63,7 +63,7 @@ class Lab:
         rows = [[line[a:b].strip() for a, b in zip(columns, columns[1:])] for line in table]
         return {row[0]: tuple(row[1:]) for row in rows}
 
-    def settings(self, timeout="2s"):
+    def settings(self, timeout="5m"):
         """Those of a gateway that delivers there, but for `trust` and policies; its `client` is left open."""
         policies = f"sts_port = {self.manifest['sts_port']} private_addresses = yes " if self.manifest.get("sts_port") else ""
         return (f'dns {{ resolver = "{self.manifest["dns"]}" trust_anchor = "{self.manifest["trust_anchor"]}" }}\n'

@@ -12,22 +12,22 @@ import threading
 
 import destinations
 import gateway
+import ports
 from destinations import Lab, must
 from faults import pki
 from gateway import Gateway, Listener, wait_for
-from ports import free_port
 
 PROGRAM = gateway.take_program()
 QUEUE = "retry = { 1s } lifetime = 1d warn_after = 0"
 
 
-def settings_for(lab, level):
-    return f'{lab.settings()} }}\nqueue {{ {QUEUE} }}\npolicy "default" {{ level = {level} }}'
+def settings_for(lab, level, **timeout):
+    return f'{lab.settings(**timeout)} }}\nqueue {{ {QUEUE} }}\npolicy "default" {{ level = {level} }}'
 
 
-def gateway_for(lab, level):
+def gateway_for(lab, level, **timeout):
     return Gateway(PROGRAM, listeners=[Listener("none")], relay_from=["127.0.0.0/8"], ca_file=lab.file("ca.pem"),
-                   settings=settings_for(lab, level))
+                   settings=settings_for(lab, level, **timeout))
 
 
 def recipient_at(fault):
@@ -95,7 +95,7 @@ def the_report_to_the_sender_says_what_was_found():
 
 
 def what_a_server_shows_now_and_did_not_before_is_told():
-    port, dns_port = free_port(), free_port()
+    port, dns_port = ports.free_port(), ports.free_port()
     where = ["--fault", "healthy", "--port", str(port), "--dns-port", str(dns_port)]
     to = recipient_at("healthy")
     with Lab(PROGRAM, *where) as lab:
@@ -140,7 +140,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        self.socket.close()
+        ports.end(self.socket)
 
     def show(self, issuer, folder):
         leaf = pki.issue(issuer, common_name=self.address, names=(f"mx{self.port}.test",))
@@ -212,7 +212,7 @@ def a_firewall_of_ours_is_told_from_what_servers_do():
 
 def a_gateway_ends_at_once_though_it_diagnoses():
     """The server falls silent at each dial; the gateway waits for nothing of it."""
-    with Lab(PROGRAM, "--fault", "stalls-in-handshake") as lab, gateway_for(lab, "encrypt") as one:
+    with Lab(PROGRAM, "--fault", "stalls-in-handshake") as lab, gateway_for(lab, "encrypt", timeout="6s") as one:
         to = recipient_at("stalls-in-handshake")
         destinations.wait_for_attempts(one, destinations.send_all(one, [to]), bool)
         one.stop()

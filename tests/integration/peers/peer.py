@@ -21,7 +21,7 @@ from faults.peer import HOST, Gone, Listener  # noqa: E402
 from ports import free_ports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-START_S = 25  # the longest that a mail server may take to greet
+START_S = 120  # the longest that a mail server may take to greet
 
 
 class Absent(Exception):
@@ -320,11 +320,11 @@ class Front:
 
     def serve(self, peer):
         smtp.converse(peer)
-        with socket.create_connection(("127.0.0.1", self.back_port), 5) as back:
+        with socket.create_connection(("127.0.0.1", self.back_port), START_S) as back:
             there = threading.Thread(target=splice, args=(peer.socket, back), daemon=True)
             there.start()
             splice(back, peer.socket)
-            there.join(5)
+            there.join(START_S)
         raise Gone()
 
     def stop(self):

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 
-from peer import Absent, free_ports, write
+from peer import START_S, Absent, free_ports, write
 
 SOA = "@ 3600 IN SOA ns.example. hostmaster.example. 2026010101 3600 900 604800 60\n@ 3600 IN NS ns.example.\n"
 
@@ -196,7 +196,7 @@ remote-control:
         self.log = open(os.path.join(self.folder, "out"), "wb")
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                       start_new_session=True)
-        end = time.monotonic() + 15
+        end = time.monotonic() + START_S
         while time.monotonic() < end and self.child.poll() is None:
             if self.answers("secure.example."):
                 return
