@@ -4,7 +4,8 @@
  *
  * Prints its port, serves one connection, prints one JSON object: the observation and the findings.
  * It speaks just enough SMTP to come to STARTTLS. NAME is minimum, maximum (770 and so on), ciphers,
- * groups, signatures, only_sni, client_ca (a file), implicit (1), or timeout_ms.
+ * groups, signatures, only_sni, client_ca (a file), implicit (1), or silence_ms: how long a client may
+ * take from where TLS begins, however long it took to come there.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #include "trust/anchors.h"
 #include "trust/chain.h"
 
-enum { FILE_MOST = 1 << 20, LINES_MOST = 64 * 1024 };
+enum { FILE_MOST = 1 << 20, LINES_MOST = 64 * 1024, PATIENCE_MS = 120000 };
 
 struct server {
     struct loop *loop;
@@ -35,7 +36,7 @@ struct server {
     struct arena arena;
     struct buffer lines;
     struct inbound_observation seen;
-    int64_t timeout_ms;
+    int64_t silence_ms;
 };
 
 static void stop_if(bool is_bad, const char *what, const struct error *err)
@@ -65,6 +66,7 @@ static void secure(struct server *server)
     stop_if(!stream_secure_server(server->stream, server->context, &server->seen.tls,
                                   &server->arena, &err),
             "TLS", &err);
+    loop_timer_start(server->limit, server->silence_ms);
 }
 
 static void take_line(struct server *server, struct span line)
@@ -129,7 +131,7 @@ static void run_out(void *owner)
     struct server *server = owner;
 
     server->seen.ending = ENDING_TIMEOUT;
-    server->seen.timeout_ms = server->timeout_ms;
+    server->seen.timeout_ms = server->silence_ms;
     finish(server);
 }
 
@@ -145,7 +147,7 @@ static void accept_one(void *owner, int socket, const struct net_address *peer)
     server->seen.address = arena_copy(&server->arena, span_of(net_address_text(peer, text)));
     stop_if(!stream_adopt(server->loop, socket, &handlers, server, &server->stream, &err),
             "a connection", &err);
-    loop_timer_start(server->limit, server->timeout_ms);
+    loop_timer_start(server->limit, PATIENCE_MS);
     if (server->seen.is_implicit_tls)
         secure(server);
     else
@@ -206,8 +208,8 @@ static void set(struct server *server, struct tls_server_settings *settings, con
         settings->signature_algorithms = value;
     else if (span_equal(name, span_of("only_sni")))
         settings->only_sni = value;
-    else if (span_equal(name, span_of("timeout_ms")))
-        server->timeout_ms = strtol(value, NULL, 10);
+    else if (span_equal(name, span_of("silence_ms")))
+        server->silence_ms = strtol(value, NULL, 10);
     else if (span_equal(name, span_of("implicit")))
         server->seen.is_implicit_tls = true;
     else if (span_equal(name, span_of("client_ca"))) {
@@ -272,7 +274,7 @@ int main(int argc, char **argv)
     inbound_observation_init(&server.seen);
     server.seen.host = argv[4];
     server.seen.wall_s = clock.wall_s(&clock);
-    server.timeout_ms = 10000;
+    server.silence_ms = PATIENCE_MS;
     for (int i = 5; i < argc; i++)
         set(&server, &settings, argv[i]);
     stop_if(!tls_credentials_load(read_file(&server, argv[1]), read_file(&server, argv[2]),

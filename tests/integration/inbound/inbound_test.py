@@ -25,7 +25,7 @@ except ImportError as reason:
     sys.exit(77)
 
 HOST = pki.HOST
-SECONDS = 30
+SECONDS = 120
 TLS12, TLS13 = 0x0303, 0x0304
 
 
@@ -271,7 +271,7 @@ def cases(world):
            "50 octets that are no whole ClientHello")
     yield ("hangs up when TLS stands", python_client(quits=False), {}, ("inbound-closed", "inbound-reset"), "client",
            "without a word inside")
-    yield ("falls silent", silent, {"options": ("timeout_ms=300",)}, "inbound-timeout", "client",
+    yield ("falls silent", silent, {"options": ("silence_ms=300",)}, "inbound-timeout", "client",
            "falls silent behind our 220")
 
     yield ("goes on in plaintext", by_hand(b"MAIL FROM:<a@b.test>\r\n"), {}, "inbound-plaintext", "client",
@@ -285,7 +285,7 @@ def cases(world):
     yield ("speaks SMTP to implicit TLS", at_once(b"EHLO client.test\r\n"), implicit, "inbound-plaintext",
            "client", "port that begins with TLS: EHLO client.test")
     yield ("waits for a greeting of implicit TLS", at_once(b""),
-           {"options": ("implicit=1", "timeout_ms=300")}, "inbound-timeout", "client",
+           {"options": ("implicit=1", "silence_ms=300")}, "inbound-timeout", "client",
            "wait for a greeting in clear")
     yield ("injects commands behind STARTTLS", injecting, {}, "inbound-injected", "network",
            "28 octets in clear", "RSET\\r\\nMAIL FROM:<a@b.test>", "CVE-2011-0411")
