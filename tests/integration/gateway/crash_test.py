@@ -36,6 +36,7 @@ from volatile_disk import VolatileDisk  # noqa: E402  (in the folder above)
 SANITIZED = bool(os.environ.get("POSTERN_SANITIZED"))
 RETRY = "queue { retry = { 1s } }"
 LOAD_S = 1.2  # how long a round may last
+MORE = 6  # rounds, on a machine that has much else to do
 FEW = 15
 LOCAL_SENDERS = 3
 ELSEWHERE = [f"user{number}@{name}.test" for name in ("one", "two", "three") for number in range(3)]
@@ -219,19 +220,35 @@ class Scene:
         return f"{words_of(counts)}; refused meanwhile: {refused}"
 
 
+def rounds_of(wanted, was_enough, words):
+    """How long each may last: so many, and where a slow machine does little in them some more, each twice as long."""
+    for _ in range(wanted):
+        yield LOAD_S
+    for number in range(1, MORE + 1):
+        if was_enough():
+            return
+        yield LOAD_S * 2 ** number
+    if not was_enough():
+        raise AssertionError(f"the load was no load: {words()}")
+
+
 def kill_at_random_moments(options, _):
-    dice, left = random.Random(options.seed), 0
+    dice, rounds, left = random.Random(options.seed), 0, 0
     with Scene(options) as scene:
-        for _ in range(options.rounds):
+        tally = scene.tally
+
+        def was_enough():
+            return tally.acknowledged() >= options.rounds and tally.unanswered()
+
+        for most_s in rounds_of(options.rounds, was_enough, tally.words):
             scene.start()
-            time.sleep(dice.uniform(0, LOAD_S))
+            time.sleep(dice.uniform(0, most_s))
             left += len(scene.crash())
+            rounds += 1
         counts = scene.account.drain(scene.load)
-        if scene.tally.refused():
-            raise AssertionError(f"refused: {scene.tally.refused()}")
-    if not counts["cut before the answer"] or counts["acknowledged"] < options.rounds:
-        raise AssertionError(f"the load was no load: {words_of(counts)}")
-    return f"{options.rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all"
+        if tally.refused():
+            raise AssertionError(f"refused: {tally.refused()}")
+    return f"{rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all"
 
 
 class Everywhere:
@@ -247,27 +264,30 @@ class Everywhere:
 def kill_under_accept_and_deliver(options, folder):
     """A copy that the server took twice is one that it had said 250 to, or was about to, when the kill came
     before our commit: it is in the queue that the kill left. Nothing else may come twice."""
-    dice, left = random.Random(options.seed), 0
+    dice, rounds, left = random.Random(options.seed), 0, 0
     with Counting(pki.World(folder), options.seed) as server:
         settings = f'policy "default" {{ level = encrypt next_hop = "[127.0.0.1]:{server.port}" }}'
         with Scene(options, users=USERS[:3] + ELSEWHERE, settings=settings, relay_from=("127.0.0.0/8",)) as scene:
             scene.account.boxes = Everywhere(scene.account.boxes, server)
-            for _ in range(options.rounds):
+            def was_enough():
+                return scene.tally.unanswered() and options.rounds <= len(
+                    {(copy.id, copy.recipient) for copy in server.taken()})
+
+            for most_s in rounds_of(options.rounds, was_enough, scene.tally.words):
                 scene.start()
-                time.sleep(dice.uniform(0, LOAD_S))
+                time.sleep(dice.uniform(0, most_s))
                 scene.load.port = None
                 scene.gateway.kill()
                 wait_for("the end of the server's sessions", lambda: server.is_quiet() or None)
                 left += len(scene.account.look())
+                rounds += 1
             counts = scene.account.drain(scene.load)
             cut = sum(scene.account.twice.values())
         of_id = collections.Counter((copy.id, copy.recipient) for copy in server.taken())
         unheard = sum(not copy.is_acknowledged for copy in server.taken())
         if server.faults:
             raise AssertionError(f"the server saw {server.faults[:3]}")
-    if len(of_id) < options.rounds or not counts["cut before the answer"]:
-        raise AssertionError(f"the load was no load: {words_of(counts)}")
-    return (f"{options.rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all; the server took "
+    return (f"{rounds} rounds: {words_of(counts)}; in the queue at a kill: {left} in all; the server took "
             f"{sum(of_id.values())} copies in {server.sessions} sessions: lost 0, twice {scene.account.twins(of_id)}, "
             f"of {cut} that a kill left taken and not settled; it could not say the 250 of {unheard}")
 
@@ -315,22 +335,20 @@ def power_is_cut(options, folder):
     """Worse than a kill: what was not synced is lost, all of it or some."""
     if SANITIZED:
         raise Skip("nothing may be loaded before the sanitizer")
-    dice, cuts, unsynced, lost = random.Random(options.seed), (options.rounds + 1) // 2, 0, 0
+    dice, cuts, unsynced, lost = random.Random(options.seed), 0, 0, 0
     with Scene(options) as scene:
         disk = VolatileDisk(options.volatile, scene.gateway.folder, folder)
         scene.gateway.environment.update(disk.environment)
-        for _ in range(cuts):
+        for most_s in rounds_of((options.rounds + 1) // 2, lambda: lost, scene.tally.words):
             scene.start()
-            time.sleep(dice.uniform(0, LOAD_S))
+            time.sleep(dice.uniform(0, most_s))
             scene.load.port = None
             scene.gateway.kill()
             open_now, lost_now = disk.cut(dice)
-            unsynced, lost = unsynced + open_now, lost + lost_now
+            cuts, unsynced, lost = cuts + 1, unsynced + open_now, lost + lost_now
             scene.account.forget()
             scene.account.look()
         counts = scene.account.drain(scene.load)
-    if not lost:
-        raise AssertionError("no cut took anything")
     return f"{cuts} cuts: {words_of(counts)}; {lost} of {unsynced} changes that were not synced were lost"
 
 

@@ -238,6 +238,12 @@ class Tally:
     def acknowledged(self):
         return sum(message.acknowledged > 0 for message in self.list())
 
+    def unanswered(self):
+        return sum(message.unanswered > 0 for message in self.list())
+
+    def words(self):
+        return f"{self.acknowledged()} acknowledged, {self.unanswered()} cut before the answer"
+
     def refused(self):
         """How often each code came in answer to a message."""
         counts = {}
