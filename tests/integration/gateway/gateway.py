@@ -29,7 +29,7 @@ except ImportError as absent:
     print(f"skipped: {absent}")
     sys.exit(77)
 
-PATIENCE_S = float(os.environ.get("POSTERN_PATIENCE_S", "240" if os.environ.get("POSTERN_SANITIZED") else "60"))
+PATIENCE_S = float(os.environ.get("POSTERN_PATIENCE_S", "240" if os.environ.get("POSTERN_SANITIZED") else "120"))
 # A command_timeout that is waited for, and that a machine with more to do does not run into.
 SHORT = "6s" if os.environ.get("POSTERN_SANITIZED") else "3s"
 LOCAL = "inside.test"    # the domain whose mail ends at the gateway, unless a test names others
@@ -70,16 +70,12 @@ def quote(text):
 class Listener:
     """One listener of the settings; `identities` are its certificates (pki.Identity), None: HOST's."""
 
-    taken = set()  # by listeners of this test, which may not run yet
-
     def __init__(self, tls="may", identities=None, client_certificate=None, address="127.0.0.1", client_ca=None):
         self.client_ca = client_ca
         self.tls, self.identities, self.client_certificate = tls, identities, client_certificate
         self.is_ipv6 = ":" in address
-        self.address, self.port = address, None
-        while self.port is None or self.port in Listener.taken:
-            self.port = free_port() if self.is_ipv6 else free_port(address)
-        Listener.taken.add(self.port)
+        self.address = address
+        self.port = free_port() if self.is_ipv6 else free_port(address)
 
     def settings(self, gateway):
         address = f"[{self.address}]" if self.is_ipv6 else self.address
@@ -246,7 +242,14 @@ class Gateway:
         return lines
 
     def wait_log(self, event, **fields):
-        return wait_for(f"a log line {event} {fields}", lambda: next(iter(self.log(event, **fields)), None))
+        return self.wait_for(f"a log line {event} {fields}", lambda: next(iter(self.log(event, **fields)), None))
+
+    def wait_for(self, what, ask):
+        """As wait_for; the log tells what came instead."""
+        try:
+            return wait_for(what, ask)
+        except Failed as late:
+            raise Failed(f"{late}\n{self.said()}") from None
 
     def failure(self, client):
         """The one log line on why TLS with a client failed."""
@@ -281,10 +284,7 @@ class Gateway:
         def enough():
             return self.files(user, domain) if len(self.files(user, domain)) >= count else None
 
-        try:
-            paths = wait_for(f"mail for {user}@{domain}", enough)
-        except Failed as late:
-            raise Failed(f"{late}\n{self.said()}") from None
+        paths = self.wait_for(f"mail for {user}@{domain}", enough)
         if len(paths) != count:
             raise Failed(f"{user}@{domain} has {len(paths)} messages and not {count}")
         mail = []
