@@ -22,7 +22,7 @@
 #include "leaf_files.h"
 #include "net/tls_tickets.h"
 
-enum { WORKERS = 3, CLIENTS = 24, LIMIT_MS = 20000, LOG_BYTES = 65536, LINE_BYTES = 1024 };
+enum { WORKERS = 3, CLIENTS = 24, LIMIT_MS = 60000, LOG_BYTES = 65536, LINE_BYTES = 1024 };
 
 /* A profile as a load of the settings would make it, with one listener or two. */
 struct made_profile {

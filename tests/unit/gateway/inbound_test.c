@@ -13,7 +13,7 @@
 #include "queue/id.h"
 #include "queue/tracking.h"
 
-enum { LIMIT_MS = 20000, BODY_MOST = 4 << 20 };
+enum { LIMIT_MS = 60000, BODY_MOST = 4 << 20 };
 
 static const uint8_t secret[GATEWAY_LIMITS_SECRET_BYTES] = "0123456789abcde";
 

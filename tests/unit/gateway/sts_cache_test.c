@@ -18,7 +18,7 @@
 enum {
     NOW_S = 1800000000,
     DAY_S = 86400,
-    LIMIT_MS = 10000,
+    LIMIT_MS = 60000,
     NO_ROOM = 4096,
     MANY = 10000,
     EACH_MOST = 1024

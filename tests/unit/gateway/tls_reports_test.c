@@ -16,7 +16,7 @@
 #include "net/https.h"
 #include "sessions.h"
 
-enum { LIMIT_MS = 20000, DAY_S = 86400, TODAY = ASKING_NOW_S / DAY_S };
+enum { LIMIT_MS = 60000, DAY_S = 86400, TODAY = ASKING_NOW_S / DAY_S };
 
 /* ---- scripted servers ---- */
 

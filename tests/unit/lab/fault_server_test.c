@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 #include "net/stream.h"
 
-enum { NOW_S = 1795000000, LIMIT_MS = 20000, HEARD_MOST = 65536 };
+enum { NOW_S = 1795000000, LIMIT_MS = 60000, HEARD_MOST = 65536 };
 
 /* One line of a client's script: once `awaited` was heard, `said` is sent; or TLS is begun. */
 struct line {

@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 #include "net/https.h"
 
-enum { NOW_S = 1795000000, LIMIT_MS = 20000, SHORT_MS = 300 };
+enum { NOW_S = 1795000000, LIMIT_MS = 60000, SHORT_MS = 300 };
 
 #define RECORD "v=STSv1; id=1;"
 

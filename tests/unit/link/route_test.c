@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIMIT_MS = 10000, ARENA_BYTES = 1024 * 1024, RECORDS_MOST = 40 };
+enum { LIMIT_MS = 60000, ARENA_BYTES = 1024 * 1024, RECORDS_MOST = 40 };
 
 /* ---- a scripted DNS ---- */
 

@@ -394,9 +394,9 @@ static void silence_at_each_step_ends_at_the_deadline_and_says_where(void **stat
 
     serve(fixture, "", SERVER_STALLS); /* takes the connection */
     fixture->server.is_silent_in_tls = true;
-    ask_shortly(fixture);
+    ask_by(fixture, (struct https_request){ .timeout_ms = 2000 }); /* by then it is connected */
     OUTCOME(HTTPS_TIMEOUT);
-    assert_string_equal(fixture->answer.failure, "after 300 ms the TLS handshake does not end");
+    assert_string_equal(fixture->answer.failure, "after 2000 ms the TLS handshake does not end");
     assert_null(fixture->answer.peer);
     fixture->server.is_silent_in_tls = false;
     ask_by(fixture, (struct https_request){ .timeout_ms = 2000 }); /* takes the request */

@@ -15,7 +15,7 @@
 #include "net/listener.h"
 #include "net/loop_internal.h"
 
-enum { CONNECTIONS = 130, LIMIT_MS = 20000 };
+enum { CONNECTIONS = 130, LIMIT_MS = 60000 };
 
 struct fixture {
     struct loop *loop;

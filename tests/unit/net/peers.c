@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LIMIT_MS = 20000, RECEIVED_MOST = 8 * 1024 * 1024 };
+enum { LIMIT_MS = 60000, RECEIVED_MOST = 8 * 1024 * 1024 };
 
 static void stop_when_done(struct peers *peers)
 {
