@@ -31,7 +31,7 @@ except ImportError as absent:
 
 PATIENCE_S = float(os.environ.get("POSTERN_PATIENCE_S", "240" if os.environ.get("POSTERN_SANITIZED") else "120"))
 # A command_timeout that is waited for, and that a machine with more to do does not run into.
-SHORT = "6s" if os.environ.get("POSTERN_SANITIZED") else "3s"
+SHORT = "6s"
 LOCAL = "inside.test"    # the domain whose mail ends at the gateway, unless a test names others
 REMOTE = "outside.test"  # one that it does not know
 NOWHERE = "[127.0.0.1]:1"  # nobody listens there

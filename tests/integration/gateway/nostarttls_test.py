@@ -23,7 +23,7 @@ from ports import free_port_range  # noqa: E402  pylint: disable=wrong-import-po
 PROGRAM = gateway.take_program()
 CORPUS = corpora.folder("nostarttls")
 CASES_FILE = CORPUS and str(CORPUS / "nostarttls-smtp.json")
-TIMEOUT = "8s" if os.environ.get("POSTERN_SANITIZED") else "3s"
+TIMEOUT = "8s"  # some of them fall silent; they all are one process, and on a busy machine the others are slow
 
 
 def badpeer(*arguments):
