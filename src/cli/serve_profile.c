@@ -264,6 +264,7 @@ static struct gateway_limits_settings limits_of(const struct settings_limits *li
     return (struct gateway_limits_settings){
         .connections = (uint32_t)limits->connections,
         .per_client = (uint32_t)limits->per_address,
+        .connections_per_minute = (uint32_t)limits->connections_per_minute,
         .messages_per_minute = (uint32_t)limits->messages_per_minute,
         .failures_per_minute = (uint32_t)limits->failed_handshakes_per_minute,
         .session_errors = (uint32_t)limits->session_errors,

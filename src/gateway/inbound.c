@@ -154,13 +154,24 @@ static bool may_err(struct session *session, struct smtp_answer *instead)
                                             now_of(inbound), instead);
 }
 
+/* Whoever floods us with connections does not flood the log. */
+static void tell_turned_away(const struct session *session)
+{
+    struct inbound *inbound = session->inbound;
+    uint32_t untold;
+
+    if (gateway_shared_limits_may_tell(inbound->settings.limits, server_link_peer(session->link),
+                                       now_of(inbound), &untold))
+        inbound_log_turned_away(session, session->over_limit, untold);
+}
+
 static struct smtp_answer greet(struct session *session)
 {
     if (session->inbound->is_draining)
         return (struct smtp_answer){ 421, "4.3.2", "The service is being stopped: come again" };
     if (session->is_counted)
         return (struct smtp_answer){ .code = 0 };
-    inbound_log_turned_away(session, session->over_limit);
+    tell_turned_away(session);
     return session->over_limit;
 }
 
@@ -219,7 +230,7 @@ static void take_refusal(struct session *session, const struct smtp_server_event
 
     inbound_log_refused(session, event);
     if (event->answer.code / 100 == 5 && !may_err(session, &instead)) {
-        inbound_log_turned_away(session, instead);
+        inbound_log_turned_away(session, instead, 0);
         server_link_quit(session->link, instead);
     }
 }
@@ -316,17 +327,30 @@ static bool may_hear_why(struct session *session)
     return session->waits_for_refusal;
 }
 
+/* How often they come is not asked of those who may relay. */
+static bool is_within_limits(struct session *session)
+{
+    struct inbound *inbound = session->inbound;
+    struct gateway_shared_limits *limits = inbound->settings.limits;
+
+    if (!gateway_shared_limits_open(limits, server_link_peer(session->link), now_of(inbound),
+                                    &session->counted, &session->over_limit))
+        return false;
+    if (session->is_trusted ||
+        gateway_shared_limits_take_connection(limits, &session->counted, now_of(inbound),
+                                              &session->over_limit))
+        return true;
+    gateway_shared_limits_close(limits, &session->counted);
+    return false;
+}
+
 /* As long as it is open, whether or not it ever says anything. False: it is over the limit, and nobody tells it. */
 static bool count(struct session *session)
 {
-    struct inbound *inbound = session->inbound;
-
-    session->is_counted =
-        gateway_shared_limits_open(inbound->settings.limits, server_link_peer(session->link),
-                                   now_of(inbound), &session->counted, &session->over_limit);
+    session->is_counted = is_within_limits(session);
     if (session->is_counted || may_hear_why(session))
         return true;
-    inbound_log_turned_away(session, session->over_limit);
+    tell_turned_away(session);
     return false;
 }
 

@@ -80,7 +80,8 @@ void inbound_log_declined(const struct session *session, const char *command, st
               answer.code, answer.enhanced, answer.text);
 }
 
-void inbound_log_turned_away(const struct session *session, struct smtp_answer answer)
+void inbound_log_turned_away(const struct session *session, struct smtp_answer answer,
+                             uint32_t untold)
 {
     struct log *log = log_of(session, LOG_NOTE);
     char address[NET_ADDRESS_TEXT];
@@ -88,8 +89,8 @@ void inbound_log_turned_away(const struct session *session, struct smtp_answer a
     if (log == NULL)
         return;
     session_address_text(session, address);
-    log_event(log, LOG_NOTE, "turned-away", "client=%s reply=%u code=%s text=%s", address,
-              answer.code, answer.enhanced, answer.text);
+    log_event(log, LOG_NOTE, "turned-away", "client=%s reply=%u code=%s text=%s untold=%u", address,
+              answer.code, answer.enhanced, answer.text, (unsigned)untold);
 }
 
 void inbound_log_client_certificate(const struct session *session, struct span der)

@@ -81,7 +81,9 @@ void inbound_log_rejected(const struct session *session, const struct queue_enve
 void inbound_log_refused(const struct session *session, const struct smtp_server_event *event);
 void inbound_log_declined(const struct session *session, const char *command, struct span argument,
                           struct smtp_answer answer);
-void inbound_log_turned_away(const struct session *session, struct smtp_answer answer);
+/* `untold` others of this client were turned away since the line before, and have none. */
+void inbound_log_turned_away(const struct session *session, struct smtp_answer answer,
+                             uint32_t untold);
 /* What a client showed of itself, DER. */
 void inbound_log_client_certificate(const struct session *session, struct span der);
 void inbound_log_cut_off(const struct session *session, const struct smtp_server_event *event);

@@ -14,13 +14,13 @@ enum {
 };
 
 /* What a client may do so many times a minute. */
-enum debt { MESSAGES, FAILURES, DEBTS };
+enum debt { CONNECTIONS, MESSAGES, FAILURES, DEBTS };
 
 struct row {
     uint64_t client; /* the /64 of IPv6, or the address of IPv4 */
     bool is_ipv6, is_used;
-    uint32_t open;
-    int64_t banned_until_ms;
+    uint32_t open, untold;
+    int64_t banned_until_ms, told_at_ms;
     int64_t paid_at_us[DEBTS]; /* when those so far are paid off, at the allowed rate */
 };
 
@@ -133,7 +133,7 @@ static struct row row_of(const struct net_address *address)
 
     for (size_t i = 0; i < (row.is_ipv6 ? 8 : 4); i++)
         row.client = row.client << 8 | bytes[i];
-    row.banned_until_ms = INT64_MIN;
+    row.banned_until_ms = row.told_at_ms = INT64_MIN;
     for (size_t i = 0; i < DEBTS; i++)
         row.paid_at_us[i] = INT64_MIN;
     return row;
@@ -245,6 +245,33 @@ static bool borrow(struct row *row, enum debt debt, uint32_t per_minute, int64_t
     if (from_us - now_us > minute_us - share_us)
         return false;
     row->paid_at_us[debt] = from_us + share_us;
+    return true;
+}
+
+bool gateway_limits_take_connection(struct gateway_limits *limits,
+                                    const struct gateway_limits_session *session, int64_t now_ms,
+                                    struct smtp_answer *answer)
+{
+    if (borrow(row_at(limits, session->row), CONNECTIONS, limits->settings.connections_per_minute,
+               now_ms))
+        return true;
+    return refuse(answer, 421, "4.7.0",
+                  is_crowd(session->row) ? "Too many connections in a minute, try again later"
+                                         : "Too many connections from you in a minute");
+}
+
+bool gateway_limits_may_tell(struct gateway_limits *limits, const struct net_address *client,
+                             int64_t now_ms, uint32_t *untold)
+{
+    struct row fresh = row_of(client), *row = row_at(limits, find_row(limits, &fresh, now_ms));
+
+    if (row->told_at_ms > now_ms - MINUTE_MS) {
+        row->untold += row->untold < UINT32_MAX;
+        return false;
+    }
+    *untold = row->untold;
+    row->untold = 0;
+    row->told_at_ms = now_ms;
     return true;
 }
 

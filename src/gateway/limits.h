@@ -3,7 +3,7 @@
  *
  * Counts connections in all and for each client (an IPv4 address, or the /64 of an IPv6 one, within
  * which a host takes any address it likes: RFC 4291 section 2.5.4), errors of a session,
- * messages and failed handshakes of a client in a minute. smtp/server.h bounds what one session does out of turn, and how many
+ * connections, messages and failed handshakes of a client in a minute. smtp/server.h bounds what one session does out of turn, and how many
  * commands may bring no message on; what several sessions do together is bounded here.
  *
  * Memory is one table of fixed size. A row is given up only when it says nothing more: no connection is
@@ -29,13 +29,14 @@ enum { GATEWAY_LIMITS_SECRET_BYTES = 16 };
 
 /* 0 is no limit, but for clients_known. */
 struct gateway_limits_settings {
-    uint32_t connections;         /* open at once, in all */
-    uint32_t per_client;          /* open at once, of one client */
-    uint32_t messages_per_minute; /* of one client; as many may come at once */
-    uint32_t failures_per_minute; /* of TLS, of one client, that are told one by one; likewise */
-    uint32_t session_errors;      /* commands that we refused, whoever refused them */
+    uint32_t connections;            /* open at once, in all */
+    uint32_t per_client;             /* open at once, of one client */
+    uint32_t connections_per_minute; /* of one client; as many may come at once */
+    uint32_t messages_per_minute;    /* of one client; as many may come at once */
+    uint32_t failures_per_minute;    /* of TLS, of one client, that are told one by one; likewise */
+    uint32_t session_errors;         /* commands that we refused, whoever refused them */
     uint32_t ban_ms;        /* a client whose session had too many errors is not taken so long */
-    uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 43 bytes each */
+    uint32_t clients_known; /* rows of the table, at least 64 and rounded up; 68 bytes each */
 };
 
 /* 10000 connections, 50 of one client, 600 messages and as many failed handshakes a minute, 20 errors, a ban
@@ -68,6 +69,17 @@ void gateway_limits_set(struct gateway_limits *limits,
 MUST_CHECK bool gateway_limits_open(struct gateway_limits *limits, const struct net_address *client,
                                     int64_t now_ms, struct gateway_limits_session *session,
                                     struct smtp_answer *answer);
+
+/* It is one of those that count by the minute. */
+MUST_CHECK bool gateway_limits_take_connection(struct gateway_limits *limits,
+                                               const struct gateway_limits_session *session,
+                                               int64_t now_ms, struct smtp_answer *answer);
+
+/* Somebody was turned away. True, once a minute for a client: that is worth a line of the log, and *untold
+ * (of this client, or of its crowd) were turned away since the line before. */
+MUST_CHECK bool gateway_limits_may_tell(struct gateway_limits *limits,
+                                        const struct net_address *client, int64_t now_ms,
+                                        uint32_t *untold);
 
 /* We refused a command. The answer, where there is one, goes out in place of the refusal; the client is
  * banned then, unless it is one of a crowd, whose others did nothing. */

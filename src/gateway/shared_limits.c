@@ -57,6 +57,30 @@ bool gateway_shared_limits_open(struct gateway_shared_limits *limits,
     return is_fine;
 }
 
+bool gateway_shared_limits_take_connection(struct gateway_shared_limits *limits,
+                                           const struct gateway_limits_session *session,
+                                           int64_t now_ms, struct smtp_answer *answer)
+{
+    bool is_fine;
+
+    pthread_mutex_lock(&limits->lock);
+    is_fine = gateway_limits_take_connection(limits->limits, session, now_ms, answer);
+    pthread_mutex_unlock(&limits->lock);
+    return is_fine;
+}
+
+bool gateway_shared_limits_may_tell(struct gateway_shared_limits *limits,
+                                    const struct net_address *client, int64_t now_ms,
+                                    uint32_t *untold)
+{
+    bool is_fine;
+
+    pthread_mutex_lock(&limits->lock);
+    is_fine = gateway_limits_may_tell(limits->limits, client, now_ms, untold);
+    pthread_mutex_unlock(&limits->lock);
+    return is_fine;
+}
+
 bool gateway_shared_limits_take_error(struct gateway_shared_limits *limits,
                                       struct gateway_limits_session *session, int64_t now_ms,
                                       struct smtp_answer *answer)

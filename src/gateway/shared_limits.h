@@ -26,6 +26,12 @@ MUST_CHECK bool gateway_shared_limits_open(struct gateway_shared_limits *limits,
                                            const struct net_address *client, int64_t now_ms,
                                            struct gateway_limits_session *session,
                                            struct smtp_answer *answer);
+MUST_CHECK bool gateway_shared_limits_take_connection(struct gateway_shared_limits *limits,
+                                                      const struct gateway_limits_session *session,
+                                                      int64_t now_ms, struct smtp_answer *answer);
+MUST_CHECK bool gateway_shared_limits_may_tell(struct gateway_shared_limits *limits,
+                                               const struct net_address *client, int64_t now_ms,
+                                               uint32_t *untold);
 MUST_CHECK bool gateway_shared_limits_take_error(struct gateway_shared_limits *limits,
                                                  struct gateway_limits_session *session,
                                                  int64_t now_ms, struct smtp_answer *answer);

@@ -221,6 +221,9 @@ const struct settings_option settings_options[] = {
       .type = SETTINGS_DURATION, .fallback = "5m", /* RFC 5321 section 4.5.3.2.7 */
       .least = 1, .most = HOUR, .help = "How long a client may be silent before it is cut off",
       .since = "0.1" },
+    { AT(limits.connections_per_minute), .section = SETTINGS_LIMITS,
+      .key = "connections_per_minute", .type = SETTINGS_NUMBER, .fallback = "0", .most = 1000000,
+      .help = "The most connections a minute from one address; 0 is no limit", .since = "0.1" },
     { AT(limits.messages_per_minute), .section = SETTINGS_LIMITS, .key = "messages_per_minute",
       .type = SETTINGS_NUMBER, .fallback = "600", .most = 1000000,
       .help = "The most messages a minute from one address; 0 is no limit", .since = "0.1" },
@@ -240,7 +243,7 @@ const struct settings_option settings_options[] = {
       .since = "0.1" },
     { AT(limits.clients_known), .section = SETTINGS_LIMITS, .key = "clients_known",
       .type = SETTINGS_NUMBER, .fallback = "65536", .least = 64, .most = 16777216,
-      .help = "Addresses that are counted one by one; 43 bytes each", .since = "0.1" },
+      .help = "Addresses that are counted one by one; 68 bytes each", .since = "0.1" },
 
     { AT(dns.resolver), .section = SETTINGS_DNS, .key = "resolver", .type = SETTINGS_RESOLVER,
       .help = "Ask this resolver; answers are validated here all the same. The default is those of "

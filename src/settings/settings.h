@@ -118,6 +118,7 @@ struct settings_limits {
     uint64_t per_address; /* connections of one peer */
     int64_t command_timeout_s;
     /* Of the rest 0 is no limit. */
+    uint64_t connections_per_minute;       /* of one peer */
     uint64_t messages_per_minute;          /* of one peer */
     uint64_t failed_handshakes_per_minute; /* likewise, that are told one by one */
     uint64_t session_errors;

@@ -227,6 +227,20 @@ class Messages(Limits):
         self.a_message_gets_through("after.long.line")
 
 
+class ConnectionRates(Limits):
+    limits = {"connections_per_minute": 1}
+    settings = f'relay_from = {{ "{FRIEND}" }}'
+
+    def test_who_comes_too_often_waits_and_others_do_not(self):
+        source = next_source()
+        self.assertEqual(self.connect(source).greeting.code, 220)
+        self.assertEqual([self.connect(source).greeting.code for _ in range(5)], [421] * 5)
+        self.gateway.wait_log("turned-away", client=source, reply=421)
+        self.assertEqual(len(self.gateway.log("turned-away", client=source)), 1)
+        self.assertEqual([self.connect(FRIEND).greeting.code for _ in range(5)], [220] * 5)
+        self.assertEqual(self.connect(next_source()).greeting.code, 220)
+
+
 class Rates(Limits):
     limits = {"messages_per_minute": 3, "session_errors": 4, "ban": "1s"}
     settings = f'relay_from = {{ "{FRIEND}" }}'

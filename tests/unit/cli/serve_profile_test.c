@@ -68,7 +68,7 @@ static void hands_on_what_the_settings_say(void **state)
                            "listener \"[::1]:0\" { tls = none }\n"
                            "limits { message_size = 1M recipients = 200 connections = 30\n"
                            "    per_address = 4 command_timeout = 7s messages_per_minute = 8\n"
-                           "    failed_handshakes_per_minute = 11\n"
+                           "    failed_handshakes_per_minute = 11 connections_per_minute = 12\n"
                            "    session_errors = 9 ban = 10s clients_known = 64 }\n"
                            "queue { lifetime = 2d }\n"));
     profile = room->profile;
@@ -81,6 +81,7 @@ static void hands_on_what_the_settings_say(void **state)
     assert_int_equal(profile->limits.connections, 30);
     assert_int_equal(profile->limits.per_client, 4);
     assert_int_equal(profile->limits.messages_per_minute, 8);
+    assert_int_equal(profile->limits.connections_per_minute, 12);
     assert_int_equal(profile->limits.failures_per_minute, 11);
     assert_int_equal(profile->limits.session_errors, 9);
     assert_int_equal(profile->limits.ban_ms, 10000);

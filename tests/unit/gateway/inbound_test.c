@@ -470,6 +470,27 @@ static void sends_away_who_is_over_the_limit(void **state)
     end(&scene);
 }
 
+static void turns_away_who_comes_too_often_and_tells_it_once(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    begin(&scene);
+    scene.profile.limits.connections_per_minute = 1;
+    play(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", "QUIT\r\n", 0 }));
+    assert_true(heard(&scene, "220 "));
+    for (int i = 0; i < 5; i++) {
+        play_again(&scene, STEPS(GREET));
+        assert_true(heard(&scene, "421 4.7.0 ") && !heard(&scene, "220 "));
+    }
+    assert_int_equal(count_logged(&scene, "turned-away client=127.0.0.1"), 1);
+    scene.networks[0] = (struct gateway_relay_network){ .base = scene.address, .bits = 32 };
+    scene.profile.relay.network_count = 1;
+    play_again(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", "QUIT\r\n", 0 }));
+    assert_true(heard(&scene, "220 ")); /* who may relay may come */
+    end(&scene);
+}
+
 static void says_452_where_one_client_sends_too_much(void **state)
 {
     struct scene scene;
@@ -653,6 +674,7 @@ int main(void)
         cmocka_unit_test(relays_for_nobody_but_relay_from),
         cmocka_unit_test(mends_bare_lf_for_bare_lf_from_alone),
         cmocka_unit_test(sends_away_who_is_over_the_limit),
+        cmocka_unit_test(turns_away_who_comes_too_often_and_tells_it_once),
         cmocka_unit_test(says_452_where_one_client_sends_too_much),
         cmocka_unit_test(says_451_where_the_queue_has_too_much_to_do),
         cmocka_unit_test(refuses_a_loop),

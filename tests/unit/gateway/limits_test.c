@@ -158,6 +158,78 @@ static void messages_of_a_client_are_bounded_however_it_connects(void **state)
     assert_int_equal(count_messages(limits, &again, 0), 0); /* a clock gone back gives nothing */
 }
 
+/* From many clients, each with a message and gone again; how many of them were taken. */
+static unsigned flood(struct gateway_limits *limits, int64_t now_ms)
+{
+    unsigned taken = 0;
+
+    for (uint32_t i = 0; i < FLOOD; i++) {
+        struct net_address address = flood_address(i);
+        struct gateway_limits_session session;
+        struct smtp_answer answer;
+
+        if (!gateway_limits_open(limits, &address, now_ms, &session, &answer))
+            continue;
+        taken += gateway_limits_take_message(limits, &session, now_ms, &answer);
+        gateway_limits_close(limits, &session);
+    }
+    return taken;
+}
+
+/* Comes and goes until it is refused; how often it was taken. */
+static unsigned count_connections(struct gateway_limits *limits, const char *client, int64_t now_ms)
+{
+    struct gateway_limits_session session;
+    struct smtp_answer answer = { 0 };
+    unsigned count = 0;
+    bool is_taken = true;
+
+    while (is_taken) {
+        assert_int_equal(come(limits, client, now_ms, &session), 0);
+        is_taken = gateway_limits_take_connection(limits, &session, now_ms, &answer);
+        count += is_taken;
+        gateway_limits_close(limits, &session);
+    }
+    assert_int_equal(answer.code, 421);
+    assert_string_equal(answer.enhanced, "4.7.0");
+    return count;
+}
+
+static void connections_of_a_client_in_a_minute_are_bounded(void **state)
+{
+    struct gateway_limits_settings settings = { .connections_per_minute = 5, .clients_known = 64 };
+    AUTO(gateway_limits_free) struct gateway_limits *limits = limits_of(&settings);
+
+    (void)state;
+    assert_int_equal(count_connections(limits, "192.0.2.1", 0), 5);
+    flood(limits, 0);
+    assert_int_equal(count_connections(limits, "192.0.2.1", 0), 0);
+    assert_int_equal(count_connections(limits, "192.0.2.1", MINUTE_MS / 5), 1);
+    assert_int_equal(count_connections(limits, "192.0.2.1", 10 * MINUTE_MS), 5);
+    assert_int_equal(count_connections(limits, "192.0.2.2", 10 * MINUTE_MS), 5);
+}
+
+static void who_is_turned_away_is_told_once_a_minute(void **state)
+{
+    struct gateway_limits_settings settings = gateway_limits_defaults();
+    AUTO(gateway_limits_free) struct gateway_limits *limits = limits_of(&settings);
+    struct net_address one = address_of("192.0.2.1"), other = address_of("192.0.2.2");
+    uint32_t untold;
+
+    (void)state;
+    assert_true(gateway_limits_may_tell(limits, &one, 0, &untold));
+    assert_int_equal(untold, 0);
+    for (int64_t i = 0; i < 1000; i++)
+        assert_false(gateway_limits_may_tell(limits, &one, i, &untold));
+    assert_true(gateway_limits_may_tell(limits, &other, 1000, &untold));
+    assert_int_equal(untold, 0);
+    assert_false(gateway_limits_may_tell(limits, &one, MINUTE_MS - 1, &untold));
+    assert_true(gateway_limits_may_tell(limits, &one, MINUTE_MS, &untold));
+    assert_int_equal(untold, 1001);
+    assert_true(gateway_limits_may_tell(limits, &one, 9 * MINUTE_MS, &untold));
+    assert_int_equal(untold, 0);
+}
+
 static void failures_of_tls_and_messages_are_counted_apart(void **state)
 {
     struct gateway_limits_settings settings = { .messages_per_minute = 7,
@@ -193,26 +265,9 @@ static void no_limit_is_none(void **state)
         assert_true(gateway_limits_take_error(limits, &session, 0, &answer));
         assert_true(gateway_limits_take_message(limits, &session, 0, &answer));
         assert_true(gateway_limits_take_failure(limits, &session, 0));
+        assert_true(gateway_limits_take_connection(limits, &session, 0, &answer));
     }
     assert_int_equal(gateway_limits_connections(limits), 1000);
-}
-
-/* From many clients, each with a message and gone again; how many of them were taken. */
-static unsigned flood(struct gateway_limits *limits, int64_t now_ms)
-{
-    unsigned taken = 0;
-
-    for (uint32_t i = 0; i < FLOOD; i++) {
-        struct net_address address = flood_address(i);
-        struct gateway_limits_session session;
-        struct smtp_answer answer;
-
-        if (!gateway_limits_open(limits, &address, now_ms, &session, &answer))
-            continue;
-        taken += gateway_limits_take_message(limits, &session, now_ms, &answer);
-        gateway_limits_close(limits, &session);
-    }
-    return taken;
 }
 
 static void no_flood_of_addresses_lifts_a_ban_or_a_debt(void **state)
@@ -351,6 +406,8 @@ int main(void)
         cmocka_unit_test(connections_are_bounded_for_each_client),
         cmocka_unit_test(too_many_errors_ban_the_client_for_a_time),
         cmocka_unit_test(messages_of_a_client_are_bounded_however_it_connects),
+        cmocka_unit_test(connections_of_a_client_in_a_minute_are_bounded),
+        cmocka_unit_test(who_is_turned_away_is_told_once_a_minute),
         cmocka_unit_test(failures_of_tls_and_messages_are_counted_apart),
         cmocka_unit_test(no_limit_is_none),
         cmocka_unit_test(no_flood_of_addresses_lifts_a_ban_or_a_debt),

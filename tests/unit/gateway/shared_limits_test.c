@@ -64,7 +64,8 @@ static void hold_for_all_threads_together(void **state)
 
 static void answer_as_the_limits_do(void **state)
 {
-    struct gateway_limits_settings settings = { .messages_per_minute = 1,
+    struct gateway_limits_settings settings = { .connections_per_minute = 1,
+                                                .messages_per_minute = 1,
                                                 .failures_per_minute = 1,
                                                 .session_errors = 1,
                                                 .ban_ms = 1000,
@@ -74,12 +75,17 @@ static void answer_as_the_limits_do(void **state)
     struct net_address client;
     struct smtp_answer answer = { 0 };
     struct error err;
+    uint32_t untold;
 
     (void)state;
     assert_true(net_address_parse(span_of("192.0.2.1"), &client));
     assert_true(gateway_shared_limits_new(&settings, secret, &limits, &err));
     assert_true(gateway_shared_limits_open(limits, &client, 0, &session, &answer));
     assert_int_equal(gateway_shared_limits_connections(limits), 1);
+    assert_true(gateway_shared_limits_take_connection(limits, &session, 0, &answer));
+    assert_false(gateway_shared_limits_take_connection(limits, &session, 0, &answer));
+    assert_true(gateway_shared_limits_may_tell(limits, &client, 0, &untold));
+    assert_false(gateway_shared_limits_may_tell(limits, &client, 0, &untold));
     assert_true(gateway_shared_limits_take_message(limits, &session, 0, &answer));
     assert_false(gateway_shared_limits_take_message(limits, &session, 0, &answer));
     assert_int_equal(answer.code, 452);

@@ -243,6 +243,10 @@ static const struct {
       { "1s", "1h" },
       { { "0", "between 1s and 1h" }, { "2h", "between 1s and 1h" } } },
     { SETTINGS_LIMITS,
+      "connections_per_minute",
+      { "0", "1000000" },
+      { { "1000001", "between 0 and 1000000" }, { "none", "a whole number" } } },
+    { SETTINGS_LIMITS,
       "messages_per_minute",
       { "0", "600", "1000000" },
       { { "1000001", "between 0 and 1000000" }, { "10/m", "a whole number" } } },
@@ -399,7 +403,7 @@ static void keeps_what_was_written(void **state)
         "queue { retry = { 1m, 1h } lifetime = 2d warn_after = 0 in_the_clear_after = 90s }\n"
         "limits { message_size = 64K recipients = 200 connections = 20 per_address = 3\n"
         "    command_timeout = 10s messages_per_minute = 0\n"
-        "    failed_handshakes_per_minute = 5\n"
+        "    failed_handshakes_per_minute = 5 connections_per_minute = 6\n"
         "    session_errors = 2 ban = 1h clients_known = 64 }\n"
         "dns { resolver = 127.0.0.1:5353 trust_anchor = /root.key } web { listen = 127.0.0.1:8025 }\n");
     const struct settings *settings = loaded.settings;
@@ -462,6 +466,7 @@ static void keeps_what_was_written(void **state)
     assert_int_equal(settings->limits.per_address, 3);
     assert_int_equal(settings->limits.command_timeout_s, 10);
     assert_int_equal(settings->limits.messages_per_minute, 0);
+    assert_int_equal(settings->limits.connections_per_minute, 6);
     assert_int_equal(settings->limits.failed_handshakes_per_minute, 5);
     assert_int_equal(settings->limits.session_errors, 2);
     assert_int_equal(settings->limits.ban_s, 3600);
