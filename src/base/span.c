@@ -71,6 +71,11 @@ struct span span_trim(struct span span)
     return span;
 }
 
+struct span span_without_final_dot(struct span name)
+{
+    return name.len > 1 ? without_last(name, '.') : name;
+}
+
 bool span_equal(struct span a, struct span b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -36,6 +36,9 @@ struct span span_part(struct span span, size_t start, size_t len);
 /* Without the spaces and tabs at either end. */
 struct span span_trim(struct span span);
 
+/* A name of the DNS without the dot that ends a full one; the root, ".", stays as it is. */
+struct span span_without_final_dot(struct span name);
+
 bool span_equal(struct span a, struct span b);
 bool span_equal_nocase(struct span a,
                        struct span b); /* ASCII letters only, whatever the locale; NULs, too */

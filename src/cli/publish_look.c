@@ -144,35 +144,16 @@ static void read_records(struct publish_look *look, struct publication_host *hos
             host->live_count++;
 }
 
-static const char *without_final_dot(struct arena *arena, const char *name)
-{
-    size_t len = strlen(name);
-
-    return arena_copy(arena,
-                      (struct span){ name, len > 1 && name[len - 1] == '.' ? len - 1 : len });
-}
-
 static void take_records(void *owner, const struct dns_answer *answer)
 {
     struct host_question *question = owner;
     struct publish_look *look = question->look;
     struct publication_host *host = question->host;
-    const char *name = host->lookup.name;
 
     question->query = NULL;
     host->was_looked_up = true;
-    host->lookup = (struct observed_lookup){ .name = name,
-                                             .type = DNS_TYPE_TLSA,
-                                             .outcome = answer->outcome,
-                                             .security = answer->security,
-                                             .anchor_failed = answer->anchor_failed,
-                                             .resolver_is_silent = answer->resolver_is_silent,
-                                             .rcode = answer->rcode,
-                                             .record_count = answer->record_count };
-    if (answer->canonical_name != NULL)
-        host->lookup.canonical_name = without_final_dot(look->arena, answer->canonical_name);
-    if (answer->why_bogus != NULL)
-        host->lookup.why_bogus = arena_copy(look->arena, span_of(answer->why_bogus));
+    host->lookup.type = DNS_TYPE_TLSA;
+    observed_lookup_note(&host->lookup, answer, look->arena);
     if (answer->outcome == DNS_ANSWERED)
         read_records(look, host, answer);
     count_down(look);

@@ -18,13 +18,6 @@ static int compare(struct span name, const char *text)
     return text[name.len] == '\0' ? 0 : -1;
 }
 
-static struct span without_final_dot(struct span name)
-{
-    if (name.len > 1 && name.data[name.len - 1] == '.')
-        name.len--;
-    return name;
-}
-
 static const struct gateway_policy_pattern *find_pattern(const struct gateway_policies *policies,
                                                          struct span name)
 {
@@ -47,7 +40,7 @@ static const struct gateway_policy_pattern *find_pattern(const struct gateway_po
 struct gateway_policy_choice gateway_policies_find(const struct gateway_policies *policies,
                                                    struct span domain)
 {
-    struct span name = without_final_dot(domain);
+    struct span name = span_without_final_dot(domain);
     const struct gateway_policy_pattern *found =
         name.len == 0 ? NULL : find_pattern(policies, name);
 

@@ -64,15 +64,6 @@ const char *dial_name(enum dial dial)
     return (size_t)dial < ARRAY_SIZE(names) ? names[dial] : "unknown";
 }
 
-static const char *without_final_dot(struct arena *arena, const char *name)
-{
-    struct span text = span_of(name);
-
-    if (text.len > 1 && text.data[text.len - 1] == '.')
-        text.len--;
-    return arena_copy(arena, text);
-}
-
 void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answer *answer,
                           struct arena *arena)
 {
@@ -83,7 +74,8 @@ void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answe
     lookup->resolver_is_silent = answer->resolver_is_silent;
     lookup->record_count = answer->record_count;
     if (answer->canonical_name != NULL)
-        lookup->canonical_name = without_final_dot(arena, answer->canonical_name);
+        lookup->canonical_name =
+            arena_copy(arena, span_without_final_dot(span_of(answer->canonical_name)));
     if (answer->why_bogus != NULL)
         lookup->why_bogus = arena_copy(arena, span_of(answer->why_bogus));
 }

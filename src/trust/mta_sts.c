@@ -274,17 +274,10 @@ bool mta_sts_is_plain_text(struct span content_type)
 
 /* ---- hosts ---- */
 
-static struct span without_final_dot(struct span name)
-{
-    if (name.len > 0 && name.data[name.len - 1] == '.')
-        name.len--;
-    return name;
-}
-
 bool mta_sts_match(const char *pattern, const char *host)
 {
-    struct span wanted = without_final_dot(span_of(pattern)),
-                name = without_final_dot(span_of(host));
+    struct span wanted = span_without_final_dot(span_of(pattern)),
+                name = span_without_final_dot(span_of(host));
 
     if (span_starts_with(wanted, "*.")) {
         size_t label = span_find(name, '.');

@@ -76,6 +76,17 @@ static void drops_one_line_end(void **state)
     assert_int_equal(span_without_line_end((struct span){ NULL, 0 }).len, 0);
 }
 
+static void drops_the_final_dot_of_a_name_and_leaves_the_root(void **state)
+{
+    (void)state;
+    assert_true(
+        span_equal(span_without_final_dot(span_of("example.org.")), span_of("example.org")));
+    assert_true(span_equal(span_without_final_dot(span_of("example.org")), span_of("example.org")));
+    assert_true(span_equal(span_without_final_dot(span_of("a..")), span_of("a.")));
+    assert_true(span_equal(span_without_final_dot(span_of(".")), span_of(".")));
+    assert_int_equal(span_without_final_dot((struct span){ NULL, 0 }).len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +97,7 @@ int main(void)
         cmocka_unit_test(trims_blanks_at_both_ends),
         cmocka_unit_test(takes_lines_without_their_ends),
         cmocka_unit_test(drops_one_line_end),
+        cmocka_unit_test(drops_the_final_dot_of_a_name_and_leaves_the_root),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
