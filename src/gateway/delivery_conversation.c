@@ -409,6 +409,7 @@ static bool dial(struct delivery_conversation *conversation)
         conversation->tried |= (uint64_t)1 << conversation->at;
         set_up_link(conversation, settings);
     }
+    conversation->dialled_ms = delivery_now_ms(conversation->delivery);
     return client_link_open(conversation->delivery->settings.loop, settings, &handlers,
                             conversation, &conversation->arena, &conversation->observation, NULL,
                             &conversation->link, NULL);

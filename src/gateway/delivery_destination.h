@@ -45,6 +45,7 @@ struct delivery_failure {
     const char *relay;
     const char *tls; /* "verify:TLSv1.3", of a session that was not good enough; "" */
     int64_t session; /* 0: none */
+    int64_t took_ms; /* from the dial to its end; 0: nobody was dialled */
 };
 
 struct delivery_address {
@@ -117,7 +118,7 @@ struct delivery_conversation {
     struct arena arena;
     struct client_link_settings asked; /* by which the address is dialled */
     struct observation observation;
-    int64_t began_ms, rests_since_ms;
+    int64_t began_ms, dialled_ms, rests_since_ms;
     size_t at;      /* the address that is dialled */
     uint64_t tried; /* addresses */
     bool may_pass;  /* an address that was tried failed by what may be well again later */

@@ -51,7 +51,7 @@ static void fail_task(const struct delivery_failure *failure, struct delivery_ta
         .relay = copy_text(arena, span_of(failure->relay)),
         .tls = copy_text(arena, span_of(failure->tls)),
         .why_clear = "none:no-session",
-        .began_ms = now_ms,
+        .began_ms = now_ms - failure->took_ms,
         .session = failure->session,
     };
 

@@ -214,6 +214,13 @@ static void make_final(struct delivery_failure *failure)
                                              outcome->code.data + 1));
 }
 
+static int64_t took_ms(const struct delivery_conversation *conversation)
+{
+    return conversation->observation.ending == ENDING_BARRED
+               ? 0
+               : delivery_now_ms(conversation->delivery) - conversation->dialled_ms;
+}
+
 static void keep(struct delivery_conversation *conversation)
 {
     struct delivery_failure *failure = &conversation->failure;
@@ -232,6 +239,7 @@ static void keep(struct delivery_conversation *conversation)
     failure->goes_in_clear_later = goes_in_clear_later(conversation);
     failure->outcome = outcome_of(conversation, &failure->arena);
     failure->session = conversation->session;
+    failure->took_ms = took_ms(conversation);
     failure->told =
         conversation->told == NULL ? NULL : finding_copy(&failure->arena, conversation->told);
 }

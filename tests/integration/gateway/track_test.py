@@ -8,6 +8,7 @@ import email.policy
 import json
 import re
 import sys
+import time
 
 import gateway
 from gateway import Client, wait_for
@@ -193,12 +194,24 @@ def who_asks_for_it_hears_that_mail_was_passed_on_unless_the_next_server_tells()
             must(words in mail, f"{words!r} is missing from:\n{mail}")
 
 
+def a_session_that_fails_has_its_time():
+    def reply(verb, line):
+        time.sleep(0.05 if verb == "EHLO" else 0)
+
+    with Scripted(reply, keywords=["STARTTLS"]) as slow, sending(
+            {"slow.test": "level = encrypt " + hop(slow.port)}, settings=QUICK) as here:
+        put(here, "a@slow.test")
+        line = here.wait_log("deferred", to="<a@slow.test>")
+        must(line["finding"] == "starttls-closed" and line["milliseconds"] >= 40, f"{line}")  # it waited for the EHLO
+
+
 TESTS = [
     a_delivery_is_told_with_host_tls_level_rule_and_what_was_wrong_all_the_same,
     log_tracking_and_report_name_the_same_finding,
     the_ledger_has_every_recipient_that_left_in_the_clear_and_no_other,
     other_levels_are_counted_over_the_sessions_that_were,
     who_asks_for_it_hears_that_mail_was_passed_on_unless_the_next_server_tells,
+    a_session_that_fails_has_its_time,
 ]
 
 
