@@ -478,6 +478,22 @@ const struct catalogue_variant catalogue_variants[] = {
                   "ask for the host by its name",
     },
     {
+        .key = "self-signed-by-address",
+        .fault = FAULT_SERVER,
+        .cause = "{host} shows a certificate that nobody vouches for: {subject} is its own issuer",
+        .remedy = "Give that server a name and a certificate for it (there: certbot certonly "
+                  "--standalone -d NAME), and go to it by that name: postern check --connect "
+                  "{address_port} NAME; in postern.conf, next_hop with the name in place of the "
+                  "address. Or hold it to its key: level = fingerprint",
+    },
+    {
+        .key = "self-signed-for-address",
+        .fault = FAULT_SERVER,
+        .cause = "{host} shows a certificate that nobody vouches for: {subject} is its own issuer",
+        .remedy = "Get a certificate with the IP address {reference} in subjectAltName from an "
+                  "authority that senders trust, or ask for the host by its name",
+    },
+    {
         .key = "intermediate-of-another-key",
         .fault = FAULT_SERVER,
         .cause = "{host} sends {missing} with another key than the one that signed its "

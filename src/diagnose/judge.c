@@ -175,7 +175,7 @@ static void init_for_session(struct judge *judge, const struct observation *seen
     bool is_ipv6 = strchr(address, ':') != NULL;
     const char *bare = arena_format(arena, is_ipv6 ? "[%s]:%u" : "%s:%u", address, seen->port);
     const char *name = host[0] == '\0' ? address : host;
-    bool is_same = strcmp(name, address) == 0;
+    bool is_same = strcmp(name, address) == 0, with_name;
     bool has_domain =
         seen->domain != NULL && seen->domain[0] != '\0' && strcmp(seen->domain, seen->address) != 0;
 
@@ -183,6 +183,7 @@ static void init_for_session(struct judge *judge, const struct observation *seen
                            ? name
                            : printable(arena, seen->host_reference);
     judge->now_s = seen->wall_s;
+    with_name = !judge_is_address(judge->reference);
     set_common(
         judge,
         (const char *const[][2]){
@@ -194,10 +195,9 @@ static void init_for_session(struct judge *judge, const struct observation *seen
               is_same ? bare : arena_format(arena, "%s [%s]:%u", name, address, seen->port) },
             { "domain", has_domain ? printable(arena, seen->domain) : name },
             { "reference", judge->reference },
-            { "probe", arena_format(arena,
-                                    "openssl s_client -starttls smtp -connect %s "
-                                    "-servername %s",
-                                    bare, judge->reference) },
+            { "probe", arena_format(arena, "openssl s_client -starttls smtp -connect %s %s%s", bare,
+                                    with_name ? "-servername " : "-noservername",
+                                    with_name ? judge->reference : "") },
         },
         8);
 }

@@ -253,6 +253,13 @@ static bool is_about_names(enum chain_flaw_kind kind)
     return kind == CHAIN_NAME_MISMATCH || kind == CHAIN_NAME_ONLY_IN_CN;
 }
 
+/* Were we sent to an address, with no word of the host that is there? */
+static bool is_by_address(const struct judge *judge)
+{
+    return judge->seen != NULL && judge->seen->address != NULL &&
+           strcmp(judge->reference, judge->seen->address) == 0;
+}
+
 /* Cases of a flaw that take words of their own. */
 static void reword_flaw(struct judge *judge, struct finding *finding,
                         const struct chain_verdict *verdict, const struct chain_flaw *flaw)
@@ -268,6 +275,10 @@ static void reword_flaw(struct judge *judge, struct finding *finding,
     else if (flaw->kind == CHAIN_INTERMEDIATE_EXPIRED && flaw->sent_index < 0)
         JUDGE_REWORD(judge, finding, "root-expired", { "subject", subject_of(verdict, flaw) },
                      { "date", text_date(judge->arena, flaw->time_s) });
+    else if (flaw->kind == CHAIN_SELF_SIGNED && judge_is_address(judge->reference))
+        JUDGE_REWORD(judge, finding,
+                     is_by_address(judge) ? "self-signed-by-address" : "self-signed-for-address",
+                     { "subject", subject_of(verdict, flaw) });
 }
 
 static void judge_flaw(struct judge *judge, const struct chain_verdict *verdict,
@@ -296,21 +307,6 @@ static bool is_named(const struct judge *judge, const struct chain_verdict *verd
         return verdict->name_matched;
     return judge->seen->level == POLICY_SECURE ? judge->seen->domain_named
                                                : judge->seen->host_named;
-}
-
-/* Were we sent to an address, with no word of the host that is there? */
-static bool is_by_address(const struct judge *judge)
-{
-    return judge->seen != NULL && judge->seen->address != NULL &&
-           strcmp(judge->reference, judge->seen->address) == 0;
-}
-
-static bool is_address(const char *reference)
-{
-    const char *dot = strrchr(reference, '.');
-
-    return strchr(reference, ':') != NULL ||
-           text_is_number_in_host(span_of(dot == NULL ? reference : dot + 1));
 }
 
 /* The certificate that came when no name was asked for, if it is the right one. */
@@ -349,7 +345,7 @@ static void judge_name(struct judge *judge, const struct chain_verdict *verdict)
     }
     judge_flaw(judge, verdict, &flaw);
     finding = &judge->findings->items[judge->findings->count - 1];
-    if (flaw.kind == CHAIN_NAME_MISMATCH && is_address(judge->reference))
+    if (flaw.kind == CHAIN_NAME_MISMATCH && judge_is_address(judge->reference))
         JUDGE_REWORD(judge, finding,
                      is_by_address(judge) ? "name-mismatch-by-address" : "address-mismatch",
                      { "names", judge_names(judge, leaf) });

@@ -63,6 +63,8 @@ const char *judge_quote(struct judge *judge, struct span bytes, size_t most);
 const char *judge_reply(struct judge *judge, const struct observed_reply *reply);
 /* "3 seconds", "340 ms" */
 const char *judge_wait(struct judge *judge, int64_t milliseconds);
+/* What we looked for is an address, for which no SNI is sent and few authorities sign. */
+bool judge_is_address(const char *reference);
 /* What is not as the grammar of replies has it, the worst first. */
 const char *judge_flaw_words(uint32_t flaws);
 /* How bad tolerated flaws are: text in UTF-8 hardly is. */

@@ -63,6 +63,14 @@ const char *judge_alert(struct judge *judge, uint8_t description)
     return arena_format(judge->arena, "%s (%u)", name, description);
 }
 
+bool judge_is_address(const char *reference)
+{
+    const char *dot = strrchr(reference, '.');
+
+    return strchr(reference, ':') != NULL ||
+           text_is_number_in_host(span_of(dot == NULL ? reference : dot + 1));
+}
+
 const char *judge_alert_meaning(uint8_t description)
 {
     static const struct {

@@ -166,6 +166,27 @@ static void blames_no_server_for_a_name_that_nobody_said(void **state)
     assert_non_null(strstr(finding->remedy, "the IP address 192.0.2.7 in subjectAltName"));
 }
 
+static void asks_no_authority_for_a_certificate_of_an_address(void **state)
+{
+    struct observation seen;
+    const struct finding *finding;
+
+    (void)state;
+    with_flaw(&seen, CHAIN_SELF_SIGNED, true);
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_non_null(strstr(finding->remedy, "certbot certonly --standalone -d mx.example.org"));
+    seen.host = seen.host_reference = "";
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_string_equal(finding->code, "certificate-self-signed");
+    assert_null(strstr(finding->remedy, "-d 192.0.2.1"));
+    assert_non_null(strstr(finding->remedy, "--connect 192.0.2.1:25 NAME"));
+    assert_non_null(strstr(finding->remedy, "level = fingerprint"));
+    seen.host = seen.host_reference = "192.0.2.7"; /* we were told to look for that one */
+    finding = &sample_judge(&seen, NULL)->items[0];
+    assert_null(strstr(finding->remedy, "certbot"));
+    assert_non_null(strstr(finding->remedy, "the IP address 192.0.2.7 in subjectAltName"));
+}
+
 /* The domain is named and the MX host is not: enough for level secure, for no other. */
 static void judges_the_name_that_the_level_asks_for(void **state)
 {
@@ -276,6 +297,7 @@ SAMPLES_RUN(cmocka_unit_test(gives_each_flaw_its_code),
             cmocka_unit_test(doubts_a_trust_store_of_long_ago),
             cmocka_unit_test(lists_every_name_that_it_does_carry),
             cmocka_unit_test(blames_no_server_for_a_name_that_nobody_said),
+            cmocka_unit_test(asks_no_authority_for_a_certificate_of_an_address),
             cmocka_unit_test(judges_the_name_that_the_level_asks_for),
             cmocka_unit_test(says_where_sni_leads_to_the_wrong_certificate),
             cmocka_unit_test(warns_for_senders_that_give_no_name),
