@@ -15,6 +15,14 @@ const struct catalogue_variant catalogue_variants_dns[] = {
                   "settings or --resolver name another than /etc/resolv.conf) has to be answered",
     },
     {
+        .key = "short-time",
+        .fault = FAULT_CLIENT,
+        .cause = "No answer for {name} {type} came within {seconds}, and that was all the time "
+                 "given for it: it says nothing of {domain} yet",
+        .remedy = "Give it more time: postern check --timeout 30 {domain}; it takes 10 seconds to "
+                  "know that nobody answers for a name",
+    },
+    {
         .key = "own-anchor",
         .fault = FAULT_CLIENT,
         .cause = "DNSSEC validation fails from our trust anchor on, so the answer for {name} "

@@ -527,11 +527,12 @@ void checkup_judge(struct checkup *checkup, struct arena *arena)
         judge_together(seen, count, arena, &checkup->findings);
 }
 
-/* Who asks nobody hears nothing of the domain. */
-static bool has_silent_resolver(const struct route *route)
+/* Who asks nobody hears nothing of the domain, and nor does who does not wait. */
+static bool has_not_heard(const struct route *route)
 {
     for (size_t i = 0; route != NULL && i < route->lookup_count; i++)
-        if (route->lookups[i].resolver_is_silent)
+        if (route->lookups[i].resolver_is_silent ||
+            (route->outcome == ROUTE_TIMEOUT && observed_lookup_was_cut_short(&route->lookups[i])))
             return true;
     return false;
 }
@@ -541,7 +542,7 @@ static bool has_failed_ourselves(const struct checkup *checkup)
     for (size_t i = 0; i < checkup->host_count; i++)
         if (checkup->hosts[i]->observation.ending == ENDING_FAILED)
             return true;
-    return checkup->failure != NULL || has_silent_resolver(checkup->route) ||
+    return checkup->failure != NULL || has_not_heard(checkup->route) ||
            (checkup->published != NULL && checkup->published->failure != NULL);
 }
 

@@ -85,6 +85,9 @@ void judge_own_dns(struct judge *judge, struct finding *finding,
         JUDGE_REWORD(judge, finding, "own-resolver", { "name", name }, { "type", type });
         judge_prove(judge, finding,
                     "our resolver left three questions for the root without a reply too");
+    } else if (observed_lookup_was_cut_short(lookup)) {
+        JUDGE_REWORD(judge, finding, "short-time", { "name", name }, { "type", type },
+                     { "seconds", judge_wait(judge, lookup->given_up_after_ms) });
     }
     if (lookup->outcome == DNS_BOGUS && lookup->anchor_failed) {
         JUDGE_REWORD(judge, finding, "own-anchor", { "name", name }, { "type", type },

@@ -72,12 +72,18 @@ void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answe
     lookup->rcode = answer->rcode;
     lookup->anchor_failed = answer->anchor_failed;
     lookup->resolver_is_silent = answer->resolver_is_silent;
+    lookup->given_up_after_ms = answer->given_up_after_ms;
     lookup->record_count = answer->record_count;
     if (answer->canonical_name != NULL)
         lookup->canonical_name =
             arena_copy(arena, span_without_final_dot(span_of(answer->canonical_name)));
     if (answer->why_bogus != NULL)
         lookup->why_bogus = arena_copy(arena, span_of(answer->why_bogus));
+}
+
+bool observed_lookup_was_cut_short(const struct observed_lookup *lookup)
+{
+    return lookup->given_up_after_ms > 0 && lookup->given_up_after_ms < DNS_SILENCE_MS;
 }
 
 void observation_init(struct observation *observation)

@@ -107,9 +107,13 @@ struct observed_lookup {
     const char *why_bogus;      /* NULL */
     bool anchor_failed;         /* bogus from the trust anchor on: net/dns.h */
     bool resolver_is_silent;    /* a timeout of our own resolver's: net/dns.h */
+    int64_t given_up_after_ms;  /* a timeout because the time allowed was over; else 0 */
     int rcode;
     size_t record_count;
 };
+
+/* No answer within a time too short to tell that there is none. */
+bool observed_lookup_was_cut_short(const struct observed_lookup *lookup);
 
 /* Notes what the answer says beside its records; texts are copied into the arena. */
 void observed_lookup_note(struct observed_lookup *lookup, const struct dns_answer *answer,

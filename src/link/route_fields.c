@@ -34,6 +34,7 @@ static const struct field lookup_fields[] = {
     LOOKUP(FIELD_TEXT_OR_NULL, "why_bogus", why_bogus),
     LOOKUP(FIELD_BOOL, "anchor_failed", anchor_failed),
     LOOKUP(FIELD_BOOL, "resolver_is_silent", resolver_is_silent),
+    LOOKUP(FIELD_I64, "given_up_after_ms", given_up_after_ms),
     LOOKUP(FIELD_INT, "rcode", rcode),
     LOOKUP(FIELD_SIZE, "record_count", record_count),
 };

@@ -19,7 +19,6 @@ enum {
     RCODE_NXDOMAIN = 3,
     PROBE_MS = 1500,
     PATIENCE_MS = 1000, /* before we doubt whether the resolver is there at all */
-    SILENCE_MS = 10000, /* without a word of a resolver that is there: the name has no servers */
 };
 
 struct source;
@@ -38,6 +37,7 @@ struct dns_query {
     bool is_doomed;  /* the resolver is dead, and this one waits to be told */
     char *name;
     enum dns_type type;
+    int64_t timeout_ms;
     int ticket; /* of libunbound */
     void (*answered)(void *owner, const struct dns_answer *answer);
     void *owner;
@@ -423,13 +423,26 @@ static void ask_for_life(void *owner)
         source->liveness = NULL; /* then libunbound's own patience has to do */
 }
 
-static void expire(void *owner)
+static void give_up(struct dns_query *query, int64_t after_ms)
 {
     const struct dns_answer answer = { .outcome = DNS_TIMEOUT,
                                        .security = DNS_INDETERMINATE,
-                                       .rcode = RCODE_SERVFAIL };
+                                       .rcode = RCODE_SERVFAIL,
+                                       .given_up_after_ms = after_ms };
 
-    deliver(owner, &answer);
+    deliver(query, &answer);
+}
+
+static void take_silence(void *owner)
+{
+    give_up(owner, 0);
+}
+
+static void expire(void *owner)
+{
+    struct dns_query *query = owner;
+
+    give_up(query, query->timeout_ms);
 }
 
 static void enlist(struct dns_query *query)
@@ -457,7 +470,7 @@ static struct dns_query *make_query(struct source *source, const char *name, enu
         made->source = source;
         made->type = type;
         if (loop_timer_open(source->loop, expire, made, &made->timer, err) &&
-            loop_timer_open(source->loop, expire, made, &made->silence, err))
+            loop_timer_open(source->loop, take_silence, made, &made->silence, err))
             return made;
         loop_timer_close(&made->timer);
         memory_free(made->name);
@@ -511,13 +524,14 @@ bool dns_find(struct dns *dns, const char *name, enum dns_type type, int64_t tim
     made->owner = owner;
     if (made->source->ahead != NULL && dns_ahead_ask(made->source->ahead, name, (uint16_t)type,
                                                      resolve_known, made, &made->ahead)) {
-        loop_timer_start(made->silence, SILENCE_MS);
+        loop_timer_start(made->silence, DNS_SILENCE_MS);
     } else if ((status = resolve(made)) != 0) {
         free_unasked(made);
         return error_set(err, ERROR_SYSTEM, "asking for %s of %.255s: %s", dns_type_name(type),
                          name, ub_strerror(status));
     }
     enlist(made);
+    made->timeout_ms = timeout_ms;
     loop_timer_start(made->timer, timeout_ms);
     *query = made;
     return true;

@@ -41,6 +41,9 @@ enum dns_security {
 const char *dns_security_name(enum dns_security security);
 const char *dns_type_name(enum dns_type type);
 
+/* Without a word of a resolver that is there: nobody answers for the name. */
+enum { DNS_SILENCE_MS = 10000 };
+
 /* Borrowed during the callback. */
 struct dns_answer {
     enum dns_outcome outcome;
@@ -54,6 +57,7 @@ struct dns_answer {
     /* A timeout that is likely ours: the resolver does not even answer for the root. Told after two
      * or three seconds, whatever the time that was allowed. */
     bool resolver_is_silent;
+    int64_t given_up_after_ms;  /* a timeout because the time allowed was over, this one; else 0 */
     const struct span *records; /* rdata on the wire */
     size_t record_count;
     uint32_t ttl_s;

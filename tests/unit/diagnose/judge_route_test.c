@@ -106,6 +106,30 @@ static void says_where_our_own_resolver_or_anchor_may_be_broken(void **state)
     assert_int_equal(findings.items[0].evidence_count, 2);
 }
 
+static void blames_no_zone_for_a_time_too_short(void **state)
+{
+    static struct observed_lookup lookup;
+
+    (void)state;
+    begin(ROUTE_TIMEOUT);
+    lookup = (struct observed_lookup){ .name = "example.org",
+                                       .type = DNS_TYPE_MX,
+                                       .outcome = DNS_TIMEOUT,
+                                       .given_up_after_ms = 2500 };
+    route.lookups = &lookup;
+    route.lookup_count = 1;
+    judge();
+    expect_first(&findings, "dns-timeout", FAULT_CLIENT, SEVERITY_FATAL);
+    assert_non_null(strstr(findings.items[0].cause, "within 3 seconds, and that was all the time"));
+    assert_non_null(strstr(findings.items[0].remedy, "--timeout 30 example.org"));
+    lookup.given_up_after_ms = 15000; /* long enough to know */
+    judge();
+    expect_first(&findings, "dns-timeout", FAULT_DNS, SEVERITY_FATAL);
+    lookup.given_up_after_ms = 0; /* the resolver was silent for as long as it may be */
+    judge();
+    expect_first(&findings, "dns-timeout", FAULT_DNS, SEVERITY_FATAL);
+}
+
 static void only_warns_where_another_host_takes_mail(void **state)
 {
     (void)state;
@@ -152,6 +176,7 @@ SAMPLES_RUN(cmocka_unit_test(finds_nothing_in_a_healthy_route),
             cmocka_unit_test(names_what_keeps_a_domain_from_mail),
             cmocka_unit_test(passes_on_the_reason_of_the_validator),
             cmocka_unit_test(says_where_our_own_resolver_or_anchor_may_be_broken),
+            cmocka_unit_test(blames_no_zone_for_a_time_too_short),
             cmocka_unit_test(only_warns_where_another_host_takes_mail),
             cmocka_unit_test(warns_of_a_null_mx_beside_others),
             cmocka_unit_test(adds_to_what_was_found_before))

@@ -200,6 +200,7 @@ static void answers_by_itself_when_nobody_does(void **state)
     assert_int_equal(fixture->answer.outcome, DNS_TIMEOUT);
     assert_int_equal(fixture->answer.security, DNS_INDETERMINATE);
     assert_false(fixture->answer.resolver_is_silent); /* it would have answered for others */
+    assert_int_equal(fixture->answer.given_up_after_ms, SHORT_MS);
 }
 
 static void tells_a_resolver_that_is_not_there(void **state)
