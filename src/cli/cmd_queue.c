@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -30,11 +31,19 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = { "queue", rows, ARRAY_SIZE(rows) };
 
+/* A word of the command line and what it means. */
+struct target {
+    const char *word;
+    struct queue_selection selection;
+};
+
 /* What the command holds while it runs. */
 struct queue_command {
     const char *settings_file;
     bool as_json, with_body, in_short, wants_help;
     struct control_request request; /* the list's filter */
+    struct target *targets;
+    size_t target_count;
     struct queue_access access;
     struct control_client *client;
     struct report_style style;
@@ -195,9 +204,9 @@ static bool print_summary(struct queue_command *command)
     return is_written;
 }
 
-static int print_sum(struct queue_command *command, const char *target)
+static int print_sum(struct queue_command *command)
 {
-    bool is_filtered = target != NULL || command->request.by_state;
+    bool is_filtered = command->target_count > 0 || command->request.by_state;
 
     begin_page(command);
     if (command->sum.messages > 0 && !command->as_json)
@@ -228,18 +237,15 @@ static void print_trouble(struct queue_command *command)
         failure("queue", "writing failed");
 }
 
-static int run_list(struct queue_command *command, int count, char **targets)
+static int run_list(struct queue_command *command)
 {
-    const char *target = count == 0 ? NULL : targets[0];
     enum control_status status;
     struct error err = { 0 };
     int printed;
 
-    if (count > 1)
-        return usage_error("queue", "list takes one ID or @DOMAIN");
-    if (target != NULL && !queue_access_parse(target, true, &command->request.selection))
-        return usage_error("queue", "\"%s\" is no ID of a message and no @DOMAIN", target);
     command->request.kind = CONTROL_LIST;
+    if (command->target_count > 0)
+        command->request.selection = command->targets[0].selection;
     command->summary.only = command->request.selection.domain;
     command->summary.by_state = command->request.by_state;
     command->summary.state = command->request.state;
@@ -248,7 +254,7 @@ static int run_list(struct queue_command *command, int count, char **targets)
         return fail(status, &err);
     if (command->in_short && !print_summary(command))
         return failure("queue", "no memory for the summary, or nowhere to write it");
-    printed = print_sum(command, target);
+    printed = print_sum(command);
     print_trouble(command);
     return printed;
 }
@@ -326,14 +332,12 @@ static int print_content(struct queue_command *command, int64_t id)
     return print_lines(command, text) ? EXIT_HEALTHY : EXIT_COULD_NOT_TELL;
 }
 
-static int show_one(struct queue_command *command, const char *target)
+static int show_one(struct queue_command *command, const struct target *target)
 {
-    struct control_request request = { .kind = CONTROL_LIST };
+    const struct control_request request = { .kind = CONTROL_LIST, .selection = target->selection };
     enum control_status status;
     struct error err = { 0 };
 
-    if (!queue_access_parse(target, false, &request.selection))
-        return EXIT_USAGE;
     command->sum.messages = 0;
     status = control_client_list(command->client, &request, print_message, command, &err);
     if (status != CONTROL_OK)
@@ -342,18 +346,18 @@ static int show_one(struct queue_command *command, const char *target)
         fprintf(
             stderr,
             "postern queue: %s is not in the queue; postern track --id %s knows what became of it\n",
-            target, target);
+            target->word, target->word);
         return EXIT_FINDINGS;
     }
     return command->as_json ? EXIT_HEALTHY : print_content(command, request.selection.id);
 }
 
-static int run_show(struct queue_command *command, int count, char **targets)
+static int run_show(struct queue_command *command)
 {
     int worst = EXIT_HEALTHY;
 
-    for (int i = 0; i < count; i++) {
-        int status = show_one(command, targets[i]);
+    for (size_t i = 0; i < command->target_count; i++) {
+        int status = show_one(command, &command->targets[i]);
 
         worst = status > worst ? status : worst;
     }
@@ -363,44 +367,44 @@ static int run_show(struct queue_command *command, int count, char **targets)
 /* ---- change ------------------------------------------------------------------------------- */
 
 static int change_one(struct queue_command *command, enum queue_change_kind kind,
-                      const char *target)
+                      const struct target *target)
 {
     static const char *const done[] = { [QUEUE_HOLD] = "held",
                                         [QUEUE_RELEASE] = "released",
                                         [QUEUE_RETRY] = "due now",
                                         [QUEUE_DELETE] = "deleted" };
-    struct control_request request = { .kind = CONTROL_CHANGE, .change = kind };
+    const struct control_request request = { .kind = CONTROL_CHANGE,
+                                             .change = kind,
+                                             .selection = target->selection };
+    const char *word = target->word;
     enum control_status status;
     struct error err = { 0 };
     bool is_written = true;
     int64_t changed = 0;
 
-    if (!queue_access_parse(target, true, &request.selection))
-        return EXIT_USAGE;
     status = control_client_change(command->client, &request, &changed, &err);
     if (status != CONTROL_OK)
         return fail(status, &err);
     if (command->as_json)
         is_written = print_line(
-            command, json_pack("{s:s, s:I}", "target", target, "recipients", (json_int_t)changed));
+            command, json_pack("{s:s, s:I}", "target", word, "recipients", (json_int_t)changed));
     else if (changed > 0)
-        is_written = buffer_format(&command->out, "%s: %lld recipient%s %s\n", target,
+        is_written = buffer_format(&command->out, "%s: %lld recipient%s %s\n", word,
                                    (long long)changed, changed == 1 ? "" : "s", done[kind]);
     else
-        fprintf(stderr, "postern queue: %s: there is nothing to %s\n", target,
+        fprintf(stderr, "postern queue: %s: there is nothing to %s\n", word,
                 control_change_name(kind));
     if (!is_written)
         return failure("queue", "no memory for the answer");
     return changed > 0 ? EXIT_HEALTHY : EXIT_FINDINGS;
 }
 
-static int run_change(struct queue_command *command, enum queue_change_kind kind, int count,
-                      char **targets)
+static int run_change(struct queue_command *command, enum queue_change_kind kind)
 {
     int worst = EXIT_HEALTHY;
 
-    for (int i = 0; i < count; i++) {
-        int status = change_one(command, kind, targets[i]);
+    for (size_t i = 0; i < command->target_count; i++) {
+        int status = change_one(command, kind, &command->targets[i]);
 
         worst = status > worst ? status : worst;
     }
@@ -409,7 +413,7 @@ static int run_change(struct queue_command *command, enum queue_change_kind kind
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
-static int run_verb(struct queue_command *command, const char *verb, int count, char **targets)
+static int run_verb(struct queue_command *command, const char *verb)
 {
     struct error err = { 0 };
     enum control_status status = queue_access_open(&command->access, &command->client, &err);
@@ -417,12 +421,12 @@ static int run_verb(struct queue_command *command, const char *verb, int count, 
     if (status != CONTROL_OK)
         return fail(status, &err);
     if (strcmp(verb, "list") == 0)
-        return run_list(command, count, targets);
+        return run_list(command);
     if (strcmp(verb, "show") == 0)
-        return run_show(command, count, targets);
+        return run_show(command);
     for (int kind = QUEUE_HOLD; kind <= QUEUE_DELETE; kind++)
         if (strcmp(verb, control_change_name((enum queue_change_kind)kind)) == 0)
-            return run_change(command, (enum queue_change_kind)kind, count, targets);
+            return run_change(command, (enum queue_change_kind)kind);
     return EXIT_USAGE;
 }
 
@@ -436,24 +440,35 @@ static bool is_verb(const char *text)
     return false;
 }
 
-/* All words are looked at before the first is acted upon: what is deleted by a line that was not meant so is
- * gone. */
-static bool check_targets(const char *verb, int count, char **targets)
+static int refuse_target(const char *verb, const char *word)
+{
+    if (strcmp(verb, "list") == 0)
+        return usage_error("queue", "\"%s\" is no ID of a message and no @DOMAIN", word);
+    if (strcmp(verb, "show") == 0)
+        return usage_error("queue", "\"%s\" is no ID of a message", word);
+    return usage_error("queue", "\"%s\" is no ID of a message, no @DOMAIN, and not all", word);
+}
+
+/* All words are read before the first is acted upon: what is deleted by a line that was not meant so is
+ * gone. EXIT_HEALTHY: each means something. */
+static int read_targets(struct queue_command *command, const char *verb, size_t count, char **words)
 {
     bool is_show = strcmp(verb, "show") == 0;
-    struct queue_selection selection;
 
-    for (int i = 0; strcmp(verb, "list") != 0 && i < count; i++) {
-        if (queue_access_parse(targets[i], !is_show, &selection) && (!is_show || selection.id != 0))
-            continue;
-        if (is_show)
-            usage_error("queue", "\"%s\" is no ID of a message", targets[i]);
-        else
-            usage_error("queue", "\"%s\" is no ID of a message, no @DOMAIN, and not all",
-                        targets[i]);
-        return false;
+    if (count > 1 && strcmp(verb, "list") == 0)
+        return usage_error("queue", "list takes one ID or @DOMAIN");
+    command->targets = memory_new(count + 1, sizeof *command->targets);
+    if (command->targets == NULL)
+        return failure("queue", "no memory for the targets");
+    for (; command->target_count < count; command->target_count++) {
+        struct target *target = &command->targets[command->target_count];
+
+        target->word = words[command->target_count];
+        if (!queue_access_parse(target->word, !is_show, &target->selection) ||
+            (is_show && target->selection.id == 0))
+            return refuse_target(verb, target->word);
     }
-    return true;
+    return EXIT_HEALTHY;
 }
 
 static int refuse_nothing(const char *verb)
@@ -466,6 +481,7 @@ static int refuse_nothing(const char *verb)
 static int run(struct queue_command *command, int count, char **words)
 {
     struct error err = { 0 };
+    int status;
 
     if (count == 0)
         return usage_error("queue", "list, show, retry, hold, release or delete?");
@@ -475,11 +491,12 @@ static int run(struct queue_command *command, int count, char **words)
             words[0]);
     if (count == 1 && strcmp(words[0], "list") != 0)
         return refuse_nothing(words[0]);
-    if (!check_targets(words[0], count - 1, words + 1))
-        return EXIT_USAGE;
+    status = read_targets(command, words[0], (size_t)count - 1, words + 1);
+    if (status != EXIT_HEALTHY)
+        return status;
     if (!queue_access_load(&command->access, command->settings_file, &err))
         return failure("queue", err.text);
-    return run_verb(command, words[0], count - 1, words + 1);
+    return run_verb(command, words[0]);
 }
 
 int cmd_queue(int argc, char **argv)
@@ -498,6 +515,7 @@ int cmd_queue(int argc, char **argv)
     }
     control_client_close(&command.client);
     status = print_all(&command, status);
+    memory_free(command.targets);
     queue_access_clear(&command.access);
     queue_summary_clear(&command.summary);
     buffer_clear(&command.out);

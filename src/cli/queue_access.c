@@ -104,7 +104,7 @@ bool queue_access_parse(const char *text, bool may_be_all, struct queue_selectio
 {
     *selection = (struct queue_selection){ 0 };
     if (text[0] == '@') {
-        selection->domain = span_of(text + 1);
+        selection->domain = span_without_final_dot(span_of(text + 1));
         return selection->domain.len > 0;
     }
     if (may_be_all && strcmp(text, "all") == 0)

@@ -25,7 +25,7 @@ void queue_access_clear(struct queue_access *access);
 MUST_CHECK enum control_status queue_access_open(const struct queue_access *access,
                                                  struct control_client **client, struct error *err);
 
-/* ID or @DOMAIN; "all" is everything where `may_be_all`. */
+/* ID or @DOMAIN, with a final dot or without; "all" is everything where `may_be_all`. Borrows `text`. */
 MUST_CHECK bool queue_access_parse(const char *text, bool may_be_all,
                                    struct queue_selection *selection);
 

@@ -543,6 +543,14 @@ class WithoutGateway(unittest.TestCase):
         self.check(self.house.run("queue", "show", first), 1)
         self.check(self.house.run("queue", "list", "@a.example"), 1)
 
+    def test_a_domain_is_the_same_with_its_final_dot(self):
+        self.check(self.house.send("ann@a.example", "bob@b.example"))
+        self.assertEqual(len(self.house.list("@A.example.")), 1)
+        self.check(self.house.run("queue", "hold", "@a.example."))
+        self.assertEqual([one["state"] for one in self.house.list()[0]["recipients"]], ["held", "waiting"])
+        self.assertEqual(self.house.run("queue", "list", "--summary", "@a.example.").stdout.split()[0], b"a.example")
+        self.check(self.house.run("queue", "list", "@."), 1)
+
     def test_a_line_with_a_wrong_word_changes_nothing(self):
         self.one("ann@a.example")
         for words in (["delete", "all", "extra"], ["hold", "@a.example", "ann@a.example"]):
