@@ -179,6 +179,7 @@ static bool fill_listeners(struct serve_profile *made, struct tls_tickets *ticke
         struct gateway_profile_listener *listener = &made->profile.listeners[i];
 
         listener->address = from->address;
+        listener->said_at = arena_format(&made->arena, "%s:%u", made->settings->file, from->line);
         fill_engine(made, from, listener);
         if (from->tls != SETTINGS_TLS_NONE && !fill_tls(made, from, tickets, now_s, listener, err))
             return false;

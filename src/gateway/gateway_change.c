@@ -72,7 +72,8 @@ static bool ask_for(struct gateway *gateway, struct gateway_profile *profile, si
     struct gateway_binding binding;
 
     if (!gateway_bindings_ask(gateway->bindings, &listener->address, &binding, sockets, err))
-        return false;
+        return error_wrap(err, "listener of %s",
+                          listener->said_at == NULL ? "the settings" : listener->said_at);
     for (size_t i = 0; i < gateway->worker_count; i++)
         change->places[i * profile->listener_count + index] =
             (struct worker_place){ binding.number, sockets[i] };

@@ -38,6 +38,7 @@ struct gateway_profile_reports {
 
 struct gateway_profile_listener {
     struct net_address address; /* as in the settings; port 0: a free one */
+    const char *said_at;        /* "FILE:LINE" of them; NULL */
     struct smtp_server_settings smtp;
     struct smtp_server_settings smtp_mending; /* the same for bare_lf_from: mends_bare_lf is set */
     struct tls_server_context *tls;           /* NULL: without TLS */

@@ -92,6 +92,18 @@ static bool fail(int socket, struct error *err, const char *doing,
                      address->port, strerror(number));
 }
 
+/* Who it is the system tells, and only to root of a process of another user. */
+static bool fail_taken(int socket, struct error *err, const struct net_address *address)
+{
+    char text[NET_ADDRESS_TEXT];
+
+    close(socket);
+    return error_set(err, ERROR_BUSY,
+                     "binding to %s port %u: %s; ss -ltnp sport = :%u, run by root, shows by whom",
+                     net_address_text(address, text), address->port, strerror(EADDRINUSE),
+                     address->port);
+}
+
 static bool bind_socket(struct net_address *address, int backlog, bool is_shared, int *bound,
                         struct error *err)
 {
@@ -108,7 +120,8 @@ static bool bind_socket(struct net_address *address, int backlog, bool is_shared
     if (address->is_ipv6) /* "::" means IPv6 alone; IPv4 has a listener of its own */
         setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if (bind(made, (const struct sockaddr *)&storage, len) != 0)
-        return fail(made, err, "binding to", address);
+        return errno == EADDRINUSE ? fail_taken(made, err, address)
+                                   : fail(made, err, "binding to", address);
     if (listen(made, backlog) != 0)
         return fail(made, err, "listening on", address);
     len = sizeof storage;

@@ -440,6 +440,7 @@ static void a_reload_that_cannot_listen_changes_nothing(void **state)
     int taken = socket(AF_INET, SOCK_STREAM, 0), client;
     struct made_profile *second;
     struct gateway_profile *profile;
+    char remedy[64];
 
     where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(bind(taken, (const struct sockaddr *)&where, sizeof where), 0);
@@ -447,10 +448,15 @@ static void a_reload_that_cannot_listen_changes_nothing(void **state)
     assert_int_equal(getsockname(taken, (struct sockaddr *)&where, &len), 0);
     start(room, make_profile("first.example", 0));
     second = make_profile("second.example", ntohs(where.sin_port));
+    second->listeners[0].said_at = "postern.conf:12";
     profile = &second->profile;
     assert_false(gateway_reload(room->gateway, profile, &room->err));
     gateway_profile_release(&profile);
+    assert_int_equal(room->err.kind, ERROR_BUSY);
+    assert_non_null(strstr(room->err.text, "listener of postern.conf:12: binding to 127.0.0.1"));
     assert_non_null(strstr(room->err.text, "Address already in use"));
+    snprintf(remedy, sizeof remedy, "ss -ltnp sport = :%u", ntohs(where.sin_port));
+    assert_non_null(strstr(room->err.text, remedy));
     client = dial(room->port);
     expect(client, "220 first.example");
     close(client);

@@ -119,7 +119,7 @@ static void refuses_a_port_that_is_taken_and_names_it(void **state)
     assert_true(start(&fixture, "127.0.0.1"));
     assert_false(listener_open(fixture.loop, &fixture.address, note, &fixture, &second, &err));
     assert_null(second);
-    assert_int_equal(err.kind, ERROR_SYSTEM);
+    assert_int_equal(err.kind, ERROR_BUSY);
     assert_non_null(strstr(err.text, "127.0.0.1"));
     stop(&fixture);
 }
