@@ -1,5 +1,6 @@
 /* cli/cmd_serve.c - `postern serve`: runs the gateway by a file of settings. */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/serve_profile.h"
+#include "cli/terminal.h"
 #include "gateway/certificates.h"
 #include "gateway/client_certificate.h"
 #include "gateway/gateway.h"
@@ -22,7 +24,12 @@
 #include "net/tls_tickets.h"
 #include "settings/settings.h"
 
-enum { OPTION_CHECK_CONFIG = 256, ARENA_BYTES = 1 << 20, FAULTS_BYTES = 1 << 20 };
+enum {
+    OPTION_CHECK_CONFIG = 256,
+    ARENA_BYTES = 1 << 20,
+    FAULTS_BYTES = 1 << 20,
+    WORDS_BYTES = 8192
+};
 enum { FREED_BYTES = 4 << 20 }; /* that each thread keeps for the next message */
 
 static const struct option_row rows[] = {
@@ -76,8 +83,24 @@ static void print_faults(const struct settings_faults *faults)
     buffer_init(&text, FAULTS_BYTES);
     if (!settings_fault_format(faults, &text))
         fprintf(stderr, "%s: more faults than can be told\n", faults->file);
-    if (text.len > 0)
-        fwrite(text.data, 1, text.len, stderr);
+    terminal_tell(buffer_span(&text));
+}
+
+/* A line of the file as a whole. */
+static void say(const struct serve *serve, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void say(const struct serve *serve, const char *format, ...)
+{
+    AUTO(buffer_clear) struct buffer text;
+    char words[WORDS_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    buffer_init(&text, FAULTS_BYTES);
+    if (buffer_format(&text, "%s: %s", serve->path, words))
+        terminal_tell(buffer_span(&text));
 }
 
 static void log_faults(struct serve *serve, const struct settings_faults *faults)
@@ -152,7 +175,7 @@ static int become(struct serve *serve)
     if ((serve->only_checks && geteuid() != 0) ||
         sandbox_become(serve->fixed.user, state_dir, &err))
         return EXIT_HEALTHY;
-    fprintf(stderr, "%s: %s\n", serve->path, err.text);
+    say(serve, "%s", err.text);
     return err.kind == ERROR_USAGE ? EXIT_USAGE : EXIT_COULD_NOT_TELL;
 }
 
@@ -180,7 +203,7 @@ static int load(struct serve *serve)
     }
     if (serve_profile_new(&settings, serve->tickets, wall_s(serve), &serve->profile, &err))
         return EXIT_HEALTHY;
-    fprintf(stderr, "%s: %s\n", serve->path, err.text);
+    say(serve, "%s", err.text);
     return EXIT_USAGE;
 }
 
@@ -202,10 +225,10 @@ static void print_findings(const struct serve *serve, const struct gateway_certi
 
     for (size_t i = 0; (findings = gateway_certificates_findings(own, i, &file)) != NULL; i++)
         for (size_t j = 0; j < findings->count; j++)
-            fprintf(stderr, "%s: %s: listener %s: certificate %s: %s: %s. To do: %s\n", serve->path,
-                    findings->items[j].severity == SEVERITY_NOTICE ? "notice" : "warning",
-                    gateway_certificates_listener(own), file, findings->items[j].code,
-                    findings->items[j].cause, findings->items[j].remedy);
+            say(serve, "%s: listener %s: certificate %s: %s: %s. To do: %s",
+                findings->items[j].severity == SEVERITY_NOTICE ? "notice" : "warning",
+                gateway_certificates_listener(own), file, findings->items[j].code,
+                findings->items[j].cause, findings->items[j].remedy);
 }
 
 static void print_client_certificate(const struct serve *serve)
@@ -215,8 +238,8 @@ static void print_client_certificate(const struct serve *serve)
         client == NULL ? NULL : gateway_client_certificate_findings(client);
 
     for (size_t i = 0; findings != NULL && i < findings->count; i++)
-        fprintf(stderr, "%s: warning: client: %s: %s. To do: %s\n", serve->path,
-                findings->items[i].code, findings->items[i].cause, findings->items[i].remedy);
+        say(serve, "warning: client: %s: %s. To do: %s", findings->items[i].code,
+            findings->items[i].cause, findings->items[i].remedy);
 }
 
 static int check(const struct serve *serve)
@@ -230,8 +253,8 @@ static int check(const struct serve *serve)
     }
     print_client_certificate(serve);
     if (is_short(serve->profile->hostname))
-        fprintf(stderr, "%s: warning: our name is \"%s\", which has no domain. To do: %s\n",
-                serve->path, serve->profile->hostname, short_remedy);
+        say(serve, "warning: our name is \"%s\", which has no domain. To do: %s",
+            serve->profile->hostname, short_remedy);
     printf("%s: no fault\n", serve->path);
     return fflush(stdout) == 0 ? EXIT_HEALTHY : failure("serve", "writing the answer failed");
 }

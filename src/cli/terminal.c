@@ -2,12 +2,17 @@
 
 #include <langinfo.h>
 #include <locale.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
+#include "diagnose/page.h"
+
+enum { TOLD_BYTES = 1 << 20, TOLD_HANG = 4 };
 enum { NARROWEST = 40, WIDEST = 100, USUAL = 80 };
 
 static int columns_of(int descriptor)
@@ -20,6 +25,8 @@ static int columns_of(int descriptor)
         return NARROWEST;
     return size.ws_col > WIDEST ? WIDEST : size.ws_col;
 }
+
+static const struct span nul = { "", 1 };
 
 /* The locale is asked and never put in force: what letters are alike would depend on it, in names and in SMTP. */
 static bool speaks_utf8(void)
@@ -63,4 +70,35 @@ void terminal_progress(const char *text)
         return;
     fprintf(stderr, "\r\033[K%.*s", columns_of(STDERR_FILENO) - 1, text == NULL ? "" : text);
     fflush(stderr);
+}
+
+static bool fold(struct span line, size_t columns, struct buffer *out)
+{
+    AUTO(buffer_clear) struct buffer where, what;
+    struct page page;
+
+    page_init(&page, out, (int)columns, false);
+    buffer_init(&where, TOLD_BYTES);
+    buffer_init(&what, TOLD_BYTES);
+    if (!buffer_append(&where, span_take_until(&line, ' ')) || !buffer_append(&where, nul) ||
+        !buffer_append(&what, line) || !buffer_append(&what, nul))
+        return false;
+    page_item(&page, 0, where.data, TOLD_HANG, PAGE_PLAIN, what.data);
+    return !page.has_failed;
+}
+
+void terminal_tell(struct span lines)
+{
+    size_t columns = isatty(STDERR_FILENO) == 1 ? (size_t)columns_of(STDERR_FILENO) : SIZE_MAX;
+
+    while (lines.len > 0) {
+        AUTO(buffer_clear) struct buffer folded;
+        struct span line = span_take_until(&lines, '\n');
+
+        buffer_init(&folded, TOLD_BYTES);
+        if (line.len > columns && fold(line, columns, &folded))
+            fwrite(folded.data, 1, folded.len, stderr);
+        else
+            fprintf(stderr, "%.*s\n", (int)line.len, line.data);
+    }
 }

@@ -4,14 +4,17 @@
 Its settings with all their faults, our own certificates as senders see them and as their files change, signals,
 a second instance, and the service manager's protocols. Each promise is a TAP test.
 """
+import fcntl
 import os
 import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 
 import gateway
@@ -56,6 +59,47 @@ def every_fault_is_named_with_file_and_line():
         must(not os.path.exists("here"), "a folder was made")
         done = ran("-c", os.path.join(folder, "absent.conf"), "--check-config")
         must(done.returncode == 2 and "absent.conf: " in done.stderr, f"{done.returncode}: {done.stderr}")
+
+
+def shown_on_a_terminal(*arguments):
+    """All that one of 80 columns shows of stderr."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with subprocess.Popen([PROGRAM, "serve", *arguments], stdout=subprocess.DEVNULL, stderr=theirs) as running:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 4096):
+                shown += piece
+        except OSError:  # EIO: nobody has the other end any more
+            pass
+    os.close(ours)
+    return running.returncode, shown.decode().replace("\r\n", "\n")
+
+
+def faults_are_folded_for_a_terminal_and_for_no_program():
+    with tempfile.TemporaryDirectory() as folder:
+        path = settings_of(folder, 'hostname = "alone"\nlistener "127.0.0.1:0" { tls = may }\n'
+                                   'store = "postgresql://db/queue"\n')
+        status, shown = shown_on_a_terminal("-c", path, "--check-config")
+        told = ran("-c", path, "--check-config").stderr
+        must(status == 2 and max(map(len, shown.splitlines())) <= 80, f"{status}:\n{shown}")
+        must(max(map(len, told.splitlines())) > 80, f"nothing was to be folded:\n{told}")
+        must(shown.split() == told.split(), f"other words:\n{shown}\n{told}")
+        path = settings_of(folder, 'hostname = "alone"\n')
+        _, shown = shown_on_a_terminal("-c", path, "--check-config")
+        must("has no domain" in " ".join(shown.split()) and max(map(len, shown.splitlines())) <= 80, shown)
+
+
+def who_has_the_port_can_be_asked():
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        path = settings_of(folder, f'hostname = "mx.example.org"\nstate_dir = "{folder}/state"\n'
+                                   f'listener "127.0.0.1:{port}" {{ tls = none }}\n')
+        done = ran("-c", path)
+        must(done.returncode == 3, f"{done.returncode}: {done.stderr}")
+        for words in (f"listener of {path}:3: ", "Address already in use", f"ss -ltnp sport = :{port}"):
+            must(words in done.stderr, f"{words!r} is missing: {done.stderr}")
 
 
 def wrong_usage_is_one_line():
@@ -630,6 +674,8 @@ def a_service_manager_hears_and_hands_over_its_sockets():
 
 TESTS = [
     every_fault_is_named_with_file_and_line,
+    faults_are_folded_for_a_terminal_and_for_no_program,
+    who_has_the_port_can_be_asked,
     wrong_usage_is_one_line,
     a_name_without_a_domain_is_warned_of,
     settings_without_a_fault_are_said_to_be_so,
