@@ -109,7 +109,7 @@ static void log_faults(struct serve *serve, const struct settings_faults *faults
         const struct settings_fault *fault = &faults->list[i];
 
         log_event(&serve->log, LOG_WARN, fault->is_warning ? "settings-warning" : "settings-fault",
-                  "file=%s line=%u text=%s", faults->file, fault->line, fault->text);
+                  "file=%s line=%u text=%-s", faults->file, fault->line, fault->text);
     }
 }
 

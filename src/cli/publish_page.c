@@ -19,7 +19,7 @@ struct sheet {
 
 static const char *safe(struct sheet *sheet, const char *text)
 {
-    return text_printable(sheet->arena, span_of(text), true);
+    return text_printable_again(sheet->arena, span_of(text), true);
 }
 
 /* ---- is it live? ---- */

@@ -11,20 +11,12 @@ enum { INDENT = 4, ENTRY_HANG = 14, LABEL_HANG = 14 };
 
 const char *queue_page_text(struct queue_page *page, struct span text)
 {
-    const char *shown = text_printable(page->arena, text, page->with_utf8);
-    char *copy;
-    size_t len = 0;
+    return text_printable(page->arena, text, page->with_utf8);
+}
 
-    if (strstr(shown, "\\\\") == NULL)
-        return shown;
-    copy = arena_new(page->arena, strlen(shown) + 1, 1);
-    if (copy == NULL)
-        return "";
-    for (const char *c = shown; *c != '\0'; c++) {
-        copy[len++] = *c;
-        c += c[0] == '\\' && c[1] == '\\';
-    }
-    return copy;
+const char *queue_page_words(struct queue_page *page, struct span words)
+{
+    return text_printable_again(page->arena, words, page->with_utf8);
 }
 
 static const char *sender_of(struct queue_page *page, const struct queue_envelope *envelope)
@@ -73,7 +65,7 @@ static const char *format_progress(struct queue_page *page, const struct queue_r
 const char *queue_page_reason(struct queue_page *page, struct span code, struct span finding,
                               struct span words)
 {
-    const char *shown_words = queue_page_text(page, words);
+    const char *shown_words = queue_page_words(page, words);
     const char *shown_code = queue_page_text(page, code);
     const char *shown_finding = queue_page_text(page, finding);
     const char *gap, *colon;

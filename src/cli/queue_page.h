@@ -31,8 +31,10 @@ void queue_page_sum(struct queue_page *page, const struct queue_page_sum *sum);
 
 void queue_page_count(struct queue_page_sum *sum, const struct queue_message *message);
 
-/* Bytes of anybody, safe to show. A backslash stays one: this is for reading, not for undoing. */
+/* Bytes of anybody as they came, safe to show: base/text.h. */
 const char *queue_page_text(struct queue_page *page, struct span text);
+/* Words in which those of others have been made safe already: replies, findings, what is new of a host. */
+const char *queue_page_words(struct queue_page *page, struct span words);
 /* "4.7.5 certificate-expired: the words", and no code where the words have it. "" where all are empty. */
 const char *queue_page_reason(struct queue_page *page, struct span code, struct span finding,
                               struct span words);

@@ -94,7 +94,7 @@ static const char *text_of(struct queue_page *page, const json_t *finding, const
 {
     const char *text = json_string_value(json_object_get(finding, key));
 
-    return text == NULL ? "" : queue_page_text(page, span_of(text));
+    return text == NULL ? "" : queue_page_words(page, span_of(text));
 }
 
 static bool was_told(struct session_page *told, const char *cause)
@@ -125,7 +125,7 @@ static void put_proof(struct queue_page *page, const json_t *finding, size_t han
         const char *proof = json_string_value(json_array_get(evidence, i));
 
         page_item(&page->page, hang, label_of_proof(evidence, i), hang + ITEM_HANG, PAGE_PLAIN,
-                  proof == NULL ? "" : queue_page_text(page, span_of(proof)));
+                  proof == NULL ? "" : queue_page_words(page, span_of(proof)));
     }
     if (remedy[0] != '\0')
         page_item(&page->page, hang, "remedy", hang + ITEM_HANG, PAGE_PLAIN, remedy);
@@ -218,7 +218,7 @@ static void put_changes(struct queue_page *page, struct session_page *told, stru
     const char *label = "new";
 
     while (changes.len > 0) {
-        const char *line = queue_page_text(page, span_take_until(&changes, '\n'));
+        const char *line = queue_page_words(page, span_take_until(&changes, '\n'));
 
         if (was_told(told, line))
             continue;

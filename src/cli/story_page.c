@@ -232,7 +232,7 @@ void story_page_note(struct queue_page *page, const struct tracking_story *story
               arena_format(page->arena, "%s%s%s", queue_page_client(page, &story->envelope.origin),
                            relay[0] == '\0' ? "" : ", to ", relay));
     page_paragraph(&page->page, HANG - INDENT, PAGE_RED, format_finding(page, attempt->finding));
-    page_paragraph(&page->page, HANG - INDENT, PAGE_PLAIN, queue_page_text(page, attempt->reply));
+    page_paragraph(&page->page, HANG - INDENT, PAGE_PLAIN, queue_page_words(page, attempt->reply));
 }
 
 /* ---- for machines ------------------------------------------------------------------------- */

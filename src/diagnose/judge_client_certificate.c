@@ -99,8 +99,9 @@ static const char *authorities(struct judge *judge)
     const char *text = "";
 
     for (size_t i = 0; i < tls->authority_count && i < AUTHORITIES_SHOWN; i++)
-        text = arena_format(judge->arena, "%s%s%s", text, i == 0 ? "" : " or ",
-                            text_printable(judge->arena, span_of(tls->authorities[i]), false));
+        text =
+            arena_format(judge->arena, "%s%s%s", text, i == 0 ? "" : " or ",
+                         text_printable_again(judge->arena, span_of(tls->authorities[i]), false));
     if (tls->authority_count > AUTHORITIES_SHOWN)
         text = arena_format(judge->arena, "%s (or %zu others)", text,
                             tls->authority_count - AUTHORITIES_SHOWN);
@@ -139,7 +140,7 @@ static const char *own_subject(struct judge *judge)
     const char *subject = judge->seen->self.client_certificate_subject;
 
     return subject == NULL ? "(subject unknown)"
-                           : text_printable(judge->arena, span_of(subject), false);
+                           : text_printable_again(judge->arena, span_of(subject), false);
 }
 
 static const char *own_file(struct judge *judge)

@@ -17,7 +17,7 @@ static bool is_told(enum dns_outcome outcome)
 
 static const char *safe(struct judge *judge, const char *text)
 {
-    return text_printable(judge->arena, span_of(text), false);
+    return text_printable_again(judge->arena, span_of(text), false);
 }
 
 /* "a", "a, b", "a, b and 3 more" with one more than `before`. */

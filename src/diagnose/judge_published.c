@@ -8,9 +8,10 @@
 
 enum { INNER_BYTES = 1 << 20, CAUSES_PROVED = 4, NAMES_SHOWN = 4, DAY = sizeof "2026-11-18" - 1 };
 
+/* What others publish has been made printable when it was read; what we say of it holds that. */
 static const char *printable(struct judge *judge, const char *text)
 {
-    return text == NULL ? "" : text_printable(judge->arena, span_of(text), true);
+    return text == NULL ? "" : text_printable_again(judge->arena, span_of(text), true);
 }
 
 /* ---- look-ups ---- */

@@ -101,8 +101,9 @@ static bool find_near(struct judge *judge, size_t sent, uint8_t selector, uint8_
                 judge->arena, "the %s of the %s of %s",
                 matching == BY_SHA256 ? "SHA-256" : "SHA-512",
                 selector == 0 ? "whole certificate" : "key",
-                sent == 0 ? "the host itself"
-                          : text_printable(judge->arena, span_of(certificate->subject), false)),
+                sent == 0
+                    ? "the host itself"
+                    : text_printable_again(judge->arena, span_of(certificate->subject), false)),
             .right = right,
         };
         return true;

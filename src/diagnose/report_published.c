@@ -7,9 +7,10 @@ enum { INDENT = 2, HANG = 11, PATTERNS_SHOWN = 12 };
 
 /* ---- for people ---- */
 
+/* What others publish has been made printable when it was read; what we say of it holds that. */
 static const char *printable(struct arena *arena, const char *text)
 {
-    return text == NULL ? "" : text_printable(arena, span_of(text), true);
+    return text == NULL ? "" : text_printable_again(arena, span_of(text), true);
 }
 
 static void write_line(struct page *page, const char *label, const char *text)

@@ -44,7 +44,7 @@ static void log_changes(struct delivery_conversation *conversation)
 
         log_event(conversation->delivery->settings.log,
                   span_starts_with(line, HOST_MEMORY_OURS) ? LOG_WARN : LOG_NOTE, "host-changed",
-                  "relay=%s destination=%s what=%.*s",
+                  "relay=%s destination=%s what=%-.*s",
                   delivery_relay_name(conversation->destination, address_of(conversation),
                                       &conversation->arena),
                   conversation->destination->domain, (int)line.len, line.data);

@@ -52,7 +52,7 @@ static void log_reason(const struct delivery_reading *reading, enum log_level le
     if (log == NULL)
         return;
     queue_id_format(reading->task->message->envelope.id, id);
-    log_event(log, level, event, "id=%s from=<%.*s> reason=%s", id,
+    log_event(log, level, event, "id=%s from=<%.*s> reason=%-s", id,
               (int)reading->task->message->envelope.sender.len,
               reading->task->message->envelope.sender.data, reason);
 }

@@ -105,7 +105,7 @@ void inbound_log_client_certificate(const struct session *session, struct span d
         return;
     certificate_read(&arena, der, &shown);
     session_address_text(session, address);
-    log_event(log, LOG_NOTE, "client-certificate", "client=%s subject=%s issuer=%s sha256=%s",
+    log_event(log, LOG_NOTE, "client-certificate", "client=%s subject=%-s issuer=%-s sha256=%s",
               address, shown.subject, shown.issuer, shown.sha256);
 }
 

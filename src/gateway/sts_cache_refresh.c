@@ -47,7 +47,7 @@ static void tell_failure(const struct sts_keeper *keeper, const struct observed_
                                                        : "its record is not there";
 
     if (keeper->settings.log != NULL)
-        log_event(keeper->settings.log, LOG_NOTE, "sts-refresh-failed", "domain=%s reason=%s",
+        log_event(keeper->settings.log, LOG_NOTE, "sts-refresh-failed", "domain=%s reason=%-s",
                   found->domain, why);
 }
 

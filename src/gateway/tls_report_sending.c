@@ -57,7 +57,7 @@ static void log_end(const struct tls_report_sending *sending)
     if (log != NULL)
         log_event(log, is_well ? LOG_NOTE : LOG_WARN,
                   entry->state == TLS_FILE_ENDED ? "report-ended" : "report-deferred",
-                  "domain=%s day=%" PRId64 " sent=%zu of=%zu reason=%s", entry->domain, entry->day,
+                  "domain=%s day=%" PRId64 " sent=%zu of=%zu reason=%-s", entry->domain, entry->day,
                   count_in(sending, TLS_COPY_SENT), entry->copy_count, entry->said);
 }
 

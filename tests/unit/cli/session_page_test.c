@@ -276,6 +276,22 @@ static void a_strangers_bytes_cannot_reach_the_terminal(void **state)
         assert_true((*c >= ' ' && *c < 0x7f) || *c == '\n');
 }
 
+static void what_is_escaped_is_escaped_once(void **state)
+{
+    struct queue_session session = failed_session();
+    struct tracking_event event = deferred(&session);
+    struct tracking_story story = { .envelope.id = 4711, .events = &event, .event_count = 1 };
+
+    (void)state;
+    event.recipient = span_of("\"\\x41\"@partner.com");  /* as it came */
+    event.attempt.reply = span_of("550 no\\x1b, \\\\x"); /* made safe when it came */
+    session.changes = span_of("the issuer is \\xe4\n");
+    story_page_message(&page, &story);
+    has("\"\\\\x41\"@partner.com");
+    has("550 no\\x1b, \\\\x\n");
+    has("the issuer is \\xe4\n");
+}
+
 static void machines_have_each_session_once(void **state)
 {
     struct queue_session session = failed_session();
@@ -317,6 +333,7 @@ int main(void)
         TEST(nobody_says_in_clear_of_what_never_left),
         TEST(what_is_no_json_costs_its_own_words_alone),
         TEST(a_strangers_bytes_cannot_reach_the_terminal),
+        TEST(what_is_escaped_is_escaped_once),
         TEST(machines_have_each_session_once),
     };
 

@@ -139,6 +139,9 @@ static void tells_a_policy_with_a_flaw_from_one_that_cannot_be_fetched(void **st
     published.policy_flaw = "line 2: the mode is \"doubt\"";
     judge(NULL, NULL);
     (void)only("sts-policy-invalid", SEVERITY_UNTRUSTED, "line 2: the mode is \"doubt\"");
+    published.policy_flaw = "line 2: the mode is \"\\x1b\""; /* escaped when it was read */
+    judge(NULL, NULL);
+    (void)only("sts-policy-invalid", SEVERITY_UNTRUSTED, "line 2: the mode is \"\\x1b\"");
     published.policy_flaw = NULL;
     published.fetch_failure = published.failure = "no memory"; /* ours */
     judge(NULL, NULL);

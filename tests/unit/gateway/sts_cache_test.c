@@ -40,7 +40,8 @@ struct keeping {
     const struct sts_cache *cache;
     struct loop_timer *limit;
     bool ran_out;
-    int status; /* of the policy host */
+    int status;       /* of the policy host */
+    const char *body; /* NULL: NEWER */
     unsigned fetches;
 };
 
@@ -73,7 +74,7 @@ static void answer_https(void *owner)
     const struct https_answer told = { .outcome = HTTPS_ANSWERED,
                                        .status = stage->status,
                                        .content_type = span_of("text/plain"),
-                                       .body = span_of(NEWER),
+                                       .body = span_of(stage->body == NULL ? NEWER : stage->body),
                                        .failure = "" };
 
     query->answered(query->owner, &told);
@@ -497,6 +498,22 @@ static void keeps_a_policy_whose_refresh_fails_and_tries_again_later(void **stat
     assert_string_equal(find(all, "example.org"), "2");
 }
 
+static void tells_why_a_refresh_failed_with_what_was_published_escaped_once(void **state)
+{
+    struct keeping *all = *state;
+
+    keep(all, "example.org", "1", POLICY);
+    assert_non_null(find(all, "example.org"));
+    all->clock.fixed_wall_s += DAY_S;
+    all->body = "version: STSv1\nmode: a\\b\n";
+    begin_refreshing(all);
+    wait_for_fetch(all);
+    turn(all, 20);
+    assert_true(has_logged(all, "sts-refresh-failed domain=example.org"));
+    assert_true(has_logged(all, "a\\\\b"));
+    assert_false(has_logged(all, "a\\\\\\\\b"));
+}
+
 static void lets_go_of_what_has_ended(void **state)
 {
     struct keeping *all = *state;
@@ -582,6 +599,7 @@ int main(void)
         STAGED(shares_its_file_again_when_there_is_room),
         STAGED(fetches_a_policy_in_use_anew_before_it_ends),
         STAGED(keeps_a_policy_whose_refresh_fails_and_tries_again_later),
+        STAGED(tells_why_a_refresh_failed_with_what_was_published_escaped_once),
         STAGED(lets_go_of_what_has_ended),
         STAGED(calls_refreshes_off),
         STAGED(costs_a_kilobyte_a_policy_at_most),
