@@ -258,6 +258,14 @@ static const char *format_notify(struct queue_page *page, unsigned notify)
                         (notify & QUEUE_NOTIFY_DELAY) != 0 ? " delay" : "");
 }
 
+static bool was_tried(const struct queue_message *message)
+{
+    for (size_t i = 0; i < message->recipient_count; i++)
+        if (message->recipients[i].attempts > 0)
+            return true;
+    return false;
+}
+
 void queue_page_message(struct queue_page *page, const struct queue_message *message)
 {
     static const char *const returns[] = {
@@ -287,4 +295,8 @@ void queue_page_message(struct queue_page *page, const struct queue_message *mes
         if (notify[0] != '\0')
             page_paragraph(&page->page, ENTRY_HANG, PAGE_DIM, notify);
     }
+    if (was_tried(message))
+        put_fact(page, "attempts",
+                 arena_format(page->arena, "postern track --id %s tells of each, with all findings",
+                              id));
 }

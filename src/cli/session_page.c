@@ -147,6 +147,33 @@ static void put_finding(struct queue_page *page, struct session_page *told, cons
               arena_format(page->arena, "postern explain %s", code));
 }
 
+static void put_also(struct queue_page *page, const char *text, size_t hang)
+{
+    page_item(&page->page, hang, "also", hang + ITEM_HANG, PAGE_PLAIN, text);
+}
+
+/* Those beside `first`, which may be NULL: in short, each with its cause in this case; what was told above by its
+ * code alone. */
+static void put_others(struct queue_page *page, struct session_page *told, const json_t *findings,
+                       const json_t *first, size_t hang)
+{
+    const char *known = "";
+
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        const char *code = text_of(page, finding, "code"), *cause = text_of(page, finding, "cause");
+
+        if (finding == first)
+            continue;
+        if (was_told(told, cause))
+            known = arena_format(page->arena, "%s%s%s", known, known[0] == '\0' ? "" : ", ", code);
+        else
+            put_also(page, arena_format(page->arena, "%s: %s", code, cause), hang);
+    }
+    if (known[0] != '\0')
+        put_also(page, arena_format(page->arena, "%s, as above", known), hang);
+}
+
 /* What the finding says in one line, and where there is more. */
 static const char *format_row(struct queue_page *page, struct span finding)
 {
@@ -210,6 +237,7 @@ static void put_outcome(struct queue_page *page, struct session_page *told,
         put_finding(page, told, finding, lead, hang);
     else
         put_line(page, hang, format_row(page, attempt->finding));
+    put_others(page, told, findings, finding, hang);
 }
 
 static void put_changes(struct queue_page *page, struct session_page *told, struct span changes,
@@ -231,12 +259,14 @@ static void put_diagnosis(struct queue_page *page, struct session_page *told,
                           const struct queue_session *diagnosis, size_t hang)
 {
     json_t *findings = load(diagnosis->told);
+    const json_t *first = json_array_get(findings, 0);
 
-    if (json_array_size(findings) > 0)
+    if (first != NULL)
         put_finding(
-            page, told, json_array_get(findings, 0),
+            page, told, first,
             arena_format(page->arena, "diagnosis of %s: ", text_time(page->arena, diagnosis->at_s)),
             hang);
+    put_others(page, told, findings, first, hang);
     json_decref(findings);
 }
 

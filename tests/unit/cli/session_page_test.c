@@ -276,6 +276,40 @@ static void a_strangers_bytes_cannot_reach_the_terminal(void **state)
         assert_true((*c >= ' ' && *c < 0x7f) || *c == '\n');
 }
 
+static void every_finding_of_an_attempt_is_told(void **state)
+{
+    struct queue_session session = failed_session();
+    struct tracking_event events[] = { deferred(&session), deferred(&session) };
+    struct tracking_story story = { .envelope.id = 4711, .events = events, .event_count = 2 };
+    struct session_page told = { .count = 0 };
+
+    (void)state;
+    session.told = span_of(
+        "[{\"code\":\"certificate-expired\",\"cause\":\"The certificate of mx.partner.com expired "
+        "on 20 November 2026\",\"evidence\":[\"notAfter: 20 November 2026\"],\"remedy\":\"Renew it\"},"
+        "{\"code\":\"certificate-name-mismatch\",\"cause\":\"The certificate does not name "
+        "mx.partner.com; it names www.partner.com and partner.com\",\"evidence\":[\"looked for: "
+        "mx.partner.com\"],\"remedy\":\"Reissue\"},"
+        "{\"code\":\"greeting-slow\",\"cause\":\"It took 12 seconds\",\"evidence\":[],\"remedy\":\"\"}]");
+    events[1].attempt.at_s += 300;
+    story_page_message(&page, &story);
+    has("                        4.7.5 certificate-expired: The certificate of\n");
+    has("                        also    certificate-name-mismatch: The certificate does\n"
+        "                                not name mx.partner.com; it names\n"
+        "                                www.partner.com and partner.com\n"
+        "                        also    greeting-slow: It took 12 seconds\n");
+    has("                        4.7.5 certificate-expired, as above\n"
+        "                        also    certificate-name-mismatch, greeting-slow, as\n"
+        "                                above\n");
+    buffer_clear(&out);
+    events[0].kind = TRACKING_DONE;
+    events[0].attempt.reply = span_of("250 ok");
+    events[0].attempt.finding = span_of("");
+    session_page_attempt(&page, &told, &events[0], 24);
+    has("also    certificate-expired: The certificate of");
+    has("also    greeting-slow: It took 12 seconds\n");
+}
+
 static void what_is_escaped_is_escaped_once(void **state)
 {
     struct queue_session session = failed_session();
@@ -333,6 +367,7 @@ int main(void)
         TEST(nobody_says_in_clear_of_what_never_left),
         TEST(what_is_no_json_costs_its_own_words_alone),
         TEST(a_strangers_bytes_cannot_reach_the_terminal),
+        TEST(every_finding_of_an_attempt_is_told),
         TEST(what_is_escaped_is_escaped_once),
         TEST(machines_have_each_session_once),
     };
