@@ -261,15 +261,52 @@ static int run_list(struct queue_command *command)
 
 /* ---- show --------------------------------------------------------------------------------- */
 
+/* What tracking has of it, in the arena of the page; NULL: nothing, or it cannot be read, which costs the further
+ * findings alone. */
+static const struct tracking_story *find_story(struct queue_command *command, int64_t id)
+{
+    const struct tracking_query query = { .id = id, .most = 1 };
+    const char *folder =
+        arena_format(&command->arena, "%s/tracking", command->access.settings->state_dir);
+    struct tracking_story *stories;
+    struct error err;
+    size_t count;
+
+    return tracking_find(folder, &query, &command->arena, &stories, &count, &err) && count > 0
+               ? stories
+               : NULL;
+}
+
+/* "findings" of each recipient: those of the session of its last attempt. Takes and gives the reference. */
+static json_t *add_findings(json_t *json, const struct queue_message *message,
+                            const struct tracking_story *story)
+{
+    json_t *recipients = json_object_get(json, "recipients");
+
+    for (size_t i = 0; i < message->recipient_count; i++) {
+        const struct tracking_event *last = queue_page_last(story, &message->recipients[i]);
+        struct span codes = last == NULL ? (struct span){ NULL, 0 } : last->session->findings;
+        json_t *list = codes.len == 0 ? NULL : json_array();
+
+        while (codes.len > 0)
+            json_array_append_new(list, control_json_of_text(span_take_until(&codes, ' ')));
+        if (list != NULL)
+            json_object_set_new(json_array_get(recipients, i), "findings", list);
+    }
+    return json;
+}
+
 static bool print_message(void *owner, const struct queue_message *message)
 {
     struct queue_command *command = owner;
+    const struct tracking_story *story;
 
     command->sum.messages++;
-    if (command->as_json)
-        return print_line(command, json_of(message));
     begin_page(command);
-    queue_page_message(&command->page, message);
+    story = find_story(command, message->envelope.id);
+    if (command->as_json)
+        return print_line(command, add_findings(json_of(message), message, story));
+    queue_page_message(&command->page, message, story);
     page_end_line(&command->page.page);
     return end_page(command);
 }

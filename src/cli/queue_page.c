@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "base/text.h"
 #include "cli/queue_access.h"
+#include "cli/session_page.h"
 #include "queue/id.h"
 
 enum { INDENT = 4, ENTRY_HANG = 14, LABEL_HANG = 14 };
@@ -258,6 +259,11 @@ static const char *format_notify(struct queue_page *page, unsigned notify)
                         (notify & QUEUE_NOTIFY_DELAY) != 0 ? " delay" : "");
 }
 
+static bool is_attempt(enum tracking_kind kind)
+{
+    return kind == TRACKING_DEFERRED || kind == TRACKING_DONE || kind == TRACKING_BOUNCED;
+}
+
 static bool was_tried(const struct queue_message *message)
 {
     for (size_t i = 0; i < message->recipient_count; i++)
@@ -266,7 +272,40 @@ static bool was_tried(const struct queue_message *message)
     return false;
 }
 
-void queue_page_message(struct queue_page *page, const struct queue_message *message)
+const struct tracking_event *queue_page_last(const struct tracking_story *story,
+                                             const struct queue_recipient *recipient)
+{
+    const struct tracking_event *last = NULL;
+
+    for (size_t i = 0; story != NULL && i < story->event_count; i++) {
+        const struct tracking_event *event = &story->events[i];
+
+        if (is_attempt(event->kind) && span_equal_nocase(event->recipient, recipient->address))
+            last = event;
+    }
+    /* the last may not be written yet */
+    return last != NULL && last->session != NULL &&
+                   span_equal(last->attempt.finding, recipient->last_finding) &&
+                   span_equal(last->attempt.code, recipient->last_code)
+               ? last
+               : NULL;
+}
+
+static void put_whole_recipient(struct queue_page *page, const struct queue_recipient *recipient,
+                                const struct tracking_story *story)
+{
+    const struct tracking_event *last = queue_page_last(story, recipient);
+    const char *notify = format_notify(page, recipient->notify);
+
+    put_recipient(page, recipient);
+    if (last != NULL)
+        session_page_others(page, last->session, last->attempt.finding, ENTRY_HANG);
+    if (notify[0] != '\0')
+        page_paragraph(&page->page, ENTRY_HANG, PAGE_DIM, notify);
+}
+
+void queue_page_message(struct queue_page *page, const struct queue_message *message,
+                        const struct tracking_story *story)
 {
     static const char *const returns[] = {
         [QUEUE_RETURN_UNSAID] = "", [QUEUE_RETURN_FULL] = "full", [QUEUE_RETURN_HEADERS] = "headers"
@@ -288,15 +327,9 @@ void queue_page_message(struct queue_page *page, const struct queue_message *mes
              message->recipient_count == 1
                  ? "1 recipient"
                  : arena_format(page->arena, "%zu recipients", message->recipient_count));
-    for (size_t i = 0; i < message->recipient_count; i++) {
-        const char *notify = format_notify(page, message->recipients[i].notify);
-
-        put_recipient(page, &message->recipients[i]);
-        if (notify[0] != '\0')
-            page_paragraph(&page->page, ENTRY_HANG, PAGE_DIM, notify);
-    }
+    for (size_t i = 0; i < message->recipient_count; i++)
+        put_whole_recipient(page, &message->recipients[i], story);
     if (was_tried(message))
         put_fact(page, "attempts",
-                 arena_format(page->arena, "postern track --id %s tells of each, with all findings",
-                              id));
+                 arena_format(page->arena, "postern track --id %s tells of each", id));
 }

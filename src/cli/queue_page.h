@@ -7,6 +7,7 @@
 #include "diagnose/page.h"
 #include "diagnose/report.h"
 #include "queue/store.h"
+#include "queue/tracking.h"
 
 struct queue_page {
     struct page page;
@@ -25,7 +26,12 @@ void queue_page_heading(struct queue_page *page);
 /* A message in a list: a line for it, and some for each recipient that is not done. */
 void queue_page_entry(struct queue_page *page, const struct queue_message *message);
 /* All that is known of one. */
-void queue_page_message(struct queue_page *page, const struct queue_message *message);
+void queue_page_message(struct queue_page *page, const struct queue_message *message,
+                        const struct tracking_story *story);
+
+/* The recipient's last attempt in the story, with its session; NULL: tracking does not have it, or not yet. */
+const struct tracking_event *queue_page_last(const struct tracking_story *story,
+                                             const struct queue_recipient *recipient);
 /* The line below a list. */
 void queue_page_sum(struct queue_page *page, const struct queue_page_sum *sum);
 

@@ -240,6 +240,16 @@ static void put_outcome(struct queue_page *page, struct session_page *told,
     put_others(page, told, findings, finding, hang);
 }
 
+void session_page_others(struct queue_page *page, const struct queue_session *session,
+                         struct span finding, size_t hang)
+{
+    struct session_page told = { .count = 0 };
+    json_t *findings = load(session->told);
+
+    put_others(page, &told, findings, find_in(findings, finding), hang);
+    json_decref(findings);
+}
+
 static void put_changes(struct queue_page *page, struct session_page *told, struct span changes,
                         size_t hang)
 {

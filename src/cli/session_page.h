@@ -20,6 +20,10 @@ struct session_page {
 void session_page_attempt(struct queue_page *page, struct session_page *told,
                           const struct tracking_event *event, size_t hang);
 
+/* The findings of the session but that one, each in short. */
+void session_page_others(struct queue_page *page, const struct queue_session *session,
+                         struct span finding, size_t hang);
+
 /* Why a session was in the clear, in words: "the server does not offer STARTTLS". */
 const char *session_page_why(struct queue_page *page, struct span why_clear);
 /* "level may, by policy default"; "" where it is not known. */

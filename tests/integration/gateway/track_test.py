@@ -205,6 +205,21 @@ def a_session_that_fails_has_its_time():
         must(line["finding"] == "starttls-closed" and line["milliseconds"] >= 40, f"{line}")  # it waited for the EHLO
 
 
+def the_queue_shows_every_finding_of_the_last_attempt():
+    with receiving() as there, sending({"bad.test": "level = secure " + hop(there.port("may"))}) as here:
+        put(here, "a@bad.test", "b@bad.test")
+        for recipient in ("a@bad.test", "b@bad.test"):
+            here.wait_log("deferred", to=f"<{recipient}>")
+        (story,) = told(here, "--to", "b@bad.test", enough=lambda found: found and "sessions" in found[0])
+        words = ("-c", here.settings_file, story["id"])
+        page = here.run("queue", "show", *words)
+        must(max(map(len, page.splitlines())) <= 80, page)
+        must(flat(page).count("also certificate-name-mismatch: The certificate does not name bad.test") == 2, page)
+        for recipient in json.loads(here.run("queue", "show", "--json", *words))["recipients"]:
+            must(recipient["finding"] == "certificate-issuer-untrusted", f"{recipient}")
+            must(recipient["findings"] == ["certificate-issuer-untrusted", "certificate-name-mismatch"], f"{recipient}")
+
+
 TESTS = [
     a_delivery_is_told_with_host_tls_level_rule_and_what_was_wrong_all_the_same,
     log_tracking_and_report_name_the_same_finding,
@@ -212,6 +227,7 @@ TESTS = [
     other_levels_are_counted_over_the_sessions_that_were,
     who_asks_for_it_hears_that_mail_was_passed_on_unless_the_next_server_tells,
     a_session_that_fails_has_its_time,
+    the_queue_shows_every_finding_of_the_last_attempt,
 ]
 
 
