@@ -147,6 +147,7 @@ MUST_CHECK static bool start_handshake(struct server_link *link, struct error *e
     int64_t timeout_ms = link->settings->handshake_timeout_ms;
 
     assert(link->settings->tls != NULL);
+    link->is_clogged = false; /* who goes on to TLS reads what is unsent in front of it */
     enter_phase(link, PHASE_SECURING, timeout_ms > 0 ? timeout_ms : HANDSHAKE_TIMEOUT_MS);
     assert(link->watch == NULL);
     link->watch = handshake_watch_new();

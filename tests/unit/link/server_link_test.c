@@ -277,6 +277,32 @@ static void secures_a_client_whose_starttls_waited_for_an_answer(void **state)
     end(&scene);
 }
 
+/* The answer to STARTTLS is the one with which too much is unsent. Which that is depends on how answers are
+ * sent together: so it is tried with some more of them, and some less. */
+static void secures_a_client_that_was_sent_much_before(void **state)
+{
+    static char said[SERVER_LINK_UNSENT_MOST];
+    const size_t most = SERVER_LINK_UNSENT_MOST / strlen("250 2.0.0 Here I am\r\n") + 4;
+
+    (void)state;
+    for (size_t count = most - 52; count <= most; count += 4) {
+        struct scene scene;
+
+        said[0] = '\0';
+        for (size_t i = 0; i < count; i++)
+            memcpy(said + 6 * i, "NOOP\r\n", 7);
+        strncat(said, "STARTTLS\r\n", sizeof said - strlen(said) - 1);
+        begin(&scene);
+        scene.smtp.idle_most = UINT32_MAX;
+        play(&scene, STEPS(GREET, { CLIENT_SAY, "250 ", said, 0 },
+                           { CLIENT_SECURE, "with TLS\r\n", NULL, 0 },
+                           { CLIENT_SAY, NULL, "QUIT\r\n", 0 }));
+        assert_string_equal(scene.trace, "connected hello TLSv1.3 closed");
+        assert_true(scripted_client_heard(&scene.client, "221 "));
+        end(&scene);
+    }
+}
+
 static void loses_nothing_to_back_pressure(void **state)
 {
     static char message[1 << 20];
@@ -503,6 +529,7 @@ int main(void)
         cmocka_unit_test(takes_a_message_inside_tls),
         cmocka_unit_test(keeps_pipelined_commands_while_an_answer_is_due),
         cmocka_unit_test(secures_a_client_whose_starttls_waited_for_an_answer),
+        cmocka_unit_test(secures_a_client_that_was_sent_much_before),
         cmocka_unit_test(loses_nothing_to_back_pressure),
         cmocka_unit_test(answers_a_client_that_ends_tls_behind_its_message),
         cmocka_unit_test(sees_an_end_that_came_while_it_was_paused),
