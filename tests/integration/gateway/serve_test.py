@@ -485,10 +485,11 @@ def nobody_is_dropped_by_reloads_and_newer_certificates():
 # --- its threads ---
 
 def workers_let_others_finish_their_turns():
+    """Each says so when it begins, which may be after "started"."""
     with Gateway(PROGRAM, settings="workers = 3\n") as one:
-        threads = os.listdir(f"/proc/{one.child.pid}/task")
-        chosen = [os.sched_getscheduler(int(thread)) for thread in threads]
-        must(chosen.count(os.SCHED_BATCH) == 3, f"of {len(threads)} threads: {chosen}")
+        gateway.wait_for("three threads that let others", lambda: [
+            os.sched_getscheduler(int(thread)) for thread in os.listdir(f"/proc/{one.child.pid}/task")
+        ].count(os.SCHED_BATCH) == 3)
 
 
 # --- the end ---
