@@ -339,6 +339,15 @@ static enum queue_status begin(void *object, struct error *err)
     return run(queue, SQL_BEGIN_BATCH, err);
 }
 
+enum queue_status sqlite_queue_check(struct sqlite_queue *queue, struct error *err)
+{
+    if (!sqlite3_get_autocommit(queue->database.connection))
+        return QUEUE_OK;
+    error_set(err, ERROR_SYSTEM, "%s: an earlier failure has undone what was under way",
+              queue->database.path);
+    return QUEUE_FAILED;
+}
+
 enum queue_status sqlite_queue_tell(struct sqlite_queue *queue, enum journal_kind kind,
                                     bool was_formatted, bool durable, struct error *err)
 {

@@ -366,8 +366,10 @@ enum queue_status sqlite_queue_read(void *object, struct queue_read *read, struc
 {
     struct sqlite_queue *queue = object;
     struct journal_place place = { 0 };
-    enum queue_status status = find_place(queue, read->id, read->number, &place, err);
+    enum queue_status status = sqlite_queue_check(queue, err);
 
+    if (status == QUEUE_OK)
+        status = find_place(queue, read->id, read->number, &place, err);
     if (status != QUEUE_OK)
         return status;
     read->len = place.len;

@@ -101,6 +101,11 @@ enum queue_status sqlite_queue_open_again(struct sqlite_queue *queue, struct err
 MUST_CHECK bool sqlite_queue_begin_work(struct sqlite_queue *queue, struct error *err);
 void sqlite_queue_end_work(struct sqlite_queue *queue);
 
+/* Before each piece of work of a batch. SQLite may give up a whole transaction over one statement, also one that only
+ * reads; what is asked of the tables then is not as it was promised, and what is written stays whatever becomes of the
+ * batch. */
+enum queue_status sqlite_queue_check(struct sqlite_queue *queue, struct error *err);
+
 /* Moves one recipient of the counts. */
 void sqlite_queue_count(struct sqlite_queue *queue, enum queue_state from, enum queue_state to);
 

@@ -131,13 +131,13 @@ enum queue_status sqlite_queue_lease(void *object, struct queue_lease *lease, st
 {
     struct sqlite_queue *queue = object;
     struct due *rows = arena_new(lease->arena, lease->most, sizeof *rows);
-    enum queue_status status = QUEUE_OK;
+    enum queue_status status = sqlite_queue_check(queue, err);
     size_t count = 0;
 
     lease->number = ++queue->leases;
     lease->messages = NULL;
     lease->message_count = 0;
-    if (rows != NULL)
+    if (status == QUEUE_OK && rows != NULL)
         status = find_due(queue, lease, rows, &count, err);
     if (status == QUEUE_OK && count > 0) {
         qsort(rows, count, sizeof *rows, compare);
@@ -191,10 +191,12 @@ enum queue_status sqlite_queue_settle(void *object, int64_t lease,
                                      .code = settlement->attempt.code,
                                      .reply = settlement->attempt.reply,
                                      .finding = settlement->attempt.finding };
-    enum queue_status status = sqlite_queue_find_recipient(queue, change.message, change.number,
-                                                           &from, &attempts, &held_by, err);
+    enum queue_status status = sqlite_queue_check(queue, err);
 
     *was_settled = false;
+    if (status == QUEUE_OK)
+        status = sqlite_queue_find_recipient(queue, change.message, change.number, &from, &attempts,
+                                             &held_by, err);
     if (status != QUEUE_OK)
         return status == QUEUE_ABSENT ? QUEUE_OK : status;
     if (is_final(from))

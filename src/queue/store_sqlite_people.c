@@ -120,9 +120,11 @@ static enum queue_status change_some(struct sqlite_queue *queue, struct queue_ch
 enum queue_status sqlite_queue_change(void *object, struct queue_change *change,
                                       queue_changed *changed, void *owner, struct error *err)
 {
-    enum queue_status status;
+    enum queue_status status = sqlite_queue_check(object, err);
     struct arena arena;
 
+    if (status != QUEUE_OK)
+        return status;
     arena_init(&arena, 8 * 1024 * 1024);
     status = change_some(object, change, &arena, changed, owner, err);
     arena_clear(&arena);
@@ -219,13 +221,13 @@ static enum queue_status keep_wanted(struct sqlite_queue *queue, struct queue_li
 enum queue_status sqlite_queue_list(void *object, struct queue_list *list, struct error *err)
 {
     struct sqlite_queue *queue = object;
-    enum queue_status status = QUEUE_OK;
+    enum queue_status status = sqlite_queue_check(queue, err);
     size_t count = 0;
 
     list->message_count = 0;
     list->has_more = false;
     list->messages = arena_new(list->arena, QUEUE_LISTED_AT_ONCE, sizeof *list->messages);
-    if (list->messages != NULL)
+    if (status == QUEUE_OK && list->messages != NULL)
         status = list_envelopes(queue, list, list->messages, &count, err);
     if (status == QUEUE_OK)
         status = keep_wanted(queue, list, count, err);

@@ -73,8 +73,10 @@ enum queue_status sqlite_queue_put(void *object, const struct queue_put *put, st
                                    .recipient_count = put->recipient_count,
                                    .first_number = queue->newest_number + 1 };
     struct journal_place place;
-    enum queue_status status = QUEUE_OK;
+    enum queue_status status = sqlite_queue_check(queue, err);
 
+    if (status != QUEUE_OK)
+        return status;
     message.envelope.size_bytes = put->size_bytes + (int64_t)put->bytes.len;
     if (put->parts > 0) {
         status = sqlite_bodies_take(queue, put, &message, err);

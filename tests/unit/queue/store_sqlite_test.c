@@ -324,6 +324,51 @@ static void nothing_that_mail_needs_looks_at_all_that_waits(void **state)
     asking_start(&asking);
 }
 
+/* As SQLite does it over a page that cannot be read. */
+static void undo_behind_our_back(struct sqlite_queue *queue)
+{
+    assert_int_equal(sqlite3_exec(queue->database.connection, "ROLLBACK", NULL, NULL, NULL),
+                     SQLITE_OK);
+}
+
+static void a_transaction_that_sqlite_gave_up_fails_its_batch_and_no_more(void **state)
+{
+    struct queue_read read = { .id = 1, .bytes = (char[QUEUE_PART_BYTES]){ 0 } };
+    struct queue_lease lease = {
+        .now_s = LATER_S, .until_s = LATER_S + 300, .most = 100, .arena = &arena
+    };
+    struct queue_envelope envelope = { .id = 2, .received_at_s = ASKING_NOW_S };
+    struct queue_recipient recipient = { .address = span_of("a@example.org") };
+    struct queue_put lost = {
+        .id = 2, .envelope = &envelope, .recipients = &recipient, .recipient_count = 1
+    };
+    struct error why;
+    void *opened = NULL;
+
+    (void)state;
+    asking_stop(&asking);
+    assert_true(queue_sqlite.open(asking.folder, 0, &opened, NULL));
+    assert_int_equal(queue_sqlite.begin(opened, NULL), QUEUE_OK);
+    put_directly(opened, 1);
+    assert_int_equal(queue_sqlite.commit(opened, NULL), QUEUE_OK);
+    assert_int_equal(queue_sqlite.begin(opened, NULL), QUEUE_OK);
+    undo_behind_our_back(opened);
+    assert_int_equal(queue_sqlite.read(opened, &read, &why), QUEUE_FAILED);
+    assert_int_equal(queue_sqlite.lease(opened, &lease, &why), QUEUE_FAILED);
+    assert_int_equal(queue_sqlite.put(opened, &lost, &why), QUEUE_FAILED);
+    queue_sqlite.rollback(opened, QUEUE_FAILED);
+    assert_int_equal(queue_sqlite.begin(opened, &why), QUEUE_OK);
+    put_directly(opened, 3);
+    undo_behind_our_back(opened);
+    assert_int_equal(queue_sqlite.commit(opened, NULL), QUEUE_OK); /* the journal has it */
+    assert_int_equal(queue_sqlite.begin(opened, NULL), QUEUE_OK);
+    assert_int_equal(queue_sqlite.read(opened, &read, &why), QUEUE_OK);
+    assert_int_equal(queue_sqlite.commit(opened, NULL), QUEUE_OK);
+    queue_sqlite.close(&opened);
+    asking_start(&asking);
+    assert_int_equal(asking_stats(&asking).messages, 2);
+}
+
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
     struct queue_store_settings settings = queue_store_defaults("/proc/none/queue");
@@ -351,6 +396,7 @@ int main(void)
         TEST(what_a_message_asks_of_tls_outlives_a_crash_and_a_restart),
         TEST(ids_go_on_behind_the_newest_after_a_restart_with_a_clock_gone_back),
         TEST(nothing_that_mail_needs_looks_at_all_that_waits),
+        TEST(a_transaction_that_sqlite_gave_up_fails_its_batch_and_no_more),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
