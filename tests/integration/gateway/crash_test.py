@@ -352,13 +352,39 @@ def power_is_cut(options, folder):
     return f"{cuts} cuts: {words_of(counts)}; {lost} of {unsynced} changes that were not synced were lost"
 
 
-def fill(ballast):
-    with open(ballast, "wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 65536):
-                pass
-        except OSError:
+def fill(file):
+    """With as much as its disk takes."""
+    try:
+        while file.write(b"x" * 65536):
             pass
+    except OSError:
+        pass
+
+
+def fill_disk(ballast):
+    with open(ballast, "wb", buffering=0) as file:
+        fill(file)
+
+
+class Filler:
+    """Somebody else, who takes what room there is and comes to be, until the end."""
+
+    def __init__(self, ballast):
+        self.ballast, self.ends = ballast, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        with open(self.ballast, "ab", buffering=0) as file:
+            while not self.ends.wait(STEP_S):
+                fill(file)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *fault):
+        self.ends.set()
+        self.thread.join()
+        self.ballast.unlink()
 
 
 def mount(folder, size):
@@ -375,7 +401,7 @@ def disk_of_the_queue_is_full(options, folder):
     def begin():
         """Nothing leaves the queue, so that room that is free in its file comes to an end."""
         os.rename(scene.gateway.mailboxes, f"{folder}/away")
-        fill(ballast)
+        fill_disk(ballast)
 
     def stop():
         ballast.unlink()
@@ -397,15 +423,11 @@ def disk_is_full_at_the_start(options, folder):
             scene.wait_for_more()
             scene.load.port = None
             end()
-            fill(ballast)
+            fill_disk(ballast)
             os.rename(f"{folder}/away", scene.gateway.mailboxes)
-            scene.start()
-            scene.wait_for_refusals(452)
-            accepted = scene.tally.acknowledged()
-            scene.wait_for_refusals(452)
-            if scene.tally.acknowledged() > accepted + options.senders:
-                raise AssertionError("mail is accepted without room")
-            ballast.unlink()
+            with Filler(ballast):  # what is delivered from now on makes room
+                scene.start()
+                scene.wait_for_refusals(452)
             scene.wait_for_more()
             scene.crash()
         counts = scene.account.drain(scene.load)
@@ -421,7 +443,7 @@ def disk_of_the_mailboxes_is_full(options, folder):
     with Scene(options, mailboxes=f"{disk}/mail") as scene:
         scene.start()
         scene.wait_for_more()
-        fill(ballast)
+        fill_disk(ballast)
         wait(scene.gateway, lambda: len(scene.gateway.log("deferred")) >= FEW, "nothing is deferred")
         scene.wait_for_more()
         scene.crash()
