@@ -166,7 +166,7 @@ static const struct fault_row rows[] = {
         .safety = FAULT_DEAD,
         .listening = FAULT_NOWHERE,
         .zone = FAULT_ZONE_TIMEOUT,
-        .client = { .timeout_s = 4 },
+        .client = { .timeout_s = 24 },
     },
     {
         .name = "bogus",

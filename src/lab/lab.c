@@ -263,6 +263,12 @@ static bool push_file(const struct lab *lab, json_t *array, const char *option, 
            push(array, json_sprintf("%s/%s", lab->directory, name));
 }
 
+/* None where no server listens anywhere. */
+static bool push_port(json_t *array, const char *option, uint16_t port)
+{
+    return port == 0 || (push(array, json_string(option)) && push(array, json_sprintf("%u", port)));
+}
+
 static bool push_way(const struct lab *lab, const struct lab_server *server, json_t *array)
 {
     char text[NET_ADDRESS_TEXT];
@@ -273,10 +279,8 @@ static bool push_way(const struct lab *lab, const struct lab_server *server, jso
                                         server->address.port));
     return push_option(array, "--resolver", dns_text(lab, text)) &&
            push_option(array, "--trust-anchor", lab->anchor_file) &&
-           push(array, json_string("--port")) && push(array, json_sprintf("%u", lab->port)) &&
-           (lab->sts_port == 0 || (push(array, json_string("--sts-port")) &&
-                                   push(array, json_sprintf("%u", lab->sts_port)) &&
-                                   push(array, json_string("--private-addresses"))));
+           push_port(array, "--port", lab->port) && push_port(array, "--sts-port", lab->sts_port) &&
+           (lab->sts_port == 0 || push(array, json_string("--private-addresses")));
 }
 
 static bool push_client(const struct lab *lab, const struct fault_row *row, json_t *array)
