@@ -5,6 +5,7 @@ id of its process. Nothing here measures time: what is waited for comes, or PATI
 """
 
 import atexit
+import concurrent.futures
 import contextlib
 import email.utils
 import itertools
@@ -518,9 +519,22 @@ def open_client(gateway, how, source=None):
     return client
 
 
-def run_promises(tests, absent=()):
+def try_promise(test, absent):
+    """(whether it is kept, what TAP has to say of it)"""
+    begun, is_kept, more = time.monotonic(), True, ""
+    try:
+        test()
+    except absent as reason:
+        more = f" # SKIP {reason}"
+    except (AssertionError, OSError, LookupError, subprocess.SubprocessError, Closed) as fault:
+        is_kept = False
+        more = "".join(f"\n# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines())
+    return is_kept, f"{test.__name__}{more}\n# {time.monotonic() - begun:.1f} s"
+
+
+def run_promises(tests, absent=(), at_once=1):
     """Prints TAP of the tests that the command line names, or of all; the exit status. `absent`: exceptions that say
-    that a test cannot be tried here."""
+    that a test cannot be tried here. `at_once`: of those that mostly wait so many may run together."""
     names = set(sys.argv[1:])
     chosen = [test for test in tests if not names or test.__name__ in names]
     failed = 0
@@ -528,18 +542,11 @@ def run_promises(tests, absent=()):
         print(f"Bail out! no such test: {' '.join(sorted(names - {test.__name__ for test in chosen}))}")
         return 2
     print(f"1..{len(chosen)}", flush=True)
-    for number, test in enumerate(chosen, 1):
-        begun = time.monotonic()
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except absent as reason:
-            print(f"ok {number} - {test.__name__} # SKIP {reason}", flush=True)
-        except (AssertionError, OSError, LookupError, subprocess.SubprocessError, Closed) as fault:
-            failed += 1
-            print(f"not ok {number} - {test.__name__}", flush=True)
-            print("\n".join(f"# {line}" for line in f"{type(fault).__name__}: {fault}".splitlines()), flush=True)
-        print(f"# {time.monotonic() - begun:.1f} s", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        do = map if at_once == 1 else pool.map
+        for number, (is_kept, words) in enumerate(do(lambda test: try_promise(test, absent), chosen), 1):
+            failed += not is_kept
+            print(f"{'ok' if is_kept else 'not ok'} {number} - {words}", flush=True)
     return 1 if failed else 0
 
 

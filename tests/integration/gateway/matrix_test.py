@@ -439,4 +439,4 @@ if os.environ.get("POSTERN_SANITIZED"):
              a_version_below_the_minimum_of_the_rule_is_no_tls_for_it, levels_do_not_borrow_each_others_conversations]
 
 if __name__ == "__main__":
-    sys.exit(gateway.run_promises(TESTS))
+    sys.exit(gateway.run_promises(TESTS, at_once=3))
