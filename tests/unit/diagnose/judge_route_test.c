@@ -73,6 +73,13 @@ static void passes_on_the_reason_of_the_validator(void **state)
     assert_non_null(strstr(findings.items[0].evidence[0], "example.org MX: bogus"));
 }
 
+static void judge_with(struct observed_lookup *lookup)
+{
+    route.lookups = lookup;
+    route.lookup_count = 1;
+    judge();
+}
+
 static void says_where_our_own_resolver_or_anchor_may_be_broken(void **state)
 {
     static struct observed_lookup lookup;
@@ -83,9 +90,7 @@ static void says_where_our_own_resolver_or_anchor_may_be_broken(void **state)
                                        .type = DNS_TYPE_MX,
                                        .outcome = DNS_TIMEOUT,
                                        .resolver_is_silent = true };
-    route.lookups = &lookup;
-    route.lookup_count = 1;
-    judge();
+    judge_with(&lookup);
     expect_first(&findings, "dns-timeout", FAULT_CLIENT, SEVERITY_FATAL);
     assert_non_null(strstr(findings.items[0].cause, "Our own resolver answers nothing"));
     assert_int_equal(findings.items[0].evidence_count, 2);
@@ -97,9 +102,7 @@ static void says_where_our_own_resolver_or_anchor_may_be_broken(void **state)
                                        .security = DNS_VALIDATION_FAILED,
                                        .why_bogus = "no DNSKEY for trust anchor .",
                                        .anchor_failed = true };
-    route.lookups = &lookup;
-    route.lookup_count = 1;
-    judge();
+    judge_with(&lookup);
     expect_first(&findings, "dns-bogus", FAULT_CLIENT, SEVERITY_FATAL);
     assert_non_null(strstr(findings.items[0].cause, "from our trust anchor on"));
     assert_non_null(strstr(findings.items[0].cause, "no DNSKEY for trust anchor ."));
@@ -116,9 +119,7 @@ static void blames_no_zone_for_a_time_too_short(void **state)
                                        .type = DNS_TYPE_MX,
                                        .outcome = DNS_TIMEOUT,
                                        .given_up_after_ms = 2500 };
-    route.lookups = &lookup;
-    route.lookup_count = 1;
-    judge();
+    judge_with(&lookup);
     expect_first(&findings, "dns-timeout", FAULT_CLIENT, SEVERITY_FATAL);
     assert_non_null(strstr(findings.items[0].cause, "within 3 seconds, and that was all the time"));
     assert_non_null(strstr(findings.items[0].remedy, "--timeout 30 example.org"));
